@@ -1,0 +1,319 @@
+"""Settings: read once from the environment, checked, frozen.
+
+An invalid value raises `ConfigError` with one sentence that names the variable. Secrets that are
+not given are generated once and kept with mode 0600 under `LIFTOS_HOME/keys`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import ipaddress
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+ROOT = Path(__file__).resolve().parent.parent
+PLATFORM_URL_PREFIX = "LIFTOS_BASE_URL_"
+_PLACEHOLDERS = {
+    "your_secure_jwt_secret_key", "your_secure_master_key", "your_encryption_key", "changeme",
+    "secret", "password",
+}
+
+
+class ConfigError(Exception):
+    """An environment variable cannot be used; the text names it and says what would be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class MasterKey:
+    """One vault master key: `kid` is its public name, `key` 32 secret bytes."""
+
+    kid: str
+    key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything an operator can set. One comment per field; docs/configuration.md lists them."""
+
+    database_url: str  # DATABASE_URL, normalised to a synchronous SQLAlchemy URL
+    redis_url: str  # REDIS_URL, empty: one process, state in memory
+    jwt_secret_key: str = field(repr=False)  # JWT_SECRET_KEY, signs access tokens of the REST API
+    master_keys: tuple[MasterKey, ...] = field(repr=False)  # API_VAULT_MASTER_KEY, first is active
+    demo_mode: bool  # DEMO_MODE, serves the sandbox and lets connections use it
+    require_auth: bool  # REQUIRE_AUTH, false only in demo mode on a loopback bind
+    prefer_live_data: bool  # PREFER_LIVE_DATA, live rows are shown when an organization has both
+    fallback_to_mock: bool  # FALLBACK_TO_MOCK, organizations may choose marked fallback data
+    auto_sync_enabled: bool  # AUTO_SYNC_ENABLED, schedules fire
+    enable_causal: bool  # ENABLE_CAUSAL, lift estimates
+    enable_surfacing: bool  # ENABLE_SURFACING, insight detectors
+    enable_llm: bool  # ENABLE_LLM, questions answered with a language model
+    enable_experiments: bool  # ENABLE_EXPERIMENTS, experiment planning
+    enable_memory: bool  # ENABLE_MEMORY, notes worth keeping
+    log_level: str  # LOG_LEVEL, DEBUG INFO WARNING ERROR
+    debug: bool  # DEBUG, more detail in logs, never in answers
+    enable_request_logging: bool  # ENABLE_REQUEST_LOGGING, one line per HTTP request
+    host: str  # LIFTOS_HOST, the address to bind
+    port: int  # PORT
+    home: Path  # LIFTOS_HOME, embedded database, generated keys, backups
+    public_url: str  # LIFTOS_PUBLIC_URL, without a trailing slash
+    public_url_given: bool  # whether the operator named it; else loopback names are equal
+    admin_email: str  # LIFTOS_ADMIN_EMAIL, first administrator when there is none
+    admin_password: str = field(repr=False)  # LIFTOS_ADMIN_PASSWORD
+    platform_urls: Mapping[str, str]  # LIFTOS_BASE_URL_<PLATFORM_ID>, keyed by lower-case id
+    generated: tuple[str, ...] = ()  # names of the secrets generated at this start
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the embedded database is in use."""
+        return self.database_url.startswith("sqlite")
+
+    @property
+    def loopback_only(self) -> bool:
+        """Whether only this machine can reach the port."""
+        return _is_loopback(self.host)
+
+    @property
+    def auth_required(self) -> bool:
+        """False only when the operator asked for it, in demo mode, on a loopback bind."""
+        return self.require_auth or not self.demo_mode or not self.loopback_only
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The exact origins a browser may come from."""
+        if self.public_url_given:
+            return (self.public_url,)
+        return tuple(f"http://{h}:{self.port}" for h in ("localhost", "127.0.0.1", "[::1]"))
+
+    def origin_for(self, host_header: str) -> str:
+        """The allowed origin a request came to; any other Host gets the configured address."""
+        for origin in self.origins:
+            if urlsplit(origin).netloc == host_header.lower():
+                return origin
+        return self.public_url
+
+    @property
+    def secure_cookies(self) -> bool:
+        """Whether cookies carry `Secure` and the `__Host-` prefix."""
+        return self.public_url.startswith("https://")
+
+    @property
+    def self_url(self) -> str:
+        """Where this process reaches its own port."""
+        host = "127.0.0.1" if self.host in {"0.0.0.0", "::", "localhost"} else self.host  # noqa: S104
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+
+def load(env: Mapping[str, str] | None = None, *, keep_secrets: bool = True) -> Settings:
+    """Read and check the environment. Raises ConfigError."""
+    env = os.environ if env is None else env
+    home = Path(env.get("LIFTOS_HOME") or ROOT / ".liftos").expanduser().resolve()
+    port = _port(env)
+    host = env.get("LIFTOS_HOST") or "127.0.0.1"
+    given = (env.get("LIFTOS_PUBLIC_URL") or "").rstrip("/")
+    public_url = _http_url("LIFTOS_PUBLIC_URL", given) if given else f"http://localhost:{port}"
+    generated: list[str] = []
+
+    def secret(name: str) -> str:
+        value = env.get(name, "").strip()
+        return value or _kept_secret(home, name, generated, keep=keep_secrets)
+
+    jwt_secret = secret("JWT_SECRET_KEY")
+    _check_strength("JWT_SECRET_KEY", jwt_secret)
+    admin_email, admin_password = _first_admin(env)
+    return Settings(
+        database_url=_database_url(env.get("DATABASE_URL", ""), home),
+        redis_url=_redis_url(env.get("REDIS_URL", "")),
+        jwt_secret_key=jwt_secret,
+        master_keys=parse_master_keys(secret("API_VAULT_MASTER_KEY")),
+        demo_mode=_bool(env, "DEMO_MODE", default=True),
+        require_auth=_bool(env, "REQUIRE_AUTH", default=True),
+        prefer_live_data=_bool(env, "PREFER_LIVE_DATA", default=True),
+        fallback_to_mock=_bool(env, "FALLBACK_TO_MOCK", default=False),
+        auto_sync_enabled=_bool(env, "AUTO_SYNC_ENABLED", default=True),
+        enable_causal=_bool(env, "ENABLE_CAUSAL", default=True),
+        enable_surfacing=_bool(env, "ENABLE_SURFACING", default=True),
+        enable_llm=_bool(env, "ENABLE_LLM", default=True),
+        enable_experiments=_bool(env, "ENABLE_EXPERIMENTS", default=True),
+        enable_memory=_bool(env, "ENABLE_MEMORY", default=True),
+        log_level=_log_level(env),
+        debug=_bool(env, "DEBUG", default=False),
+        enable_request_logging=_bool(env, "ENABLE_REQUEST_LOGGING", default=False),
+        host=host,
+        port=port,
+        home=home,
+        public_url=public_url,
+        public_url_given=bool(given),
+        admin_email=admin_email,
+        admin_password=admin_password,
+        platform_urls=_platform_urls(env),
+        generated=tuple(generated),
+    )
+
+
+def parse_master_keys(text: str) -> tuple[MasterKey, ...]:
+    """`kid:key[,kid:key]`, or one bare key. A key is 32 bytes in base64 or hex, or a long random text."""
+    keys = []
+    for index, part in enumerate(p.strip() for p in text.split(",") if p.strip()):
+        kid, _, body = part.rpartition(":")
+        kid = kid or f"k{index + 1}"
+        if not re.fullmatch(r"[a-z0-9-]{1,16}", kid):
+            raise ConfigError(
+                "API_VAULT_MASTER_KEY has a key name that is not 1 to 16 of a-z, 0-9 and '-'. "
+                "Write it as name:key."
+            )
+        keys.append(MasterKey(kid, _key_bytes(body)))
+    if not keys:
+        raise ConfigError("API_VAULT_MASTER_KEY is empty. Leave it unset to have one generated.")
+    if len({k.kid for k in keys}) != len(keys):
+        raise ConfigError("API_VAULT_MASTER_KEY names the same key twice. Give each its own name.")
+    return tuple(keys)
+
+
+def _key_bytes(body: str) -> bytes:
+    raw: bytes | None = None
+    if re.fullmatch(r"[0-9a-fA-F]{64}", body):
+        raw = bytes.fromhex(body)
+    else:
+        try:
+            raw = base64.b64decode(body.replace("-", "+").replace("_", "/") + "=" * (-len(body) % 4),
+                                   validate=True)
+        except (binascii.Error, ValueError):
+            raw = None
+    if raw is not None and len(raw) == 32:
+        if len(set(raw)) < 16:
+            raise ConfigError(
+                "API_VAULT_MASTER_KEY is not random: too few different bytes. "
+                "Generate one with: openssl rand -base64 32"
+            )
+        return raw
+    _check_strength("API_VAULT_MASTER_KEY", body)
+    return hashlib.sha256(b"liftos/v1/master-text\x00" + body.encode()).digest()
+
+
+def _check_strength(name: str, value: str) -> None:
+    if value.lower() in _PLACEHOLDERS or "your_secure" in value.lower():
+        raise ConfigError(f"{name} is an example value. Generate one with: openssl rand -base64 32")
+    if len(value) < 32 or len(set(value)) < 12:
+        raise ConfigError(
+            f"{name} is too short or not random: at least 32 characters, 12 of them different. "
+            "Generate one with: openssl rand -base64 32"
+        )
+
+
+def _kept_secret(home: Path, name: str, generated: list[str], *, keep: bool) -> str:
+    path = home / "keys" / name.lower()
+    if path.exists():
+        return path.read_text(encoding="utf-8").strip()
+    value = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+    if keep:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:  # another start was quicker
+            return path.read_text(encoding="utf-8").strip()
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            out.write(value + "\n")
+        generated.append(name)
+    return value
+
+
+def _bool(env: Mapping[str, str], name: str, *, default: bool) -> bool:
+    text = env.get(name, "").strip().lower()
+    if not text:
+        return default
+    if text in {"1", "true", "yes", "on"}:
+        return True
+    if text in {"0", "false", "no", "off"}:
+        return False
+    raise ConfigError(f"{name} must be true or false, not {text[:40]!r}.")
+
+
+def _port(env: Mapping[str, str]) -> int:
+    text = env.get("PORT", "").strip() or "8000"
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise ConfigError(f"PORT must be a number from 1 to 65535, not {text[:40]!r}.")
+    return int(text)
+
+
+def _log_level(env: Mapping[str, str]) -> str:
+    text = env.get("LOG_LEVEL", "").strip().upper() or "INFO"
+    if text not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise ConfigError(f"LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR, not {text[:40]!r}.")
+    return text
+
+
+def _http_url(name: str, text: str) -> str:
+    parts = urlsplit(text)
+    try:
+        bad_port = parts.port is not None and not 1 <= parts.port <= 65535
+    except ValueError:
+        bad_port = True
+    if parts.scheme not in {"http", "https"} or not parts.hostname or bad_port:
+        raise ConfigError(f"{name} must be an http or https address, not {text[:80]!r}.")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ConfigError(f"{name} must hold no user name, query or fragment.")
+    return text.rstrip("/")
+
+
+def _platform_urls(env: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name.removeprefix(PLATFORM_URL_PREFIX).lower(): _http_url(name, value.strip())
+        for name, value in sorted(env.items())
+        if name.startswith(PLATFORM_URL_PREFIX) and value.strip()
+    }
+
+
+def _database_url(text: str, home: Path) -> str:
+    text = text.strip()
+    if not text:
+        return f"sqlite:///{home / 'liftos.db'}"
+    scheme, sep, rest = text.partition("://")
+    family = scheme.split("+", 1)[0]
+    if not sep or family not in {"sqlite", "postgresql", "postgres"}:
+        raise ConfigError(
+            "DATABASE_URL must start with sqlite:/// or postgresql://; "
+            f"it starts with {scheme[:20]!r}."
+        )
+    if family == "sqlite":
+        if rest in {"", "/"} or ":memory:" in rest:
+            raise ConfigError(
+                "DATABASE_URL must name a file: an in-memory database loses everything."
+            )
+        return f"sqlite://{rest}"
+    return f"postgresql+psycopg://{rest}"
+
+
+def _redis_url(text: str) -> str:
+    text = text.strip()
+    if text and not re.match(r"(rediss?|unix)://", text):
+        raise ConfigError("REDIS_URL must start with redis://, rediss:// or unix://.")
+    return text
+
+
+def _first_admin(env: Mapping[str, str]) -> tuple[str, str]:
+    email = env.get("LIFTOS_ADMIN_EMAIL", "").strip()
+    password = env.get("LIFTOS_ADMIN_PASSWORD", "")
+    if bool(email) != bool(password):
+        missing = "LIFTOS_ADMIN_PASSWORD" if email else "LIFTOS_ADMIN_EMAIL"
+        raise ConfigError(
+            f"{missing} is missing: the first administrator needs both an e-mail and a password."
+        )
+    if email and not re.fullmatch(r"[^@\s]{1,64}@[^@\s]{1,190}", email):
+        raise ConfigError("LIFTOS_ADMIN_EMAIL is not an e-mail address.")
+    return email, password
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,113 @@
+"""The engine and its sessions. Knows SQLite and PostgreSQL; knows no table.
+
+SQLite: WAL, one writer connection, `BEGIN IMMEDIATE` for writes, readers in parallel. A writing
+session is asked for by name (`write`), because a reader that turns writer half-way can only fail.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, MetaData, create_engine, event
+from sqlalchemy.engine import Connection as DbConnection
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import QueuePool
+from sqlmodel import Session, SQLModel
+
+SQLModel.metadata.naming_convention = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+metadata: MetaData = SQLModel.metadata
+
+
+class ReadOnly(RuntimeError):
+    """Code tried to change rows in a reading session: ask for `write` instead."""
+
+
+class Database:
+    """Two engines over one database: many readers, and writers (one at a time on SQLite)."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.is_sqlite = url.startswith("sqlite")
+        if self.is_sqlite:
+            self._reader = _sqlite_engine(url, writer=False)
+            self._writer = _sqlite_engine(url, writer=True)
+        else:
+            self._writer = create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+            self._reader = self._writer
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session that may only look. Ends with a roll-back."""
+        with Session(self._reader, autoflush=False) as session:
+            event.listen(session, "before_flush", _refuse_flush)
+            yield session
+            session.rollback()
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A session in one transaction: commits at the end, rolls back on any error."""
+        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @property
+    def engine(self) -> Engine:
+        """The writing engine, for migrations and bulk loads."""
+        return self._writer
+
+    def close(self) -> None:
+        """Give all connections back to the operating system."""
+        self._reader.dispose()
+        self._writer.dispose()
+
+
+def _refuse_flush(session: Session, *_: object) -> None:
+    if session.new or session.dirty or session.deleted:
+        raise ReadOnly("This session only reads; open the context with write=True.")
+
+
+def _sqlite_engine(url: str, *, writer: bool) -> Engine:
+    path = make_url(url).database
+    if path:
+        Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    engine = create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=1 if writer else 8,
+        max_overflow=0 if writer else 24,
+        pool_timeout=60,
+        connect_args={"check_same_thread": False, "timeout": 30},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # we write BEGIN ourselves
+        for pragma in (
+            "journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON",
+            "temp_store=MEMORY", "cache_size=-16000", "mmap_size=0",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: DbConnection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+
+    return engine
+
+
+def driver_version(database: Database) -> str:
+    """Name and version of the database software, for health pages."""
+    if database.is_sqlite:
+        return f"SQLite {sqlite3.sqlite_version}"
+    with database.read() as session:
+        row = session.connection().exec_driver_sql("show server_version").scalar_one()
+    return f"PostgreSQL {str(row).split(' ')[0]}"

@@ -1,0 +1,52 @@
+"""Tables and enums, no behaviour. Importing this package registers every table.
+
+Rules: a table of an organization carries `org_id` (integer, inside only; the public id of an
+organization is a UUID). Ids that leave the process are UUIDs; facts use integer keys (`*_key`).
+Money is whole micro-units (1/1,000,000) of the currency named beside it. Datetimes are aware UTC,
+`day` is a calendar day in the account's time zone.
+"""
+
+from liftos_app.models.audit import AuditEntry
+from liftos_app.models.connections import (
+    Account,
+    Connection,
+    ConnectionStatus,
+    Coverage,
+    CoverageState,
+    Credential,
+    OAuthRequest,
+    Provenance,
+    StreamState,
+)
+from liftos_app.models.facts import (
+    Entity,
+    FactDaily,
+    FactExtra,
+    MailFact,
+    Order,
+    OrderLine,
+    RateDay,
+    Refund,
+)
+from liftos_app.models.people import (
+    DataKey,
+    KeyCheck,
+    LoginAttempt,
+    Membership,
+    Organization,
+    RefreshToken,
+    Role,
+    User,
+    WebSession,
+)
+from liftos_app.models.quality import CheckResult, QualityScore
+from liftos_app.models.syncs import Lease, RejectedRow, RunState, StreamRun, SyncEvent, SyncRun
+
+__all__ = [
+    "Account", "AuditEntry", "CheckResult", "Connection", "ConnectionStatus", "Coverage",
+    "CoverageState", "Credential", "DataKey", "Entity", "FactDaily", "FactExtra", "KeyCheck",
+    "Lease", "LoginAttempt", "MailFact", "Membership", "OAuthRequest", "Order", "OrderLine",
+    "Organization", "Provenance", "QualityScore", "RateDay", "RefreshToken", "Refund",
+    "RejectedRow", "Role", "RunState", "StreamRun", "StreamState", "SyncEvent", "SyncRun", "User",
+    "WebSession",
+]
