@@ -205,7 +205,7 @@ class MailFact(SQLModel, table=True):
     __tablename__ = "mail_fact"
     __table_args__ = (
         ForeignKeyConstraint(["org_id", "entity_key"], ["entity.org_id", "entity.key"]),
-        Index("ix_mail_fact_account_day", "account_key", "day"),
+        Index("ix_mail_fact_account", "account_key", "level", "day"),
         Index("ix_mail_fact_org_day", "org_id", "day"),
     )
 
@@ -213,6 +213,7 @@ class MailFact(SQLModel, table=True):
     day: dt.date = Field(primary_key=True)
     org_id: int
     account_key: int
+    level: int = Field(sa_type=SmallInteger)
     recipients: int | None = Field(default=None, sa_type=BigInteger)
     delivered: int | None = Field(default=None, sa_type=BigInteger)
     opens_unique: int | None = Field(default=None, sa_type=BigInteger)

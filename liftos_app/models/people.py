@@ -91,6 +91,8 @@ class RefreshToken(SQLModel, table=True):
     token_hash: str = Field(max_length=64, unique=True)
     user_id: UUID = Field(foreign_key="user_account.id", index=True)
     org_id: int = Field(foreign_key="organization.id")
+    client_hash: str = Field(default="", max_length=64)  # keyed hash of address and user agent
+    family_started_at: datetime  # ends 30 days later, however often it rotates
     created_at: datetime
     expires_at: datetime
     spent_at: datetime | None = None
@@ -116,6 +118,7 @@ class KeyCheck(SQLModel, table=True):
 
     kid: str = Field(max_length=16, primary_key=True)
     mac: str = Field(max_length=64)
+    pseudonym_root: str = ""  # the installation's pseudonym key, sealed by this master key
 
 
 class DataKey(SQLModel, table=True):

@@ -1,0 +1,20 @@
+"""Syncs. `runs` asks and watches, `engine` and `run` do, `load` alone writes facts."""
+
+from liftos_app.services.sync.runs import (
+    Estimate,
+    RunProgress,
+    StreamProgress,
+    cancel,
+    estimate,
+    get,
+    history,
+    latest,
+    progress,
+    request,
+    success_share,
+)
+
+__all__ = [
+    "Estimate", "RunProgress", "StreamProgress", "cancel", "estimate", "get", "history", "latest",
+    "progress", "request", "success_share",
+]

@@ -1,0 +1,67 @@
+# What each target does: make help
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+help:  ## say what each target does
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+run: $(VENV)/.runtime .web/.built  ## set up whatever is missing, then start LiftOS and print its address
+	@exec $(BIN)/liftos serve
+
+setup: $(VENV)/.dev .web/.built  ## everything for working on the code: tools, browser, built page
+	@$(BIN)/python scripts/find_chromium.py
+
+$(VENV)/bin/python:
+	@$(PYTHON) scripts/check_python.py
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements/runtime.lock requirements/build.lock pyproject.toml | $(VENV)/bin/python
+	@echo "Installing locked dependencies (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.lock -r requirements/build.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
+	@echo "Installing locked tools for tests and checks (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@touch $@
+
+.web/.built: page
+.PHONY: page
+page: $(VENV)/.runtime  ## build the web page when its sources changed
+	@$(BIN)/python scripts/build_page.py
+
+test: setup  ## the whole test suite, browser tests included
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+test-fast: $(VENV)/.dev  ## unit and architecture tests only
+	@$(BIN)/python -m pytest -n 2 tests/unit tests/architecture
+
+check: $(VENV)/.dev  ## format, lint, types, import rules, spelling, migrations without drift
+	@$(BIN)/ruff check liftos_app tests scripts benchmarks
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/codespell liftos_app tests scripts docs README.md CHANGELOG.md
+	@$(BIN)/python scripts/check_tree.py
+
+bench: setup  ## measure: sync throughput, start, memory, page weight, event latency (docs/benchmarks.md)
+	@$(BIN)/python -m benchmarks
+
+demo: $(VENV)/.runtime  ## connect and sync the sandbox's platforms from the command line
+	@$(BIN)/liftos demo
+
+lock: $(VENV)/.dev  ## resolve requirements/*.in anew into the hash-locked files
+	@$(BIN)/python scripts/lock.py
+
+image:  ## build the container image from the same stages as `make stage`
+	docker build -t liftos .
+
+stage: $(VENV)/.runtime .web/.built  ## lay out the run-time tree of the container in build/stage
+	@$(BIN)/python scripts/stage.py build/stage
+
+clean:  ## remove everything that can be made again (not .liftos)
+	rm -rf $(VENV) .web build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info
+
+.PHONY: help run setup test test-fast check bench demo lock image stage clean

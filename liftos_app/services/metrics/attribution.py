@@ -1,0 +1,35 @@
+"""Attribution settings in words. Their numbers live in connectors/rows.py and nowhere else.
+
+A setting is part of a number: two values of different settings are never added up.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from liftos_app.services.connectors.rows import ATTRIBUTION
+
+_WORDS: Final[dict[str, str]] = {
+    "none": "no attribution",
+    "meta_7d_click_1d_view": "7-day click, 1-day view, by day of the impression or click",
+    "google_conversion_window": "conversion windows of the account, by day of the click",
+    "klaviyo_event_date": "attribution of the Klaviyo account, by day of the order",
+    "klaviyo_send_date": "attribution of the Klaviyo account, by day of sending",
+}
+_NAMES: Final = {number: name for name, number in ATTRIBUTION.items()}
+
+
+def number(name: str) -> int:
+    """The stored number of a setting. Raises KeyError."""
+    return ATTRIBUTION[name]
+
+
+def name(setting: int) -> str:
+    """The name of a stored number; a number from a newer version keeps itself as name."""
+    return _NAMES.get(setting, f"setting_{setting}")
+
+
+def words(setting: int) -> str:
+    """A setting as people read it."""
+    key = name(setting)
+    return _WORDS.get(key, key.replace("_", " "))

@@ -1,0 +1,201 @@
+"""Field names of the Google Ads API by kind, as the vendor's v26 schema has them: resources.
+
+A line starts with its kind; an indented line goes on. `fields.py` reads them.
+"""
+
+CUSTOMER = """
+int: conversion_tracking_setting.conversion_tracking_id
+  conversion_tracking_setting.cross_account_conversion_tracking_id id
+num: optimization_score optimization_score_weight
+text: call_reporting_setting.call_conversion_action
+  conversion_tracking_setting.google_ads_conversion_customer currency_code descriptive_name
+  final_url_suffix image_asset_auto_migration_done_date_time
+  location_asset_auto_migration_done_date_time remarketing_setting.google_global_site_tag
+  time_zone tracking_url_template
+enum: contains_eu_political_advertising conversion_tracking_setting.conversion_tracking_status
+  conversion_tracking_setting.effective_enablement_setting
+  conversion_tracking_setting.enablement_setting status video_brand_safety_suitability
+bool: auto_tagging_enabled call_reporting_setting.call_conversion_reporting_enabled
+  call_reporting_setting.call_reporting_enabled
+  conversion_tracking_setting.accepted_customer_data_terms
+  customer_agreement_setting.accepted_lead_form_terms has_partners_badge
+  image_asset_auto_migration_done location_asset_auto_migration_done manager test_account
+enums: pay_per_conversion_eligibility_failure_reasons
+msg: local_services_settings.granular_insurance_statuses
+  local_services_settings.granular_license_statuses
+  video_customer.third_party_integration_partners.brand_lift_integration_partners
+  video_customer.third_party_integration_partners.brand_safety_integration_partners
+  video_customer.third_party_integration_partners.conversion_attribution_integration_partners
+  video_customer.third_party_integration_partners.reach_integration_partners
+  video_customer.third_party_integration_partners.viewability_integration_partners
+"""
+
+CUSTOMER_CLIENT = """
+int: id level
+text: client_customer currency_code descriptive_name time_zone
+enum: status
+bool: hidden manager test_account
+texts: applied_labels
+"""
+
+CAMPAIGN = """
+int: commission.commission_rate_micros hotel_setting.hotel_center_id id
+  maximize_conversion_value.cpc_bid_ceiling_micros maximize_conversion_value.cpc_bid_floor_micros
+  maximize_conversion_value.target_roas_tolerance_percent_millis
+  maximize_conversions.cpc_bid_ceiling_micros maximize_conversions.cpc_bid_floor_micros
+  maximize_conversions.target_cpa_micros percent_cpc.cpc_bid_ceiling_micros
+  shopping_setting.merchant_id target_cpa.cpc_bid_ceiling_micros target_cpa.cpc_bid_floor_micros
+  target_cpa.target_cpa_micros target_cpc.target_cpc_micros
+  target_impression_share.cpc_bid_ceiling_micros target_impression_share.location_fraction_micros
+  target_roas.cpc_bid_ceiling_micros target_roas.cpc_bid_floor_micros
+  target_roas.target_roas_tolerance_percent_millis target_spend.cpc_bid_ceiling_micros
+  target_spend.target_spend_micros travel_campaign_settings.travel_account_id
+int32: shopping_setting.campaign_priority
+num: maximize_conversion_value.target_roas optimization_score target_roas.target_roas
+text: aca_migration_date_time accessible_bidding_strategy app_campaign_setting.app_id
+  base_campaign bidding_strategy brand_guidelines.accent_color brand_guidelines.main_color
+  brand_guidelines.predefined_font_family broad_match_migration_date_time campaign_budget
+  campaign_group dynamic_search_ads_setting.domain_name dynamic_search_ads_setting.language_code
+  end_date_time final_url_suffix hotel_property_asset_set lift_measurement_config name
+  performance_max_upgrade.performance_max_campaign performance_max_upgrade.pre_upgrade_campaign
+  shopping_setting.feed_label start_date_time tracking_setting.tracking_url tracking_url_template
+enum: ad_serving_optimization_status advertising_channel_sub_type advertising_channel_type
+  ai_max_setting.bundling_required app_campaign_setting.app_store
+  app_campaign_setting.bidding_strategy_goal_type bidding_strategy_system_status
+  bidding_strategy_type contains_eu_political_advertising experiment_type fixed_cpm.goal
+  geo_target_type_setting.negative_geo_target_type
+  geo_target_type_setting.positive_geo_target_type keyword_match_type listing_type
+  local_campaign_setting.location_source_type payment_mode performance_max_upgrade.status
+  primary_status serving_status status target_impression_share.location
+  vanity_pharma.vanity_pharma_display_url_mode vanity_pharma.vanity_pharma_text
+bool: ai_max_setting.enable_ai_max audience_setting.use_audience_grouped brand_guidelines_enabled
+  demand_gen_campaign_settings.upgraded_targeting
+  dynamic_search_ads_setting.use_supplied_urls_only hotel_setting.disable_hotel_setting
+  manual_cpc.enhanced_cpc_enabled missing_eu_political_advertising_declaration
+  network_settings.target_content_network network_settings.target_google_search
+  network_settings.target_google_tv_network network_settings.target_partner_search_network
+  network_settings.target_search_network network_settings.target_youtube
+  percent_cpc.enhanced_cpc_enabled pmax_campaign_settings.local_services_enabled
+  real_time_bidding_setting.opt_in shopping_setting.disable_product_feed
+  shopping_setting.enable_local shopping_setting.ignore_brand_exclusion_in_shopping_ads
+  shopping_setting.use_vehicle_inventory view_through_conversion_optimization_enabled
+ints: shopping_setting.advertising_partner_ids
+texts: labels selective_optimization.conversion_actions text_guidelines.term_exclusions
+enums: excluded_parent_asset_field_types excluded_parent_asset_set_types feed_types
+  optimization_goal_setting.optimization_goal_types primary_status_reasons
+msg: asset_automation_settings frequency_caps local_services_campaign_settings.category_bids
+  manual_cpa manual_cpm manual_cpv target_cpv targeting_setting.target_restriction_operations
+  targeting_setting.target_restrictions text_guidelines.messaging_restrictions
+  third_party_integration_partners.brand_lift_integration_partners
+  third_party_integration_partners.brand_safety_integration_partners
+  third_party_integration_partners.conversion_attribution_integration_partners
+  third_party_integration_partners.reach_integration_partners
+  third_party_integration_partners.viewability_integration_partners url_custom_parameters
+"""
+
+CAMPAIGN_BUDGET = """
+int: aligned_bidding_strategy_id amount_micros id recommended_budget_amount_micros
+  recommended_budget_estimated_change_weekly_clicks
+  recommended_budget_estimated_change_weekly_cost_micros
+  recommended_budget_estimated_change_weekly_interactions
+  recommended_budget_estimated_change_weekly_views reference_count total_amount_micros
+text: name
+enum: delivery_method period status type
+bool: explicitly_shared has_recommended_budget
+"""
+
+AD_GROUP = """
+int: cpc_bid_micros cpm_bid_micros cpv_bid_micros effective_cpc_bid_micros
+  effective_target_cpa_micros effective_target_cpc fixed_cpm_micros id percent_cpc_bid_micros
+  target_cpa_micros target_cpc_micros target_cpm_micros target_cpv_micros
+  video_ad_group_settings.video_ad_sequence.step_id
+num: effective_target_roas target_roas
+text: base_ad_group campaign final_url_suffix name tracking_url_template
+enum: ad_rotation_mode demand_gen_ad_group_settings.channel_controls.channel_config
+  demand_gen_ad_group_settings.channel_controls.channel_strategy display_custom_bid_dimension
+  effective_target_cpa_source effective_target_cpc_source effective_target_roas_source
+  primary_status status type
+bool: ai_max_ad_group_setting.disable_search_term_matching audience_setting.use_audience_grouped
+  demand_gen_ad_group_settings.channel_controls.selected_channels.discover
+  demand_gen_ad_group_settings.channel_controls.selected_channels.display
+  demand_gen_ad_group_settings.channel_controls.selected_channels.gmail
+  demand_gen_ad_group_settings.channel_controls.selected_channels.maps
+  demand_gen_ad_group_settings.channel_controls.selected_channels.youtube_in_feed
+  demand_gen_ad_group_settings.channel_controls.selected_channels.youtube_in_stream
+  demand_gen_ad_group_settings.channel_controls.selected_channels.youtube_shorts
+  exclude_demographic_expansion optimized_targeting_enabled
+  vertical_ads_format_setting.disable_text_ads vertical_ads_format_setting.enable_booking_links
+  vertical_ads_format_setting.enable_vertical_promotion_ads
+texts: labels
+enums: excluded_parent_asset_field_types excluded_parent_asset_set_types primary_status_reasons
+msg: targeting_setting.target_restriction_operations targeting_setting.target_restrictions
+  url_custom_parameters
+"""
+
+AD_GROUP_AD = """
+int: ad.id ad.image_ad.ad_id_to_copy_image_from ad.image_ad.pixel_height ad.image_ad.pixel_width
+  ad.image_ad.preview_pixel_height ad.image_ad.preview_pixel_width
+text: ad.demand_gen_carousel_ad.business_name ad.demand_gen_carousel_ad.call_to_action_text
+  ad.demand_gen_multi_asset_ad.business_name ad.demand_gen_multi_asset_ad.call_to_action_text
+  ad.demand_gen_product_ad.breadcrumb1 ad.demand_gen_product_ad.breadcrumb2
+  ad.demand_gen_video_responsive_ad.breadcrumb1 ad.demand_gen_video_responsive_ad.breadcrumb2
+  ad.display_url ad.expanded_dynamic_search_ad.description
+  ad.expanded_dynamic_search_ad.description2 ad.expanded_text_ad.description
+  ad.expanded_text_ad.description2 ad.expanded_text_ad.headline_part1
+  ad.expanded_text_ad.headline_part2 ad.expanded_text_ad.headline_part3 ad.expanded_text_ad.path1
+  ad.expanded_text_ad.path2 ad.final_url_suffix ad.image_ad.image_url ad.image_ad.name
+  ad.image_ad.preview_image_url ad.legacy_app_install_ad.app_id
+  ad.legacy_app_install_ad.description1 ad.legacy_app_install_ad.description2
+  ad.legacy_app_install_ad.headline ad.legacy_responsive_display_ad.accent_color
+  ad.legacy_responsive_display_ad.business_name
+  ad.legacy_responsive_display_ad.call_to_action_text ad.legacy_responsive_display_ad.description
+  ad.legacy_responsive_display_ad.logo_image ad.legacy_responsive_display_ad.long_headline
+  ad.legacy_responsive_display_ad.main_color ad.legacy_responsive_display_ad.marketing_image
+  ad.legacy_responsive_display_ad.price_prefix ad.legacy_responsive_display_ad.promo_text
+  ad.legacy_responsive_display_ad.short_headline ad.legacy_responsive_display_ad.square_logo_image
+  ad.legacy_responsive_display_ad.square_marketing_image ad.local_ad.path1 ad.local_ad.path2
+  ad.name ad.resource_name ad.responsive_display_ad.accent_color
+  ad.responsive_display_ad.business_name ad.responsive_display_ad.call_to_action_text
+  ad.responsive_display_ad.main_color ad.responsive_display_ad.price_prefix
+  ad.responsive_display_ad.promo_text ad.responsive_search_ad.path1 ad.responsive_search_ad.path2
+  ad.shopping_comparison_listing_ad.headline ad.text_ad.description1 ad.text_ad.description2
+  ad.text_ad.headline ad.tracking_url_template ad.video_responsive_ad.breadcrumb1
+  ad.video_responsive_ad.breadcrumb2 ad_group end_date_time start_date_time
+enum: ad.device_preference ad.display_upload_ad.display_upload_product_type ad.image_ad.mime_type
+  ad.legacy_app_install_ad.app_store ad.legacy_responsive_display_ad.format_setting
+  ad.responsive_display_ad.format_setting ad.system_managed_resource_source ad.type ad_strength
+  policy_summary.approval_status policy_summary.review_status primary_status status
+bool: ad.added_by_google_ads ad.legacy_responsive_display_ad.allow_flexible_color
+  ad.responsive_display_ad.allow_flexible_color
+texts: action_items ad.final_mobile_urls ad.final_urls labels
+enums: primary_status_reasons
+msg: ad.app_ad.descriptions ad.app_ad.headlines ad.app_ad.html5_media_bundles ad.app_ad.images
+  ad.app_ad.youtube_videos ad.app_engagement_ad.descriptions ad.app_engagement_ad.headlines
+  ad.app_engagement_ad.images ad.app_engagement_ad.videos ad.app_pre_registration_ad.descriptions
+  ad.app_pre_registration_ad.headlines ad.app_pre_registration_ad.images
+  ad.app_pre_registration_ad.youtube_videos ad.demand_gen_carousel_ad.carousel_cards
+  ad.demand_gen_multi_asset_ad.classic_display_images ad.demand_gen_multi_asset_ad.descriptions
+  ad.demand_gen_multi_asset_ad.headlines ad.demand_gen_multi_asset_ad.logo_images
+  ad.demand_gen_multi_asset_ad.marketing_images
+  ad.demand_gen_multi_asset_ad.portrait_marketing_images
+  ad.demand_gen_multi_asset_ad.square_marketing_images
+  ad.demand_gen_multi_asset_ad.tall_portrait_marketing_images
+  ad.demand_gen_video_responsive_ad.call_to_actions
+  ad.demand_gen_video_responsive_ad.companion_banners
+  ad.demand_gen_video_responsive_ad.descriptions ad.demand_gen_video_responsive_ad.headlines
+  ad.demand_gen_video_responsive_ad.logo_images ad.demand_gen_video_responsive_ad.long_headlines
+  ad.demand_gen_video_responsive_ad.videos ad.final_app_urls ad.hotel_ad
+  ad.local_ad.call_to_actions ad.local_ad.descriptions ad.local_ad.headlines
+  ad.local_ad.logo_images ad.local_ad.marketing_images ad.local_ad.videos
+  ad.responsive_display_ad.descriptions ad.responsive_display_ad.headlines
+  ad.responsive_display_ad.logo_images ad.responsive_display_ad.marketing_images
+  ad.responsive_display_ad.square_logo_images ad.responsive_display_ad.square_marketing_images
+  ad.responsive_display_ad.youtube_videos ad.responsive_search_ad.descriptions
+  ad.responsive_search_ad.headlines ad.shopping_product_ad ad.shopping_smart_ad
+  ad.smart_campaign_ad.descriptions ad.smart_campaign_ad.headlines ad.travel_ad ad.url_collections
+  ad.url_custom_parameters ad.video_ad.audio ad.video_responsive_ad.call_to_actions
+  ad.video_responsive_ad.companion_banners ad.video_responsive_ad.descriptions
+  ad.video_responsive_ad.headlines ad.video_responsive_ad.logo_images
+  ad.video_responsive_ad.long_headlines ad.video_responsive_ad.videos
+  ad_group_ad_asset_automation_settings policy_summary.policy_topic_entries
+"""

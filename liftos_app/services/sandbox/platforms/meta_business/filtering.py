@@ -1,0 +1,127 @@
+"""The `filtering` parameter: a JSON list of {field, operator, value} joined by AND."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from liftos_app.services.sandbox.platforms.meta_business.answers import bad_parameter
+
+Read = Callable[[Any, str], Any]
+_NUMERIC = frozenset(
+    "GREATER_THAN GREATER_THAN_OR_EQUAL LESS_THAN LESS_THAN_OR_EQUAL IN_RANGE NOT_IN_RANGE".split()
+)
+OPERATORS = _NUMERIC | frozenset(
+    "EQUAL NOT_EQUAL IN NOT_IN CONTAIN NOT_CONTAIN STARTS_WITH ANY ALL NONE".split()
+)
+Test = Callable[[Any], bool]
+
+
+def load_json(name: str, text: str) -> Any:
+    """A JSON parameter. Raises GraphError naming it."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise bad_parameter(name, "must be valid JSON") from None
+
+
+def listed(name: str, text: str) -> list[str]:
+    """A list parameter: JSON, or names joined by commas."""
+    if not text:
+        return []
+    found = load_json(name, text) if text.lstrip().startswith(("[", '"')) else text.split(",")
+    found = [found] if isinstance(found, str) else found
+    if not isinstance(found, list) or not all(isinstance(x, str | int) for x in found):
+        raise bad_parameter(name, "must be an array")
+    return [str(x).strip() for x in found]
+
+
+def parse(text: str, *, known: Callable[[str], bool], read: Read) -> Test:
+    """A test of a record. `known` says which fields may be filtered, `read` gets their values."""
+    if not text:
+        return lambda record: True
+    found = load_json("filtering", text)
+    if not isinstance(found, list):
+        raise bad_parameter("filtering", "must be an array")
+    tests = [_condition(index, item, known, read) for index, item in enumerate(found)]
+    return lambda record: all(test(record) for test in tests)
+
+
+def _condition(index: int, item: Any, known: Callable[[str], bool], read: Read) -> Test:
+    here = f"filtering[{index}]"
+    if not isinstance(item, Mapping):
+        raise bad_parameter(here, "must be an object with field, operator and value")
+    name = str(item.get("field", ""))
+    operator = str(item.get("operator", "EQUAL")).upper()
+    if not known(name):
+        raise bad_parameter(f"{here}[field]", f"cannot be '{name[:60]}': this field cannot be filtered")
+    if operator not in OPERATORS:
+        raise bad_parameter(
+            f"{here}[operator]", "must be one of {" + ", ".join(sorted(OPERATORS)) + "}"
+        )
+    value = item.get("value")
+    values = value if isinstance(value, list) else [value]
+    if operator in _NUMERIC:
+        return _numeric(here, operator, values, lambda record: read(record, name))
+    return _textual(operator, [_text(v) for v in values], lambda record: read(record, name))
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if value is not None else ""
+
+
+def _textual(operator: str, wanted: list[str], get: Callable[[Any], Any]) -> Test:
+    def test(record: Any) -> bool:
+        found = get(record)
+        have = [_text(v) for v in found] if isinstance(found, list) else [_text(found)]
+        match operator:
+            case "EQUAL":
+                return have[0] == wanted[0]
+            case "NOT_EQUAL":
+                return have[0] != wanted[0]
+            case "IN" | "ANY":
+                return any(h in wanted for h in have)
+            case "NOT_IN" | "NONE":
+                return not any(h in wanted for h in have)
+            case "ALL":
+                return all(w in have for w in wanted)
+            case "CONTAIN":
+                return any(w in have[0] for w in wanted)
+            case "NOT_CONTAIN":
+                return not any(w in have[0] for w in wanted)
+        return any(have[0].startswith(w) for w in wanted)
+
+    return test
+
+
+def _numeric(here: str, operator: str, wanted: list[Any], get: Callable[[Any], Any]) -> Test:
+    numbers = [_number(v) for v in wanted]
+    count = 2 if operator.endswith("IN_RANGE") else 1
+    if len(numbers) < count or None in numbers:
+        raise bad_parameter(f"{here}[value]", f"must hold {count} number(s) for {operator}")
+    low = numbers[0]
+    high = numbers[-1]
+
+    def test(record: Any) -> bool:
+        have = _number(get(record))
+        if have is None or low is None or high is None:
+            return False
+        return {
+            "GREATER_THAN": have > low,
+            "GREATER_THAN_OR_EQUAL": have >= low,
+            "LESS_THAN": have < low,
+            "LESS_THAN_OR_EQUAL": have <= low,
+            "IN_RANGE": low <= have <= high,
+            "NOT_IN_RANGE": not low <= have <= high,
+        }[operator]
+
+    return test
+
+
+def _number(value: Any) -> Decimal | None:
+    try:
+        return Decimal(str(value))
+    except InvalidOperation:
+        return None

@@ -1,0 +1,165 @@
+"""Which days of which streams a run reads, and in which order. Pure: no clock, no database.
+
+The unit of work is account x stream x a span of days; each unit lands in one transaction. Whole
+streams come first (they carry the names), then increments, then the newest days, then the past.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from liftos_app.services.connectors.spec import Platform, Stream
+
+RECENT_DAYS = 30
+CURSOR_DAYS_PER_UNIT = 7
+
+
+class Phase(IntEnum):
+    """Order of work inside a run."""
+
+    WHOLE = 0
+    INCREMENT = 1
+    RECENT = 2
+    BACKFILL = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One transaction's worth of reading; both days inclusive, in the account's time zone."""
+
+    account_key: int
+    stream: str
+    phase: Phase
+    start: dt.date
+    end: dt.date
+    cursor: str = ""
+
+    @property
+    def days(self) -> int:
+        """How many days it covers."""
+        return (self.end - self.start).days + 1
+
+    def each_day(self) -> Iterator[dt.date]:
+        """Its days, oldest first."""
+        for offset in range(self.days):
+            yield self.start + dt.timedelta(days=offset)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is already stored for one account x stream."""
+
+    covered: frozenset[dt.date] = frozenset()  # complete, empty or partial
+    done_in_run: frozenset[dt.date] = frozenset()  # days this very run has committed
+    cursor: str = ""
+    whole_done: bool = False  # this very run has read the whole stream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What the run was asked for; empty means the usual sync."""
+
+    streams: tuple[str, ...] = ()
+    start: dt.date | None = None
+    end: dt.date | None = None
+
+    @property
+    def is_resync(self) -> bool:
+        """Whether chosen days are to be read again, covered or not."""
+        return self.start is not None or self.end is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountDay:
+    """An account and the day it is there now."""
+
+    key: int
+    today: dt.date
+    first_day: dt.date | None = None  # the account did not exist before
+
+
+@dataclass(slots=True)
+class Plan:
+    """Units in order, and the days each stream will have covered when done."""
+
+    units: list[Unit] = field(default_factory=list)
+    days_total: dict[tuple[int, str], int] = field(default_factory=dict)
+
+
+def make_plan(
+    platform: Platform, *, accounts: Sequence[AccountDay], chosen: Sequence[str],
+    history_days: int, known: Mapping[tuple[int, str], Known], ask: Ask | None = None,
+) -> Plan:
+    """All units of a run, those already committed by this run left out."""
+    ask = ask or Ask()
+    plan = Plan()
+    wanted = [s for s in platform.streams if s.name in (ask.streams or chosen)]
+    for account in accounts:
+        for stream in wanted:
+            facts = known.get((account.key, stream.name), Known())
+            units = list(_units(stream, account, history_days, facts, ask))
+            plan.units.extend(units)
+            plan.days_total[account.key, stream.name] = sum(u.days for u in units)
+    order = {s.name: i for i, s in enumerate(wanted)}
+    plan.units.sort(key=lambda u: (u.phase, -u.end.toordinal(), order[u.stream], u.account_key))
+    return plan
+
+
+def _units(
+    stream: Stream, account: AccountDay, history_days: int, known: Known, ask: Ask
+) -> Iterator[Unit]:
+    today = account.today
+    if stream.window is None and not stream.cursor:
+        if not known.whole_done:
+            yield Unit(account.key, stream.name, Phase.WHOLE, today, today)
+        return
+    limit = stream.window.history_days if stream.window else 3650
+    oldest = today - dt.timedelta(days=min(history_days, limit))
+    if account.first_day:
+        oldest = max(oldest, account.first_day)
+    first = max(ask.start, today - dt.timedelta(days=limit)) if ask.start else oldest
+    last = min(ask.end or today, today)
+    if first > last:
+        return
+    span = (first + dt.timedelta(days=i) for i in range((last - first).days + 1))
+    if ask.is_resync:
+        days = [d for d in span if d not in known.done_in_run]
+    else:
+        reread = stream.window.reread_days if stream.window and not stream.cursor else 0
+        fresh = today - dt.timedelta(days=reread) if reread else today + dt.timedelta(days=1)
+        days = [
+            d for d in span
+            if d not in known.done_in_run and (d >= fresh or d not in known.covered)
+        ]
+    if stream.cursor and known.cursor and not ask.is_resync:
+        if today not in known.done_in_run:
+            begin = max(known.covered, default=today)
+            yield Unit(
+                account.key, stream.name, Phase.INCREMENT, min(begin, today), today, known.cursor
+            )
+        days = [d for d in days if d not in known.covered and d < max(known.covered, default=today)]
+    size = stream.window.days_per_request if stream.window else CURSOR_DAYS_PER_UNIT
+    recent = today - dt.timedelta(days=RECENT_DAYS)
+    for start, end in _spans(days, size):
+        phase = Phase.RECENT if end > recent else Phase.BACKFILL
+        yield Unit(account.key, stream.name, phase, start, end)
+
+
+def _spans(days: Iterable[dt.date], size: int) -> Iterator[tuple[dt.date, dt.date]]:
+    """Runs of consecutive days, newest first, each at most `size` long."""
+    newest_first = sorted(days, reverse=True)
+    index = 0
+    while index < len(newest_first):
+        end = start = newest_first[index]
+        index += 1
+        while (
+            index < len(newest_first)
+            and (end - newest_first[index]).days < size
+            and (start - newest_first[index]).days == 1
+        ):
+            start = newest_first[index]
+            index += 1
+        yield start, end

@@ -1,0 +1,253 @@
+"""One unit of reading landed in one transaction: rows, coverage, cursor, counts, lease check.
+
+Either all of it is stored or nothing, so a run that dies goes on from its last committed window.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session, col, select
+
+from liftos_app.models import (
+    Coverage,
+    CoverageState,
+    Order,
+    RunState,
+    StreamRun,
+    StreamState,
+    SyncEvent,
+    SyncRun,
+)
+from liftos_app.services.connectors.client import Client
+from liftos_app.services.connectors.spec import AccountInfo, Lands, Rejected, Row, Stream, Task
+from liftos_app.services.context import App
+from liftos_app.services.sync.load import Counts, Landing, Target, load
+from liftos_app.services.sync.plan import Phase, Unit
+
+
+class LeaseLost(Exception):  # noqa: N818  (it is a signal to stop, not a failure)
+    """Another process took the run over, or a person cancelled it: stop, commit nothing."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """What one unit's pages held, before anything is stored."""
+
+    rows: list[Row] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    read: int = 0
+    skipped: int = 0
+    columns: set[str] = field(default_factory=set)
+    cursor: str = ""
+    bytes_read: int = 0
+    seconds: float = 0.0
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether every source record became a row, was rejected or was rightly left out."""
+        return self.read == len(self.rows) + len(self.rejected) + self.skipped
+
+
+@dataclass(slots=True, kw_only=True)
+class Work:
+    """One account's part of a run."""
+
+    app: App
+    run_id: UUID
+    epoch: int
+    org_id: int
+    connection_id: UUID
+    account_key: int
+    account: AccountInfo
+    target: Target
+    options: dict[str, Any]
+    salt: str
+    today: dt.date
+
+
+def read_unit(
+    client: Client, work: Work, stream: Stream, unit: Unit, cancelled: Callable[[], bool]
+) -> Reading:
+    """Fetch all pages of a unit. Raises what the client raises, and LeaseLost when cancelled."""
+    task = Task(
+        stream=stream, account=work.account, start=unit.start, end=unit.end, today=work.today,
+        cursor=unit.cursor, options=work.options, salt=work.salt,
+    )
+    reading = Reading()
+    began = time.monotonic()
+    for page in stream.read(client, task):
+        if cancelled():
+            raise LeaseLost
+        reading.rows.extend(page.rows)
+        reading.rejected.extend(page.rejected)
+        reading.read += page.read_count
+        reading.skipped += page.skipped
+        reading.columns |= page.columns
+        reading.cursor = page.cursor or reading.cursor
+        reading.bytes_read += page.bytes_read
+    reading.seconds = time.monotonic() - began
+    return reading
+
+
+def commit_unit(
+    work: Work, stream: Stream, unit: Unit, *, reading: Reading, began_at: datetime, requests: int
+) -> Counts:
+    """Store a unit in one transaction; LeaseLost, and nothing stored, when the run is not ours."""
+    now = work.app.now()
+    span = None if unit.phase in (Phase.WHOLE, Phase.INCREMENT) else (unit.start, unit.end)
+    with work.app.db.write() as session:
+        work.target.now = now
+        rejected = list(reading.rejected)
+        counts = load(Landing(session, work.target, stream, reading.rows, span, rejected))
+        _check_lease(session, work, counts, requests, now)
+        bad_days = {r.day[:10] for r in rejected}
+        _cover(session, work, stream, unit=unit, counts=counts, bad_days=bad_days, now=now)
+        _move(session, work, stream, unit=unit, reading=reading, began_at=began_at, now=now)
+        _count_stream(session, work, unit, counts=counts, reading=reading, requests=requests)
+    return counts
+
+
+def _check_lease(
+    session: Session, work: Work, counts: Counts, requests: int, now: datetime
+) -> None:
+    result = session.execute(
+        update(SyncRun)
+        .where(
+            col(SyncRun.id) == work.run_id, col(SyncRun.org_id) == work.org_id,
+            col(SyncRun.epoch) == work.epoch, col(SyncRun.state) == RunState.RUNNING,
+        )
+        .values(
+            heartbeat_at=now, windows_done=SyncRun.windows_done + 1,
+            rows_read=SyncRun.rows_read + counts.read,
+            rows_written=SyncRun.rows_written + counts.written,
+            rows_updated=SyncRun.rows_updated + counts.updated,
+            rows_unchanged=SyncRun.rows_unchanged + counts.unchanged,
+            rows_rejected=SyncRun.rows_rejected + counts.rejected,
+            requests=SyncRun.requests + requests,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    if result.rowcount != 1:  # type: ignore[attr-defined]
+        raise LeaseLost
+
+
+def _cover(
+    session: Session, work: Work, stream: Stream, *, unit: Unit, counts: Counts,
+    bad_days: set[str], now: datetime,
+) -> None:
+    """Record that each day was asked for and answered. A confirmed empty day is not missing."""
+    if unit.phase is Phase.WHOLE:
+        numbers = {unit.end: counts.read - counts.rejected}
+        partial = bool(counts.rejected)
+    elif stream.lands is Lands.ORDERS:
+        numbers = dict.fromkeys(unit.each_day(), 0)
+        numbers.update(session.exec(
+            select(col(Order.day), func.count()).where(
+                Order.org_id == work.org_id, Order.account_key == work.account_key,
+                Order.day >= unit.start, Order.day <= unit.end,
+            ).group_by(col(Order.day))
+        ).all())
+        partial = False
+    else:
+        numbers = {day: counts.per_day.get(day.isoformat(), 0) for day in unit.each_day()}
+        partial = False
+    rows = []
+    for day, number in numbers.items():
+        state = CoverageState.COMPLETE if number else CoverageState.EMPTY
+        if partial or day.isoformat() in bad_days:
+            state = CoverageState.PARTIAL
+        rows.append({
+            "account_key": work.account_key, "stream": stream.name, "day": day,
+            "org_id": work.org_id, "state": state.value, "row_count": number,
+            "first_read_at": now, "read_at": now, "run_id": work.run_id,
+        })
+    table: Any = Coverage.__table__  # type: ignore[attr-defined]
+    dialect: Any = sqlite if session.connection().dialect.name == "sqlite" else postgresql
+    insert = dialect.insert(table)
+    session.execute(
+        insert.on_conflict_do_update(
+            index_elements=["account_key", "stream", "day"],
+            set_={n: insert.excluded[n] for n in ("state", "row_count", "read_at", "run_id")},
+        ),
+        rows,
+    )
+
+
+def _move(
+    session: Session, work: Work, stream: Stream, *, unit: Unit, reading: Reading,
+    began_at: datetime, now: datetime,
+) -> None:
+    """Move the stream's position, and tell when its source columns changed."""
+    state = session.exec(
+        select(StreamState).where(
+            StreamState.org_id == work.org_id, StreamState.account_key == work.account_key,
+            StreamState.stream == stream.name,
+        )
+    ).first()
+    if state is None:
+        state = StreamState(org_id=work.org_id, account_key=work.account_key, stream=stream.name)
+    if stream.cursor:
+        if unit.phase is Phase.INCREMENT:
+            state.cursor = max(state.cursor, reading.cursor)
+        elif not state.cursor:  # changes after this moment come with the first increment
+            state.cursor = began_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    state.newest_day = max(filter(None, (state.newest_day, unit.end)))
+    state.oldest_day = min(filter(None, (state.oldest_day, unit.start)))
+    state.last_read_at = now
+    state.error = None
+    seen = sorted(reading.columns)
+    if seen and seen != state.columns:
+        if state.columns:
+            _tell_drift(session, work, stream, before=set(state.columns), after=set(seen), now=now)
+        state.columns = sorted({*state.columns, *seen})
+    session.add(state)
+
+
+def _tell_drift(
+    session: Session, work: Work, stream: Stream, *, before: set[str], after: set[str],
+    now: datetime,
+) -> None:
+    added = sorted(after - before)
+    if not added:  # a column without values in one window is no news
+        return
+    session.add(SyncEvent(
+        org_id=work.org_id, connection_id=work.connection_id, run_id=work.run_id, at=now,
+        level="warning", kind="drift", stream=stream.name,
+        text=f"{stream.title}: the platform now also sends {', '.join(added)[:300]}. "
+             "Known columns are read as before.",
+        facts={"added": added},
+    ))
+
+
+def _count_stream(
+    session: Session, work: Work, unit: Unit, *, counts: Counts, reading: Reading, requests: int
+) -> None:
+    session.execute(
+        update(StreamRun)
+        .where(
+            col(StreamRun.run_id) == work.run_id, col(StreamRun.org_id) == work.org_id,
+            col(StreamRun.account_key) == work.account_key, col(StreamRun.stream) == unit.stream,
+        )
+        .values(
+            state=RunState.RUNNING.value, days_done=StreamRun.days_done + unit.days,
+            current_day=unit.start.isoformat(), waiting_until=None,
+            rows_read=StreamRun.rows_read + counts.read,
+            rows_written=StreamRun.rows_written + counts.written,
+            rows_updated=StreamRun.rows_updated + counts.updated,
+            rows_unchanged=StreamRun.rows_unchanged + counts.unchanged,
+            rows_rejected=StreamRun.rows_rejected + counts.rejected,
+            bytes_read=StreamRun.bytes_read + reading.bytes_read,
+            requests=StreamRun.requests + requests,
+            seconds=StreamRun.seconds + reading.seconds,
+        )
+        .execution_options(synchronize_session=False)
+    )

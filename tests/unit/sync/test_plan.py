@@ -1,0 +1,122 @@
+import datetime as dt
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from liftos_app.services.connectors.spec import Lands, Stream, Window
+from liftos_app.services.sync.plan import AccountDay, Ask, Known, Phase, make_plan
+
+TODAY = dt.date(2026, 11, 23)
+
+
+def stream(name: str, *, per: int = 7, reread: int = 28, cursor: bool = False) -> Stream:
+    return Stream(
+        name=name, title=name, grain="x", lands=Lands.FACTS, key=("id",), read=lambda c, t: iter(()),
+        cursor=cursor,
+        window=Window(days_per_request=per, reread_days=reread, latency_hours=3, settle_days=28,
+                      history_days=1000),
+    )
+
+
+WHOLE = Stream(name="campaigns", title="c", grain="x", lands=Lands.ENTITIES, key=("id",),
+               read=lambda c, t: iter(()))
+
+
+class FakePlatform:
+    def __init__(self, *streams: Stream) -> None:
+        self.streams = streams
+
+
+def plan_of(*streams: Stream, history: int = 90, known=None, ask=None):  # noqa: ANN001, ANN201
+    return make_plan(
+        FakePlatform(*streams), accounts=[AccountDay(key=1, today=TODAY)],  # type: ignore[arg-type]
+        chosen=[s.name for s in streams], history_days=history, known=known or {}, ask=ask,
+    )
+
+
+def days_of(plan) -> list[dt.date]:  # noqa: ANN001
+    return [d for u in plan.units for d in u.each_day()]
+
+
+def test_whole_streams_come_first_then_the_newest_days() -> None:
+    plan = plan_of(stream("daily"), WHOLE)
+    assert plan.units[0].stream == "campaigns"
+    ends = [u.end for u in plan.units[1:]]
+    assert ends == sorted(ends, reverse=True)
+    assert ends[0] == TODAY
+
+
+def test_a_first_sync_covers_every_day_of_the_history_once() -> None:
+    days = days_of(plan_of(stream("daily")))
+    assert sorted(days) == [TODAY - dt.timedelta(days=i) for i in range(90, -1, -1)]
+
+
+def test_a_later_sync_reads_only_the_look_back_and_what_is_missing() -> None:
+    covered = {TODAY - dt.timedelta(days=i) for i in range(1, 91)} - {dt.date(2026, 9, 15)}
+    plan = plan_of(stream("daily"), known={(1, "daily"): Known(covered=frozenset(covered))})
+    expected = {TODAY - dt.timedelta(days=i) for i in range(29)} | {dt.date(2026, 9, 15)}
+    assert set(days_of(plan)) == expected
+
+
+def test_days_that_this_run_has_committed_are_not_read_again() -> None:
+    done = frozenset({TODAY, TODAY - dt.timedelta(days=1)})
+    plan = plan_of(stream("daily"), WHOLE, known={
+        (1, "daily"): Known(covered=done, done_in_run=done),
+        (1, "campaigns"): Known(whole_done=True),
+    })
+    assert not done & set(days_of(plan))
+    assert all(u.stream == "daily" for u in plan.units)
+
+
+def test_a_resync_reads_exactly_the_days_asked_for() -> None:
+    covered = frozenset(TODAY - dt.timedelta(days=i) for i in range(91))
+    ask = Ask(start=dt.date(2026, 10, 1), end=dt.date(2026, 10, 3))
+    plan = plan_of(stream("daily"), known={(1, "daily"): Known(covered=covered)}, ask=ask)
+    assert sorted(days_of(plan)) == [dt.date(2026, 10, d) for d in (1, 2, 3)]
+
+
+def test_a_cursor_stream_reads_one_increment_and_old_gaps() -> None:
+    covered = frozenset(TODAY - dt.timedelta(days=i) for i in range(1, 60))
+    plan = plan_of(stream("orders", cursor=True), known={
+        (1, "orders"): Known(covered=covered, cursor="2026-11-22T10:00:00Z")
+    })
+    increments = [u for u in plan.units if u.phase is Phase.INCREMENT]
+    assert [(u.start, u.end, u.cursor) for u in increments] == [
+        (TODAY - dt.timedelta(days=1), TODAY, "2026-11-22T10:00:00Z")
+    ]
+    gaps = {d for u in plan.units if u.phase is not Phase.INCREMENT for d in u.each_day()}
+    assert gaps == {TODAY - dt.timedelta(days=i) for i in range(60, 91)}
+
+
+def test_days_before_the_account_existed_are_not_asked_for() -> None:
+    plan = make_plan(
+        FakePlatform(stream("daily")),  # type: ignore[arg-type]
+        accounts=[AccountDay(key=1, today=TODAY, first_day=TODAY - dt.timedelta(days=3))],
+        chosen=["daily"], history_days=90, known={},
+    )
+    assert min(days_of(plan)) == TODAY - dt.timedelta(days=3)
+
+
+@given(
+    covered=st.sets(st.integers(0, 120)), done=st.sets(st.integers(0, 120)),
+    history=st.integers(1, 120), per=st.integers(1, 30), reread=st.integers(1, 40),
+)
+def test_every_needed_day_is_read_exactly_once_whatever_is_known(
+    covered: set[int], done: set[int], history: int, per: int, reread: int
+) -> None:
+    def day(back: int) -> dt.date:
+        return TODAY - dt.timedelta(days=back)
+
+    known = Known(
+        covered=frozenset(map(day, covered | done)), done_in_run=frozenset(map(day, done))
+    )
+    plan = plan_of(stream("daily", per=per, reread=reread), history=history,
+                   known={(1, "daily"): known})
+    found = days_of(plan)
+    assert len(found) == len(set(found))
+    assert all(u.days <= per for u in plan.units)
+    needed = {
+        day(i) for i in range(history + 1)
+        if i not in done and (i <= reread or i not in covered)
+    }
+    assert set(found) == needed
