@@ -44,7 +44,7 @@ check: $(VENV)/.dev  ## format, lint, types, import rules, spelling, migrations 
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/codespell liftos_app tests scripts docs README.md CHANGELOG.md
-	@$(BIN)/python scripts/check_tree.py
+	@$(BIN)/python -m pytest tests/architecture
 
 bench: setup  ## measure: sync throughput, start, memory, page weight, event latency (docs/benchmarks.md)
 	@$(BIN)/python -m benchmarks

@@ -3,7 +3,7 @@
 import reflex as rx
 
 from liftos_app import config as liftos_config
-from liftos_app.rxplugins import SameOriginPlugin
+from liftos_app.rxplugins import FullNavigationPlugin, SameOriginPlugin
 
 _settings = liftos_config.load(keep_secrets=False)
 
@@ -16,6 +16,6 @@ config = rx.Config(
     cors_allowed_origins=list(_settings.origins),
     default_color_mode="system",
     frontend_lazy_bundled_libraries=True,
-    plugins=[SameOriginPlugin()],
+    plugins=[SameOriginPlugin(), FullNavigationPlugin()],
     disable_plugins=[rx.plugins.SitemapPlugin],
 )

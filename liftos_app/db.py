@@ -51,6 +51,7 @@ class Database:
         with Session(self._reader, autoflush=False) as session:
             event.listen(session, "before_flush", _refuse_flush)
             yield session
+            session.expunge_all()  # a roll-back would empty the rows that were handed out
             session.rollback()
 
     @contextmanager

@@ -38,3 +38,32 @@ def patch_socket_address(code: str) -> str:
     if code.count(_NEEDLE) != 1:
         raise RuntimeError("getBackendURL changed upstream: review SameOriginPlugin")
     return code.replace(_NEEDLE, _PATCH)
+
+
+_REDIRECT_NEEDLE = "if (url.host !== window.location.host) {"
+_REDIRECT_MARK = "/*not-a-page*/"
+
+
+class FullNavigationPlugin(Plugin):
+    """Make redirects to our own HTTP routes leave the page.
+
+    Reflex hands every same-host redirect to the client-side router, which would answer
+    `/sandbox/...`, `/auth/...` and `/api/...` (consent pages, sign-in) with "not found".
+    """
+
+    def pre_compile(self, **context: Any) -> None:
+        """Patch the generated redirect helper."""
+        context["add_modify_task"]("utils/state.js", patch_redirect)
+
+
+def patch_redirect(code: str) -> str:
+    """The redirect helper that knows which paths are no pages. Raises RuntimeError if it changed."""
+    if _REDIRECT_MARK in code:
+        return code
+    if code.count(_REDIRECT_NEEDLE) != 1:
+        raise RuntimeError("the redirect event changed upstream: review FullNavigationPlugin")
+    return code.replace(
+        _REDIRECT_NEEDLE,
+        f"{_REDIRECT_MARK} if (url.host !== window.location.host || "
+        r"/^\/(sandbox|auth|api)\//.test(url.pathname)) {",
+    )

@@ -40,13 +40,14 @@ from liftos_app.models.people import (
     WebSession,
 )
 from liftos_app.models.quality import CheckResult, QualityScore
+from liftos_app.models.requests import KeptAnswer
 from liftos_app.models.syncs import Lease, RejectedRow, RunState, StreamRun, SyncEvent, SyncRun
 
 __all__ = [
     "Account", "AuditEntry", "CheckResult", "Connection", "ConnectionStatus", "Coverage",
-    "CoverageState", "Credential", "DataKey", "Entity", "FactDaily", "FactExtra", "KeyCheck",
-    "Lease", "LoginAttempt", "MailFact", "Membership", "OAuthRequest", "Order", "OrderLine",
-    "Organization", "Provenance", "QualityScore", "RateDay", "RefreshToken", "Refund",
+    "CoverageState", "Credential", "DataKey", "Entity", "FactDaily", "FactExtra", "KeptAnswer",
+    "KeyCheck", "Lease", "LoginAttempt", "MailFact", "Membership", "OAuthRequest", "Order",
+    "OrderLine", "Organization", "Provenance", "QualityScore", "RateDay", "RefreshToken", "Refund",
     "RejectedRow", "Role", "RunState", "StreamRun", "StreamState", "SyncEvent", "SyncRun", "User",
     "WebSession",
 ]

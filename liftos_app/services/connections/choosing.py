@@ -11,7 +11,7 @@ from sqlmodel import col, select
 
 from liftos_app.errors import Conflict, Invalid
 from liftos_app.models import Account, Connection
-from liftos_app.services import audit, status
+from liftos_app.services import audit, condition
 from liftos_app.services.connections import reading
 from liftos_app.services.connectors.spec import AccountInfo
 from liftos_app.services.context import Context
@@ -37,7 +37,7 @@ def select_accounts(
     ctx.require("connections.write")
     connection = reading.get(ctx, connection_id)
     accounts = reading.accounts_of(ctx, connection_id)
-    if not status.has_credential(ctx, connection):
+    if not condition.has_credential(ctx, connection):
         raise Conflict(
             "Accounts can be chosen after signing in.", why="This connection has no sign-in yet.",
             fix="Sign in first.",
@@ -49,16 +49,16 @@ def select_accounts(
         account.selected = account.id in wanted
         ctx.session.add(account)
     after = sorted(a.external_id for a in accounts if a.selected)
-    if str((connection.cause or {}).get("code")) == status.OTHER_ACCOUNTS:
+    if str((connection.cause or {}).get("code")) == condition.OTHER_ACCOUNTS:
         connection.cause = None
     connection.wizard_step = max(connection.wizard_step, 4)
     connection.updated_at = ctx.now()
     ctx.session.add(connection)
     ctx.session.flush()
-    status.refresh_status(ctx, connection)
+    condition.refresh(ctx, connection)
     if before != after:
         names = ", ".join(a.name for a in accounts if a.selected)
-        status.note(ctx, connection, "settings", f"Accounts chosen: {names[:400]}.")
+        condition.note(ctx, connection, "settings", f"Accounts chosen: {names[:400]}.")
         audit.record(ctx, "connection.accounts_chosen", connection, before=before, after=after)
     return [a for a in accounts if a.selected]
 

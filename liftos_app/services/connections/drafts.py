@@ -10,7 +10,7 @@ from sqlmodel import col, func, select
 
 from liftos_app.errors import Conflict, Invalid
 from liftos_app.models import Connection, ConnectionStatus, Credential, Provenance
-from liftos_app.services import audit, catalogue, status, vault
+from liftos_app.services import audit, catalogue, condition, vault
 from liftos_app.services.connections import reading
 from liftos_app.services.connections.inputs import Checked, check_inputs, check_name
 from liftos_app.services.connectors.spec import AuthMethod, Platform
@@ -58,7 +58,7 @@ def create_draft(
     )
     ctx.session.add(connection)
     ctx.session.flush()
-    status.note(ctx, connection, "settings", f"Connection created by {_actor(ctx)}.")
+    condition.note(ctx, connection, "settings", f"Connection created by {_actor(ctx)}.")
     audit.record(
         ctx, "connection.created", connection, platform=platform.slug,
         provenance=connection.provenance,
@@ -78,7 +78,7 @@ def save_inputs(
     platform = catalogue.find(connection.platform)
     chosen = catalogue.find_method(platform, method or connection.auth_kind)
     same = chosen.id == connection.auth_kind
-    if connection.status not in status.NOT_STARTED and not (same and chosen.kind == "oauth2"):
+    if connection.status not in condition.NOT_STARTED and not (same and chosen.kind == "oauth2"):
         raise Conflict(
             "The credential of a running connection is replaced by signing in again.",
             why="What is typed here is only kept once the platform has accepted it.",
@@ -202,7 +202,7 @@ def set_schedule(
     upcoming = schedule.next_runs(text, zone, ctx.now(), 1)
     before = (connection.schedule, connection.schedule_zone)
     connection.schedule, connection.schedule_zone = " ".join(text.split()), zone
-    if connection.status not in status.NOT_STARTED and connection.paused_at is None:
+    if connection.status not in condition.NOT_STARTED and connection.paused_at is None:
         connection.next_run_at = upcoming[0]
     if before != (connection.schedule, zone):
         _changed(ctx, connection, f"Schedule set to {connection.schedule} ({zone})")
@@ -240,7 +240,7 @@ def longest_history(platform: Platform) -> int:
 
 def require_not_started(connection: Connection, act: str) -> None:
     """Raise Conflict when the wizard was finished already."""
-    if ConnectionStatus(connection.status) not in status.NOT_STARTED:
+    if ConnectionStatus(connection.status) not in condition.NOT_STARTED:
         raise Conflict(
             f"This connection is already set up, so it cannot be {act} again.",
             why=f"Its status is {str(connection.status).replace('_', ' ')}.",
@@ -251,7 +251,7 @@ def require_not_started(connection: Connection, act: str) -> None:
 def _changed(ctx: Context, connection: Connection, text: str) -> None:
     connection.updated_at = ctx.now()
     ctx.session.add(connection)
-    status.note(ctx, connection, "settings", f"{text} by {_actor(ctx)}.")
+    condition.note(ctx, connection, "settings", f"{text} by {_actor(ctx)}.")
 
 
 def _actor(ctx: Context) -> str:

@@ -68,7 +68,8 @@ def check_name(text: str) -> str:
     name = " ".join(text.split()) if not _CONTROL.search(text.strip()) else ""
     if not name:
         raise Invalid(
-            "The connection needs a name.", why="It is empty or holds characters that do not print.",
+            "The connection needs a name.",
+            why="It is empty or holds characters that do not print.",
             fix="Type a short name, for example the shop's or the account's.", field="name",
         )
     if len(name) > NAME_LENGTH:
@@ -78,7 +79,8 @@ def check_name(text: str) -> str:
         )
     if re.search(r"[<>]", name):
         raise Invalid(
-            "This name holds < or >.", why="Names are plain text, and these signs look like markup.",
+            "This name holds < or >.",
+            why="Names are plain text, and these signs look like markup.",
             fix="Leave them out.", field="name",
         )
     return name
@@ -92,6 +94,11 @@ def _problem(one: Input, text: str) -> str:
         return f"{one.label} has {len(text)} characters; that is no {one.label.lower()}."
     if _CONTROL.search(text):
         return f"{one.label} holds a line break or a character that does not print. Paste it again."
+    return _wrong_form(one, text)
+
+
+def _wrong_form(one: Input, text: str) -> str:
+    """The platform's own rules: known mix-ups first, then the pattern, on the cleaned value."""
     for pattern, sentence in one.refuse:
         if re.search(pattern, text):
             return sentence

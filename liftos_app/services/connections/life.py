@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import delete as sql_delete
 from sqlmodel import SQLModel, col, select
 
+from liftos_app.db import metadata
 from liftos_app.errors import Conflict
 from liftos_app.models import (
     Account,
@@ -30,7 +31,7 @@ from liftos_app.models import (
     SyncEvent,
     SyncRun,
 )
-from liftos_app.services import audit, status, sync, vault
+from liftos_app.services import audit, condition, sync, vault
 from liftos_app.services.connections import reading
 from liftos_app.services.context import Context
 from liftos_app.services.sync import schedule
@@ -41,6 +42,8 @@ _OF_ACCOUNTS: tuple[type[SQLModel], ...] = (
     Coverage, StreamState, Entity,
 )
 
+_OF_CONNECTION: tuple[type[SQLModel], ...] = (SyncEvent, SyncRun, OAuthRequest, Account)
+
 
 def start(ctx: Context, connection_id: UUID) -> SyncRun:
     """End the wizard: the schedule runs from now on, and the first sync is asked for.
@@ -49,7 +52,7 @@ def start(ctx: Context, connection_id: UUID) -> SyncRun:
     """
     ctx.require("connections.write")
     connection = reading.get(ctx, connection_id)
-    if connection.status not in status.NOT_STARTED:
+    if connection.status not in condition.NOT_STARTED:
         return sync.request(ctx, connection_id, trigger="first")
     _check_ready(ctx, connection)
     connection.status = ConnectionStatus.BACKFILLING
@@ -62,7 +65,7 @@ def start(ctx: Context, connection_id: UUID) -> SyncRun:
     ctx.session.add(connection)
     ctx.session.flush()
     run = sync.request(ctx, connection_id, trigger="first")
-    status.note(ctx, connection, "sync", "First sync asked for.", run_id=run.id)
+    condition.note(ctx, connection, "sync", "First sync asked for.", run_id=run.id)
     audit.record(ctx, "connection.started", connection, sync_id=str(run.id))
     return run
 
@@ -73,7 +76,7 @@ def request_sync(
 ) -> SyncRun:
     """A sync now. On a connection that is ready but was never started, this starts it."""
     connection = reading.get(ctx, connection_id)
-    if connection.status in status.NOT_STARTED:
+    if connection.status in condition.NOT_STARTED:
         run = start(ctx, connection_id)
         if not (streams or start_day or end_day):
             return run
@@ -91,7 +94,7 @@ def pause(ctx: Context, connection_id: UUID, *, reason: str = "") -> Connection:
     """Stop scheduled syncs. Data already loaded stays; a run under way ends by itself."""
     ctx.require("connections.write")
     connection = reading.get(ctx, connection_id)
-    if connection.status in status.NOT_STARTED:
+    if connection.status in condition.NOT_STARTED:
         raise Conflict(
             "A connection that was never started cannot be paused.",
             why="It has no schedule yet.", fix="Finish setting it up, or delete it.",
@@ -100,8 +103,8 @@ def pause(ctx: Context, connection_id: UUID, *, reason: str = "") -> Connection:
         connection.paused_at = ctx.now()
         connection.updated_at = ctx.now()
         ctx.session.add(connection)
-        status.refresh_status(ctx, connection)
-        status.note(
+        condition.refresh(ctx, connection)
+        condition.note(
             ctx, connection, "settings", f"Paused by {ctx.who.name or 'a program'}.",
             reason=reason[:300],
         )
@@ -122,8 +125,8 @@ def resume(ctx: Context, connection_id: UUID) -> Connection:
     connection.next_run_at = ctx.now()
     connection.updated_at = ctx.now()
     ctx.session.add(connection)
-    status.refresh_status(ctx, connection)
-    status.note(ctx, connection, "settings", f"Resumed by {ctx.who.name or 'a program'}.")
+    condition.refresh(ctx, connection)
+    condition.note(ctx, connection, "settings", f"Resumed by {ctx.who.name or 'a program'}.")
     audit.record(ctx, "connection.resumed", connection)
     return connection
 
@@ -135,7 +138,7 @@ def delete(ctx: Context, connection_id: UUID) -> None:
     """
     ctx.require("connections.delete")
     connection = reading.get(ctx, connection_id)
-    run = status.active_run(ctx, connection_id)
+    run = condition.active_run(ctx, connection_id)
     if run is not None:
         sync.cancel(ctx, run.id)
         ctx.session.flush()
@@ -160,14 +163,14 @@ def _erase(ctx: Context, connection: Connection) -> dict[str, int]:
     ).all())
     removed: dict[str, int] = {}
     for table in _OF_ACCOUNTS:
-        columns = table.__table__.c  # type: ignore[attr-defined]
+        columns = metadata.tables[str(table.__tablename__)].c
         found = ctx.session.connection().execute(
             sql_delete(table).where(columns.org_id == ctx.org, columns.account_key.in_(keys))
         )
         if found.rowcount:
             removed[str(table.__tablename__)] = found.rowcount
-    for table in (SyncEvent, SyncRun, OAuthRequest, Account):
-        columns = table.__table__.c  # type: ignore[attr-defined]
+    for table in _OF_CONNECTION:
+        columns = metadata.tables[str(table.__tablename__)].c
         ctx.session.connection().execute(
             sql_delete(table).where(
                 columns.org_id == ctx.org, columns.connection_id == connection.id
@@ -178,13 +181,13 @@ def _erase(ctx: Context, connection: Connection) -> dict[str, int]:
 
 
 def _check_ready(ctx: Context, connection: Connection) -> None:
-    if not status.has_credential(ctx, connection):
+    if not condition.has_credential(ctx, connection):
         raise Conflict(
             "This connection has no sign-in yet.", why="The wizard's second step is not done.",
             fix="Sign in first.", step=2,
         )
     cause = connection.cause or {}
-    if cause.get("code") == status.MISSING_SCOPE:
+    if cause.get("code") == condition.MISSING_SCOPE:
         raise Conflict(
             str(cause.get("what")), why=str(cause.get("why")), fix=str(cause.get("fix")), step=2,
         )

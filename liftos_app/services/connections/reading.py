@@ -23,7 +23,7 @@ from liftos_app.models import (
     SyncRun,
     User,
 )
-from liftos_app.services import status
+from liftos_app.services import condition
 from liftos_app.services.connectors import registry
 from liftos_app.services.context import Context
 
@@ -72,7 +72,7 @@ class Overview:
     """All connections of an organization in numbers. `health` is None without any to judge."""
 
     counts: dict[str, int]
-    health: float | None  # healthy and delayed over all started and not paused, 0..1
+    health: float | None  # healthy and delayed over all that are set up and not paused, 0..1
     rows: list[ConnectionRow]
 
 
@@ -162,11 +162,9 @@ def overview(ctx: Context) -> Overview:
     counts = {s.value: 0 for s in ConnectionStatus}
     for row in rows:
         counts[row.status.value] += 1
-    judged = [
-        r for r in rows
-        if r.status not in status.NOT_STARTED and r.status is not ConnectionStatus.PAUSED
-    ]
-    good = {ConnectionStatus.HEALTHY, ConnectionStatus.DELAYED, ConnectionStatus.BACKFILLING}
+    left_out = {*condition.NOT_STARTED, ConnectionStatus.PAUSED, ConnectionStatus.BACKFILLING}
+    judged = [r for r in rows if r.status not in left_out]
+    good = {ConnectionStatus.HEALTHY, ConnectionStatus.DELAYED}
     return Overview(
         counts=counts,
         health=sum(r.status in good for r in judged) / len(judged) if judged else None,
@@ -188,13 +186,13 @@ def rows_of(ctx: Context, connections: Sequence[Connection]) -> list[ConnectionR
     through = _data_through(ctx, connections)
     fresh = _rows_since(ctx, ids, ctx.now() - timedelta(hours=24))
     active = _active_runs(ctx, ids)
-    ends = _credential_ends(ctx, ids)
+    ends = _credential_ends(ctx, connections)
     owners = _names(ctx, [c.created_by for c in connections if c.created_by])
     titles = {p.slug: p.name for p in registry.all_platforms()}
     return [
         ConnectionRow(
             id=c.id, platform=c.platform, platform_name=titles.get(c.platform, c.platform),
-            name=c.name, status=_shown(c, ctx.now(), running=c.id in active),
+            name=c.name, status=condition.shown_status(c, active=c.id in active, now=ctx.now()),
             provenance=str(c.provenance), cause=c.cause, accounts=accounts.get(c.id, 0),
             streams=tuple(c.streams), history_days=c.history_days, schedule=c.schedule,
             schedule_zone=c.schedule_zone, wizard_step=c.wizard_step,
@@ -235,14 +233,6 @@ def log(
     ).all())
     more = len(found) > limit
     return LogPage(events=found[:limit], next_before=found[limit - 1].id if more else None)
-
-
-def _shown(connection: Connection, now: datetime, *, running: bool) -> ConnectionStatus:
-    """The stored status, turned to delayed when the clock alone made it so."""
-    stored = ConnectionStatus(connection.status)
-    if stored is ConnectionStatus.HEALTHY and not running and status.is_late(connection, now):
-        return ConnectionStatus.DELAYED
-    return stored
 
 
 def _selected_counts(ctx: Context, ids: Sequence[UUID]) -> dict[UUID, int]:
@@ -297,11 +287,17 @@ def _active_runs(ctx: Context, ids: Sequence[UUID]) -> dict[UUID, UUID]:
     return dict(rows)
 
 
-def _credential_ends(ctx: Context, ids: Sequence[UUID]) -> dict[UUID, datetime]:
-    """When a person must sign in again: the refresh token's end, else that of a lone token."""
+def _credential_ends(
+    ctx: Context, connections: Sequence[Connection]
+) -> dict[UUID, datetime]:
+    """When a person must sign in again: the refresh token's end, else that of a lone token.
+
+    A token we fetch anew by ourselves (client credentials) has no such end.
+    """
+    lasting = {c.id: c for c in connections if _sign_in_kind(c) != "client_credentials"}
     rows = ctx.session.exec(
         select(Credential).where(
-            col(Credential.org_id) == ctx.org, col(Credential.connection_id).in_(ids),
+            col(Credential.org_id) == ctx.org, col(Credential.connection_id).in_(list(lasting)),
             col(Credential.field).in_(["access_token", "refresh_token", "api_key"]),
         )
     ).all()
@@ -310,11 +306,18 @@ def _credential_ends(ctx: Context, ids: Sequence[UUID]) -> dict[UUID, datetime]:
         by_field.setdefault(row.connection_id, {})[row.field] = row.expires_at
     ends: dict[UUID, datetime] = {}
     for connection_id, fields in by_field.items():
-        lasting = [f for f in ("refresh_token", "api_key", "access_token") if f in fields]
-        end = fields[lasting[0]] if lasting else None
+        order = [f for f in ("refresh_token", "api_key", "access_token") if f in fields]
+        end = fields[order[0]] if order else None
         if end is not None:
             ends[connection_id] = end
     return ends
+
+
+def _sign_in_kind(connection: Connection) -> str:
+    for platform in registry.all_platforms():
+        if platform.slug == connection.platform:
+            return next((m.kind for m in platform.auth if m.id == connection.auth_kind), "")
+    return ""
 
 
 def _names(ctx: Context, ids: Sequence[UUID]) -> dict[UUID, str]:

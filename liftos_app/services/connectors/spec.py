@@ -1,8 +1,22 @@
 """What a platform is: frozen data plus small functions. Knows neither HTTP nor the database.
 
-A platform file exports `PLATFORM`. Data first; a hook is a plain function, used only where data
+A platform module exports `PLATFORM`. Data first; a hook is a plain function, used only where data
 cannot say it. Everything the wizard, the catalogue, the engine, the docs and REST show about a
 platform is read from here.
+
+How a stream is read (`Stream.read(client, task) -> pages`):
+
+- Whole stream (no `window`, no `cursor`): everything there is; the span of the task means nothing.
+- Span of days (`task.cursor` empty): every record of the days `start..end`, both inclusive, in the
+  account's time zone, and no other. Records the platform sends beside them are left out and
+  counted in `Page.skipped`. Afterwards each day of the span is known completely, also when empty.
+- Changes (`stream.cursor` and `task.cursor` given): every record that changed since the cursor
+  (inclusive, minus `overlap_seconds`); its rows may have any day. The last page carries the new
+  cursor, a UTC time as `2026-11-22T10:00:00Z`, never older than the one given. Such a reading
+  completes every day from the day of the cursor up to now. The engine sets the first cursor to
+  the moment its first span reading began.
+
+A reading may raise any `errors.PlatformFault`, and `client.Stopped` when asked to stop in a wait.
 """
 
 from __future__ import annotations
@@ -10,13 +24,19 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from liftos_app.services.connectors.client import Client
+    from liftos_app.errors import PlatformFault
+    from liftos_app.services.connectors.client import Client, Credential, Request
 
 Row = dict[str, Any]
+# (status, lower-case headers, parsed body or None) -> the error it means, None when it is none.
+FaultHook = Callable[[int, Mapping[str, str], Any], "PlatformFault | None"]
+# The same three -> seconds to hold back the next request of the same lane.
+PaceHook = Callable[[int, Mapping[str, str], Any], float]
 
 
 class Lands(StrEnum):
@@ -56,18 +76,44 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OAuth2:
-    """Authorization code. Addresses may hold {placeholders} filled from the connection's inputs."""
+class TokenSet:
+    """What a token endpoint gave. Times are aware UTC; None means it named no end."""
 
-    authorize_url: str
+    access_token: str = field(repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
+    expires_at: datetime | None = None
+    refresh_expires_at: datetime | None = None
+    scopes: tuple[str, ...] = ()  # as the answer says; empty when it says nothing
+
+    def values(self) -> dict[str, str]:
+        """The vault fields to write: access_token, and refresh_token when there is one."""
+        found = {"access_token": self.access_token}
+        if self.refresh_token:
+            found["refresh_token"] = self.refresh_token
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuth2:
+    """The addresses and habits of a platform's token endpoint; grants.py does the talking.
+
+    Addresses are the real ones; they may hold {placeholders} filled from the inputs.
+    """
+
+    authorize_url: str = ""  # empty: no consent page (client credentials)
     token_url: str
+    revoke_url: str = ""  # empty: the platform offers no revocation we use
     scope_separator: str = " "
     pkce: bool = False
+    without_pkce: str = ""  # why not, when it is False
     client_auth: Literal["body", "basic", "json"] = "body"
+    token_method: Literal["POST", "GET"] = "POST"
     authorize_extra: Mapping[str, str] = field(default_factory=dict)
-    exchange: Callable[..., Any] | None = None  # platform's own exchange, see oauth.py
-    refresh: Callable[..., Any] | None = None  # platform's own renewal (Meta, client credentials)
-    verify_callback: Callable[..., None] | None = None  # Shopify's hmac
+    exchange_extra: Mapping[str, str] = field(default_factory=dict)
+    then: Callable[..., TokenSet] | None = None  # a second exchange after the first (Meta)
+    renew: Callable[..., TokenSet] | None = None  # a renewal of the platform's own kind (Meta)
+    revoke: Callable[..., None] | None = None  # a revocation of the platform's own kind (Meta)
+    verify_callback: Callable[[Mapping[str, str], Mapping[str, str]], None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +127,8 @@ class AuthMethod:
     inputs: tuple[Input, ...]
     oauth: OAuth2 | None = None
     access_life: str = ""  # in words: "1 h, renewed by itself"
+    renewal: Literal["never", "refresh_token", "access_token", "client_credentials"] = "never"
+    renew_early: int = 300  # seconds before the end at which to renew
     steps: tuple[str, ...] = ()  # numbered instructions on the platform's side
 
 
@@ -109,8 +157,8 @@ class Window:
 class Stream:
     """A group of records with one shape and one primary key.
 
-    `window` set: read by day windows. `cursor` True: read by an update cursor (inclusive, with
-    `overlap_seconds`), and each day of the window is still covered. Neither: read whole each time.
+    `window` set: read by spans of days. `cursor` True: spans first, then changes since the cursor.
+    Neither: read whole each time. The module's docstring has the contract.
     """
 
     name: str
@@ -126,7 +174,15 @@ class Stream:
     default: bool = True  # chosen unless a person says otherwise
     pii: bool = False
     sums_to: str = ""  # stream one level up whose totals it must meet
+    sums_except: tuple[str, ...] = ()  # attrs["channel_type"] of parents that have no rows here
+    about: str = ""  # what a person should know before trusting it
+    reach: Callable[[AccountInfo], int] | None = None  # see history_days
     read: Callable[[Client, Task], Iterator[Page]]
+
+    def history_days(self, account: AccountInfo) -> int:
+        """How many days back this account can be asked for; days before are unknown, not empty."""
+        limit = self.window.history_days if self.window else 3650
+        return min(limit, self.reach(account)) if self.reach else limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +210,16 @@ class Task:
     today: dt.date  # in the account's time zone
     cursor: str = ""  # last committed cursor, empty at first
     options: Mapping[str, Any] = field(default_factory=dict)
-    salt: str = ""  # per-installation salt for pseudonyms (customer ids)
+    salt: str = ""  # the organization's salt for pseudonyms (customer ids)
+
+    @property
+    def changes(self) -> bool:
+        """Whether to read what changed since the cursor instead of a span of days."""
+        return self.stream.cursor and bool(self.cursor)
+
+    def holds(self, day: str) -> bool:
+        """Whether an ISO day lies in the span."""
+        return self.start.isoformat() <= day <= self.end.isoformat()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,15 +236,17 @@ class Page:
     """One answer of the platform, made into rows of `rows.py` shape.
 
     read_count counts source records: it must equal len(rows) + len(rejected) + skipped.
+    `columns` is empty when the answer held no record: nothing is known then.
     """
 
     rows: list[Row]
     rejected: list[Rejected] = field(default_factory=list)
     read_count: int = 0
-    skipped: int = 0  # known not to count (rows outside the span after client-side filtering)
+    skipped: int = 0  # known not to count: outside the span, or folded into another row
     columns: frozenset[str] = frozenset()  # source columns seen, for drift
     cursor: str = ""  # set on the last page of a cursor stream
     bytes_read: int = 0
+    notes: tuple[str, ...] = ()  # what a person should know: a field refused, a version changed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +258,7 @@ class Platform:
     category: Literal["Ads", "Mail", "Store", "CRM", "Payments", "Warehouse", "Other"]
     tier: int
     summary: str  # what it brings, one line
-    hosts: Mapping[str, str]  # name -> https origin, may hold {placeholders}; keys: api, auth...
+    hosts: Mapping[str, str]  # name -> https origin, may hold {placeholders}; one is "api"
     api_version: str
     version_ends: dt.date | None
     auth: tuple[AuthMethod, ...]
@@ -210,13 +277,17 @@ class Platform:
     discover: Callable[[Client], Sequence[AccountInfo]]
     test: Callable[[Client, AccountInfo], str]  # raises PlatformFault; returns a sentence
     granted: Callable[[Client], Sequence[str] | None] | None = None  # scopes really granted
-    fault: Callable[..., Exception | None]  # (status, headers, body) -> LiftOSError or None
-    authorize: Callable[..., Any]  # puts the credential on a request, see client.py
+    fault: FaultHook
+    authorize: Callable[[Request, Credential], None]  # puts the credential on a request
+    pace: PaceHook | None = None
     demo_inputs: Mapping[str, str] = field(default_factory=dict)  # non-secret defaults in the sandbox
 
     def stream(self, name: str) -> Stream:
         """A stream by name. Raises KeyError."""
-        return next(s for s in self.streams if s.name == name)
+        for stream in self.streams:
+            if stream.name == name:
+                return stream
+        raise KeyError(name)
 
     def method(self, method_id: str) -> AuthMethod:
         """A sign-in method by id. Raises KeyError."""

@@ -1,4 +1,4 @@
-"""Our own wording of the Admin schema, second half: orders, refunds, payments, journeys, checkouts."""
+"""Our own wording of the Admin schema, second half: orders, refunds, payments, journeys."""
 
 from __future__ import annotations
 
@@ -19,8 +19,6 @@ enum OrderReturnStatus {
   INSPECTION_COMPLETE IN_PROGRESS NO_RETURN RETURNED RETURN_FAILED RETURN_REQUESTED
 }
 
-type OrderEdge { cursor: String!  node: Order! }
-type OrderConnection { edges: [OrderEdge!]!  nodes: [Order!]!  pageInfo: PageInfo! }
 
 type Order implements Node {
   app: OrderApp
@@ -55,7 +53,7 @@ type Order implements Node {
   id: ID!
   landingPageUrl: URL @deprecated(reason: "Read customerJourneySummary.lastVisit.landingPage.")
   legacyResourceId: UnsignedInt64!
-  lineItems(after: String, before: String, first: Int, last: Int, reverse: Boolean = false): LineItemConnection!
+  lineItems(%PAGE%, reverse: Boolean = false): LineItemConnection!
   name: String!
   netPaymentSet: MoneyBag!
   note: String
@@ -107,8 +105,6 @@ type Customer implements Node {
   updatedAt: DateTime!
 }
 enum CustomerState { DECLINED DISABLED ENABLED INVITED }
-type CustomerEdge { cursor: String!  node: Customer! }
-type CustomerConnection { edges: [CustomerEdge!]!  nodes: [Customer!]!  pageInfo: PageInfo! }
 enum CustomerSortKeys { CREATED_AT ID LOCATION NAME RELEVANCE UPDATED_AT }
 
 type CustomerJourneySummary {
@@ -130,7 +126,13 @@ type CustomerVisit implements Node {
   sourceType: MarketingTactic
   utmParameters: UTMParameters
 }
-type UTMParameters { campaign: String  content: String  medium: String  source: String  term: String }
+type UTMParameters {
+  campaign: String
+  content: String
+  medium: String
+  source: String
+  term: String
+}
 enum MarketingTactic {
   ABANDONED_CART AD AFFILIATE LINK LOYALTY MESSAGE NEWSLETTER NOTIFICATION POST RETARGETING SEO
   STOREFRONT_APP TRANSACTIONAL
@@ -158,8 +160,6 @@ type LineItem implements Node {
   variantTitle: String
   vendor: String
 }
-type LineItemEdge { cursor: String!  node: LineItem! }
-type LineItemConnection { edges: [LineItemEdge!]!  nodes: [LineItem!]!  pageInfo: PageInfo! }
 
 type Refund implements Node {
   createdAt: DateTime
@@ -168,11 +168,9 @@ type Refund implements Node {
   note: String
   order: Order!
   processedAt: DateTime!
-  refundLineItems(after: String, before: String, first: Int, last: Int,
-                  reverse: Boolean = false): RefundLineItemConnection!
+  refundLineItems(%PAGE%, reverse: Boolean = false): RefundLineItemConnection!
   totalRefundedSet: MoneyBag!
-  transactions(after: String, before: String, first: Int, last: Int,
-               reverse: Boolean = false): OrderTransactionConnection!
+  transactions(%PAGE%, reverse: Boolean = false): OrderTransactionConnection!
   updatedAt: DateTime!
 }
 type RefundLineItem {
@@ -186,8 +184,6 @@ type RefundLineItem {
   totalTaxSet: MoneyBag!
 }
 enum RefundLineItemRestockType { CANCEL LEGACY_RESTOCK NO_RESTOCK RETURN }
-type RefundLineItemEdge { cursor: String!  node: RefundLineItem! }
-type RefundLineItemConnection { edges: [RefundLineItemEdge!]!  nodes: [RefundLineItem!]!  pageInfo: PageInfo! }
 
 type OrderTransaction implements Node {
   amountSet: MoneyBag!
@@ -207,8 +203,6 @@ enum OrderTransactionKind {
   AUTHORIZATION CAPTURE CHANGE EMV_AUTHORIZATION REFUND SALE SUGGESTED_REFUND VOID
 }
 enum OrderTransactionStatus { AWAITING_RESPONSE ERROR FAILURE PENDING SUCCESS UNKNOWN }
-type OrderTransactionEdge { cursor: String!  node: OrderTransaction! }
-type OrderTransactionConnection { edges: [OrderTransactionEdge!]!  nodes: [OrderTransaction!]!  pageInfo: PageInfo! }
 type TransactionFee implements Node {
   amount: MoneyV2!
   flatFee: MoneyV2!
@@ -235,12 +229,6 @@ type AbandonedCheckout implements Node {
   totalPriceSet: MoneyBag!
   totalTaxSet: MoneyBag
   updatedAt: DateTime!
-}
-type AbandonedCheckoutEdge { cursor: String!  node: AbandonedCheckout! }
-type AbandonedCheckoutConnection {
-  edges: [AbandonedCheckoutEdge!]!
-  nodes: [AbandonedCheckout!]!
-  pageInfo: PageInfo!
 }
 enum AbandonedCheckoutSortKeys { CREATED_AT CUSTOMER_NAME ID RELEVANCE TOTAL_PRICE }
 """

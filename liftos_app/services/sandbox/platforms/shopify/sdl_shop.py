@@ -1,13 +1,16 @@
-"""Our own wording of the Admin schema, first half: the query root, the shop, the catalogue, bulk jobs.
+"""Our own wording of the Admin schema, first half: query root, shop, catalogue, bulk jobs.
 
 Only what a reader of marketing data needs; names and nullability as documented for 2026-10.
+`%PAGE%` and `%FIND%` stand for paging and search arguments; schema.py fills them in and adds the
+edge and connection types.
 """
 
 from __future__ import annotations
 
 _CURRENCIES = (
-    "AED ARS AUD BRL CAD CHF CLP CNY COP CZK DKK EGP EUR GBP HKD HUF IDR ILS INR ISK JPY KRW KWD MAD "
-    "MXN MYR NGN NOK NZD PEN PHP PKR PLN QAR RON RSD SAR SEK SGD THB TRY TWD UAH USD UYU VND XXX ZAR"
+    "AED ARS AUD BRL CAD CHF CLP CNY COP CZK DKK EGP EUR GBP HKD HUF IDR ILS INR ISK JPY KRW "
+    "KWD MAD MXN MYR NGN NOK NZD PEN PHP PKR PLN QAR RON RSD SAR SEK SGD THB TRY TWD UAH USD "
+    "UYU VND XXX ZAR"
 )
 
 SHOP_SDL = (
@@ -31,33 +34,31 @@ type QueryRoot {
   node(id: ID!): Node
   nodes(ids: [ID!]!): [Node]!
   order(id: ID!): Order
-  orders(after: String, before: String, first: Int, last: Int, query: String,
-         reverse: Boolean = false, savedSearchId: ID, sortKey: OrderSortKeys = PROCESSED_AT): OrderConnection!
+  orders(%PAGE%, %FIND%, savedSearchId: ID,
+         sortKey: OrderSortKeys = PROCESSED_AT): OrderConnection!
   ordersCount(limit: Int = 10000, query: String, savedSearchId: ID): Count
   product(id: ID!): Product
-  products(after: String, before: String, first: Int, last: Int, query: String,
-           reverse: Boolean = false, savedSearchId: ID, sortKey: ProductSortKeys = ID): ProductConnection!
+  products(%PAGE%, %FIND%, savedSearchId: ID,
+           sortKey: ProductSortKeys = ID): ProductConnection!
   productVariant(id: ID!): ProductVariant
-  productVariants(after: String, before: String, first: Int, last: Int, query: String,
-                  reverse: Boolean = false, savedSearchId: ID,
+  productVariants(%PAGE%, %FIND%, savedSearchId: ID,
                   sortKey: ProductVariantSortKeys = ID): ProductVariantConnection!
   customer(id: ID!): Customer
-  customers(after: String, before: String, first: Int, last: Int, query: String,
-            reverse: Boolean = false, sortKey: CustomerSortKeys = ID): CustomerConnection!
-  abandonedCheckouts(after: String, before: String, first: Int, last: Int, query: String,
-                     reverse: Boolean = false, savedSearchId: ID,
+  customers(%PAGE%, %FIND%, sortKey: CustomerSortKeys = ID): CustomerConnection!
+  abandonedCheckouts(%PAGE%, %FIND%, savedSearchId: ID,
                      sortKey: AbandonedCheckoutSortKeys = ID): AbandonedCheckoutConnection!
   shopifyqlQuery(query: String!): ShopifyqlQueryResponse
   bulkOperation(id: ID!): BulkOperation
-  bulkOperations(after: String, before: String, first: Int, last: Int, query: String,
-                 reverse: Boolean = false,
+  bulkOperations(%PAGE%, %FIND%,
                  sortKey: BulkOperationsSortKeys = CREATED_AT): BulkOperationConnection!
   currentBulkOperation(type: BulkOperationType = QUERY): BulkOperation
     @deprecated(reason: "Ask for the job by its id with bulkOperation.")
 }
 
 type Mutation {
-  bulkOperationRunQuery(groupObjects: Boolean! = false, query: String!): BulkOperationRunQueryPayload
+  bulkOperationRunQuery(
+    groupObjects: Boolean! = false, query: String!
+  ): BulkOperationRunQueryPayload
   bulkOperationCancel(id: ID!): BulkOperationCancelPayload
 }
 
@@ -132,15 +133,14 @@ type Product implements Node {
   totalInventory: Int!
   tracksInventory: Boolean!
   updatedAt: DateTime!
-  variants(after: String, before: String, first: Int, last: Int,
-           reverse: Boolean = false): ProductVariantConnection!
+  variants(%PAGE%, reverse: Boolean = false): ProductVariantConnection!
   variantsCount: Count
   vendor: String!
 }
 enum ProductStatus { ACTIVE ARCHIVED DRAFT UNLISTED }
-type ProductEdge { cursor: String!  node: Product! }
-type ProductConnection { edges: [ProductEdge!]!  nodes: [Product!]!  pageInfo: PageInfo! }
-enum ProductSortKeys { CREATED_AT ID INVENTORY_TOTAL PRODUCT_TYPE PUBLISHED_AT RELEVANCE TITLE UPDATED_AT VENDOR }
+enum ProductSortKeys {
+  CREATED_AT ID INVENTORY_TOTAL PRODUCT_TYPE PUBLISHED_AT RELEVANCE TITLE UPDATED_AT VENDOR
+}
 
 type ProductVariant implements Node {
   availableForSale: Boolean!
@@ -159,14 +159,21 @@ type ProductVariant implements Node {
   title: String!
   updatedAt: DateTime!
 }
-type ProductVariantEdge { cursor: String!  node: ProductVariant! }
-type ProductVariantConnection { edges: [ProductVariantEdge!]!  nodes: [ProductVariant!]!  pageInfo: PageInfo! }
-enum ProductVariantSortKeys { FULL_TITLE ID INVENTORY_QUANTITY NAME POPULAR POSITION RELEVANCE SKU TITLE UPDATED_AT }
+enum ProductVariantSortKeys {
+  FULL_TITLE ID INVENTORY_QUANTITY NAME POPULAR POSITION RELEVANCE SKU TITLE UPDATED_AT
+}
 
 type ShopifyqlQueryResponse { parseErrors: [String!]!  tableData: ShopifyqlTableData }
 type ShopifyqlTableData { columns: [ShopifyqlTableDataColumn!]!  rows: JSON! }
-type ShopifyqlTableDataColumn { dataType: ColumnDataType!  displayName: String!  name: String!  subType: ColumnDataType }
-enum ColumnDataType { DAY_TIMESTAMP DECIMAL INTEGER MONEY MONTH_TIMESTAMP STRING UNSPECIFIED WEEK_TIMESTAMP }
+type ShopifyqlTableDataColumn {
+  dataType: ColumnDataType!
+  displayName: String!
+  name: String!
+  subType: ColumnDataType
+}
+enum ColumnDataType {
+  DAY_TIMESTAMP DECIMAL INTEGER MONEY MONTH_TIMESTAMP STRING UNSPECIFIED WEEK_TIMESTAMP
+}
 
 type BulkOperation implements Node {
   completedAt: DateTime
@@ -182,8 +189,6 @@ type BulkOperation implements Node {
   type: BulkOperationType!
   url: URL
 }
-type BulkOperationEdge { cursor: String!  node: BulkOperation! }
-type BulkOperationConnection { edges: [BulkOperationEdge!]!  nodes: [BulkOperation!]!  pageInfo: PageInfo! }
 enum BulkOperationStatus { CANCELED CANCELING COMPLETED CREATED EXPIRED FAILED RUNNING }
 enum BulkOperationErrorCode { ACCESS_DENIED INTERNAL_SERVER_ERROR TIMEOUT }
 enum BulkOperationType { MUTATION QUERY }
@@ -197,7 +202,10 @@ type BulkOperationUserError implements DisplayableError {
   message: String!
 }
 type UserError implements DisplayableError { field: [String!]  message: String! }
-type BulkOperationRunQueryPayload { bulkOperation: BulkOperation  userErrors: [BulkOperationUserError!]! }
+type BulkOperationRunQueryPayload {
+  bulkOperation: BulkOperation
+  userErrors: [BulkOperationUserError!]!
+}
 type BulkOperationCancelPayload { bulkOperation: BulkOperation  userErrors: [UserError!]! }
 
 enum CurrencyCode { """

@@ -19,7 +19,8 @@ _TOKEN = re.compile(
     r"""\s*(?:
       (?P<open>\() | (?P<close>\)) |
       (?P<word>-?[^\s()'":]+(?=[\s()]|$)) |
-      (?P<field>-?[A-Za-z_][\w.]*):(?P<op>>=|<=|>|<)?(?P<value>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s()]*) |
+      (?P<field>-?[A-Za-z_][\w.]*):(?P<op>>=|<=|>|<)?
+      (?P<value>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s()]*) |
       (?P<quoted>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*") |
       (?P<rest>\S)
     )""",
@@ -108,30 +109,26 @@ class _Parser:
         if known is None:
             self.warnings.append({"field": name, "message": "Invalid search field for this query."})
             return (lambda _node: True), {}
-        read = known.read
         if known.kind == "time":
-            return self.time_term(name, read, op, value)
-        if known.kind == "number":
+            return self.time_term(name, known.read, op, value)
+        return self.plain_term(name, known, op, value), {}
+
+    def plain_term(self, name: str, known: Field, op: str, value: str) -> Predicate:
+        read = known.read
+        if known.kind in {"number", "id"}:
             try:
-                wanted = float(value)
+                wanted = float(value.rsplit("/", 1)[-1])
             except ValueError:
                 self.warnings.append({"field": name, "message": "Input is not a number."})
-                return (lambda _node: True), {}
-            return (lambda node: _ordered(float(str(read(node) or 0)), op, wanted)), {}
-        if known.kind == "id":
-            digits = value.rsplit("/", 1)[-1]
-            try:
-                number = int(digits)
-            except ValueError:
-                return (lambda _node: False), {}
-            return (lambda node: _ordered(float(str(read(node))), op, number)), {}
+                return lambda _node: known.kind == "number"
+            return lambda node: _ordered(float(str(read(node) or 0)), op, wanted)
         if known.kind == "bool":
             truth = value.lower() == "true"
-            return (lambda node: bool(read(node)) is truth), {}
+            return lambda node: bool(read(node)) is truth
         if known.kind == "words":
             options = {part.strip().lower() for part in value.split(",")}
-            return (lambda node: bool(options & {str(w).lower() for w in _each(read(node))})), {}
-        return (lambda node: _word_matches(str(read(node) or ""), value)), {}
+            return lambda node: bool(options & {str(w).lower() for w in _each(read(node))})
+        return lambda node: _word_matches(str(read(node) or ""), value)
 
     def time_term(
         self, name: str, read: Callable[[Node], object], op: str, value: str
@@ -170,7 +167,7 @@ def parse(text: str | None, fields: Mapping[str, Field], zone: ZoneInfo) -> Sear
     while parser.at < len(tokens):  # a stray closing parenthesis ends nothing
         parser.at += 1
         right, _ = parser.either()
-        predicate, bounds = _all(predicate, right), bounds
+        predicate = _all(predicate, right)
     return Search(predicate, parser.warnings, bounds)
 
 

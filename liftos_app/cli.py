@@ -1,0 +1,208 @@
+"""The `liftos` command: serve, migrate, admin, doctor, demo. An edge: opens contexts, prints."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from liftos_app import __version__, config
+from liftos_app.config import ConfigError, Settings
+from liftos_app.errors import LiftOSError
+
+app = typer.Typer(
+    help="LiftOS: self-hosted marketing intelligence.", no_args_is_help=True, add_completion=False,
+    pretty_exceptions_enable=False,
+)
+admin = typer.Typer(help="Administrators of this installation.", no_args_is_help=True)
+app.add_typer(admin, name="admin")
+
+
+def _settings() -> Settings:
+    try:
+        settings = config.load()
+    except ConfigError as error:
+        typer.echo(f"LiftOS did not start. {error}", err=True)
+        raise typer.Exit(2) from error
+    for name in settings.generated:
+        typer.echo(
+            f"{name} was not set: generated one and kept it in "
+            f"{settings.home / 'keys' / name.lower()} (mode 0600). Back this folder up."
+        )
+    return settings
+
+
+def _stop(error: Exception, code: int = 2) -> typer.Exit:
+    text = error.sentence() if isinstance(error, LiftOSError) else str(error)
+    typer.echo(text, err=True)
+    return typer.Exit(code)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+@app.command()
+def serve() -> None:
+    """Migrate the database, then serve page, API and socket on one port."""
+    settings = _settings()
+    _check_page()
+    _check_port(settings)
+    _migrate(settings)
+    mode = "demo mode, the sandbox is on" if settings.demo_mode else "live mode"
+    typer.echo(f"LiftOS {__version__} ({mode}) starts at {settings.public_url}")
+    if not settings.auth_required:
+        typer.echo("Sign-in is off (REQUIRE_AUTH=false): only this machine can open the page.")
+    elif not settings.require_auth:
+        typer.echo("REQUIRE_AUTH=false is ignored: it needs demo mode and a loopback address.")
+    sys.stdout.flush()
+    os.chdir(config.ROOT)
+    os.environ.update({
+        "REFLEX_ENV_MODE": "prod",
+        "REFLEX_TELEMETRY_ENABLED": "false",
+        "REFLEX_CHECK_LATEST_VERSION": "false",
+        "__REFLEX_SKIP_COMPILE": "true",
+        "__REFLEX_MOUNT_FRONTEND_COMPILED_APP": "true",
+        "PYTHONPATH": os.pathsep.join(
+            dict.fromkeys([str(config.ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
+        ).strip(os.pathsep),
+    })
+    command = [
+        sys.executable, "-m", "granian", "--interface", "asgi", "--factory", "--workers", "1",
+        "--host", settings.host, "--port", str(settings.port), "--log-level", "warning",
+        "--no-access-log", "--workers-kill-timeout", "30", "liftos_app.liftos_app:app",
+    ]
+    os.execv(sys.executable, command)  # noqa: S606  (our own fixed command)
+
+
+@app.command()
+def migrate(
+    to: Annotated[str, typer.Option(help="Revision to go to; `base` removes all tables.")] = "head",
+) -> None:
+    """Bring the database to a revision, by default the newest."""
+    _migrate(_settings(), to)
+    typer.echo("The database is up to date." if to == "head" else f"The database is at {to}.")
+
+
+@admin.command("create")
+def admin_create(
+    email: Annotated[str, typer.Option(prompt="E-mail")],
+    password: Annotated[
+        str, typer.Option(prompt="Password", hide_input=True, confirmation_prompt=True)
+    ],
+    organization: Annotated[str, typer.Option(prompt="Organization")] = "My organization",
+    name: Annotated[str, typer.Option()] = "",
+) -> None:
+    """Create the first administrator, when there is none."""
+    from liftos_app.services import accounts, boot
+    from liftos_app.services.context import Principal, open_context
+
+    process = boot.build_app(_settings())
+    try:
+        with open_context(process, Principal(kind="operator"), None, write=True) as ctx:
+            user = accounts.create_first_admin(
+                ctx, email=email, password=password, organization=organization, name=name
+            )
+    except LiftOSError as error:
+        raise _stop(error) from error
+    typer.echo(f"{user.email} can sign in now.")
+
+
+@app.command()
+def doctor(
+    *, health: Annotated[bool, typer.Option(help="Only ask the running server.")] = False
+) -> None:
+    """Check settings, keys, database, page and port; say what to do about each finding."""
+    settings = _settings()
+    if health:
+        raise typer.Exit(0 if _answers(settings) else 1)
+    from liftos_app.services import doctor as checks
+
+    findings = checks.examine(settings, page=_client_folder(), answers=_answers(settings))
+    for finding in findings:
+        typer.echo(f"{'ok  ' if finding.ok else 'FAIL'} {finding.text}")
+        if finding.fix:
+            typer.echo(f"     {finding.fix}")
+    raise typer.Exit(0 if all(f.ok for f in findings) else 1)
+
+
+@app.command()
+def demo() -> None:
+    """Connect the sandbox's platforms, sync them, and print the totals."""
+    from liftos_app.services import lookaround
+
+    settings = _settings()
+    if not settings.demo_mode:
+        typer.echo("The sandbox is off (DEMO_MODE=false). Start with DEMO_MODE=true.", err=True)
+        raise typer.Exit(2)
+    if _answers(settings):
+        typer.echo(
+            f"LiftOS is running at {settings.public_url}. "
+            "Choose Look around there, or stop it and run this again.", err=True,
+        )
+        raise typer.Exit(2)
+    _migrate(settings)
+    try:
+        for line in lookaround.run(settings):
+            typer.echo(line)
+    except LiftOSError as error:
+        raise _stop(error, 1) from error
+
+
+def _migrate(settings: Settings, to: str = "head") -> None:
+    from liftos_app.db import Database
+    from liftos_app.services import migrations
+
+    database = Database(settings.database_url)
+    try:
+        migrations.migrate(database, to)
+    except LiftOSError as error:
+        raise _stop(error) from error
+    finally:
+        database.close()
+
+
+def _client_folder() -> Path:
+    return config.ROOT / ".web" / "build" / "client"
+
+
+def _check_page() -> None:
+    if not (_client_folder() / "index.html").exists():
+        typer.echo("The web page is not built. Run: make run", err=True)
+        raise typer.Exit(2)
+
+
+def _check_port(settings: Settings) -> None:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            typer.echo(
+                f"Port {settings.port} on {settings.host} cannot be used: {error.strerror}. "
+                "Stop what uses it, or set PORT to another number.", err=True,
+            )
+            raise typer.Exit(2) from error
+
+
+def _answers(settings: Settings) -> bool:
+    try:
+        with urllib.request.urlopen(  # noqa: S310  (our own loopback address)
+            f"{settings.self_url}/api/v1/health", timeout=3
+        ) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError, ValueError):
+        return False
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,206 @@
+"""The frame of every signed-in page: skip link, sidebar or drawer, banners, main, notices.
+
+Knows no state: `pages/_page.py` hands it the navigation and the vars.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import reflex as rx
+from reflex_components_core.core.banner import has_connection_errors
+
+from liftos_app.components.dialog import close, drawer
+from liftos_app.components.elements import (
+    NativeForm,
+    button,
+    classes,
+    go,
+    icon,
+    icon_button,
+    menu,
+)
+from liftos_app.components.status_pill import badge
+
+
+@dataclass(frozen=True, slots=True)
+class NavItem:
+    """One page in the sidebar. `count` is a var; shown when above zero."""
+
+    title: str
+    href: str
+    icon: str
+    section: str = ""
+    count: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """The vars the shell shows. `demo` and `auth_off` are booleans, the rest texts."""
+
+    org_name: Any
+    person_name: Any
+    person_role: Any
+    demo: Any
+    auth_off: Any
+    search: rx.Component
+    notices: rx.Component
+
+
+def shell(
+    *children: Any, nav: Sequence[NavItem], foot: Sequence[NavItem], current: str, frame: Frame
+) -> rx.Component:
+    """Wrap a page. `current` is the href of the sidebar entry it belongs to."""
+    return rx.fragment(
+        rx.el.a("Skip to content", href="#main", class_name="lo-skip"),
+        rx.el.div(
+            rx.el.div(_side(nav, foot, current, frame, prefix="side"), class_name="lo-side"),
+            rx.el.div(
+                _top(nav, foot, current, frame),
+                _banners(frame),
+                rx.el.main(*children, id="main", tab_index=-1, class_name="lo-body"),
+                class_name="lo-main",
+            ),
+            class_name="lo-shell",
+        ),
+        frame.notices,
+    )
+
+
+def brand() -> rx.Component:
+    """The mark and the name, linking home."""
+    return go(
+        rx.el.img(src="/favicon.svg", alt="", width="22", height="22", class_name="lo-brand-mark"),
+        "LiftOS", href="/", class_name="lo-brand",
+    )
+
+
+def theme_button() -> rx.Component:
+    """Switch between light and dark; the choice stays in this browser."""
+    return rx.el.button(
+        rx.color_mode_cond(light=icon("moon"), dark=icon("sun")),
+        rx.color_mode_cond(light="Dark theme", dark="Light theme"),
+        type="button", on_click=rx.toggle_color_mode, class_name="lo-nav-item",
+    )
+
+
+def lost_contact() -> rx.Component:
+    """Shown by the browser itself while the socket is down."""
+    return rx.cond(
+        has_connection_errors,
+        rx.el.div(
+            icon("wifi-off"),
+            "Connection to LiftOS lost. Trying again; nothing you typed is lost.",
+            role="status", class_name="lo-banner lo-banner-warn lo-lost",
+        ),
+    )
+
+
+def gate(*children: Any, wide: bool = False, notices: rx.Component | None = None) -> rx.Component:
+    """The frame of pages without navigation: sign-in, first run, not found."""
+    return rx.fragment(
+        rx.el.main(
+            rx.el.div(
+                rx.el.img(src="/favicon.svg", alt="", width="28", height="28"),
+                rx.el.span("LiftOS", style={"fontSize": "18px", "fontWeight": "600"}),
+                class_name="lo-row", style={"marginBottom": "20px"},
+            ),
+            rx.el.div(*children, class_name=classes("lo-gate-card", "lo-gate-wide" if wide else "")),
+            class_name="lo-gate", id="main",
+        ),
+        notices or rx.fragment(),
+    )
+
+
+def _side(
+    nav: Sequence[NavItem], foot: Sequence[NavItem], current: str, frame: Frame, *,
+    prefix: str, closes: bool = False,
+) -> rx.Component:
+    groups: list[rx.Component] = []
+    section = None
+    for item in nav:
+        if item.section and item.section != section:
+            groups.append(rx.el.p(item.section, class_name="lo-nav-head"))
+        section = item.section
+        groups.append(_entry(item, current, closes=closes))
+    return rx.fragment(
+        brand() if not closes else rx.fragment(),
+        rx.el.div(
+            rx.el.p(frame.org_name, class_name="lo-help lo-cut"),
+            rx.cond(frame.demo, rx.el.div(badge(
+                "Demo data", kind="warn", icon_tag="flask-conical",
+                title="Sandbox platforms can be connected; their figures are invented."))),
+            class_name="lo-org lo-stack-4",
+        ),
+        frame.search if not closes else rx.fragment(),
+        rx.el.nav(*groups, class_name="lo-nav", aria_label="Main"),
+        rx.el.div(
+            *(_entry(item, current, closes=closes) for item in foot),
+            theme_button(),
+            _person(frame, prefix=prefix),
+            class_name="lo-side-foot",
+        ),
+    )
+
+
+def _entry(item: NavItem, current: str, *, closes: bool) -> rx.Component:
+    here = {"aria_current": "page"} if item.href == current else {}
+    count = rx.fragment()
+    if item.count is not None:
+        count = rx.cond(
+            item.count > 0,
+            rx.el.span(item.count, rx.el.span(" need action", class_name="lo-sr"), class_name="lo-count"),
+        )
+    link = go(icon(item.icon), item.title, count, href=item.href, class_name="lo-nav-item", **here)
+    return close(link) if closes else link
+
+
+def _person(frame: Frame, *, prefix: str) -> rx.Component:
+    name = f"{prefix}-person-menu"
+    return menu(
+        rx.el.button(
+            icon("circle-user-round"), rx.el.span(frame.person_name, class_name="lo-cut"),
+            type="button", class_name="lo-nav-item",
+        ),
+        rx.el.p(frame.person_name, rx.el.br(), frame.person_role, class_name="lo-menu-note"),
+        rx.cond(
+            frame.auth_off,
+            rx.el.p("Sign-in is off, so there is nothing to sign out of.", class_name="lo-menu-note"),
+            NativeForm.create(
+                rx.el.button(icon("log-out"), "Sign out", type="submit", class_name="lo-menu-item"),
+                action="/auth/logout", method="post",
+            ),
+        ),
+        menu_id=name, place="lo-menu-above", label="Your account",
+    )
+
+
+def _top(nav: Sequence[NavItem], foot: Sequence[NavItem], current: str, frame: Frame) -> rx.Component:
+    return rx.el.div(
+        drawer(
+            icon_button("menu", "Open menu"),
+            _side(nav, foot, current, frame, prefix="drawer", closes=True),
+            title="LiftOS", left=True,
+        ),
+        brand(),
+        class_name="lo-top",
+    )
+
+
+def _banners(frame: Frame) -> rx.Component:
+    return rx.cond(
+        frame.auth_off,
+        rx.el.div(
+            icon("lock-open"),
+            rx.el.span("Sign-in is off: anyone on this machine acts as an administrator. "
+                       "Set REQUIRE_AUTH=true to turn it on."),
+            role="status", class_name="lo-banner lo-banner-warn",
+        ),
+    )
+
+
+def search_button(on_open: Any) -> rx.Component:
+    """Opens the command palette."""
+    return button("Search", kind="quiet", icon_tag="search", on_click=on_open, class_name="lo-nav-item")

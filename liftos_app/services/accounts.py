@@ -1,0 +1,283 @@
+"""People: the first administrator, signing in, one's own name and password."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col, func, select
+
+from liftos_app.errors import Conflict, Denied, Invalid, SignInNeeded
+from liftos_app.models import Membership, Organization, RefreshToken, Role, User, WebSession
+from liftos_app.services import audit, limits, passwords, sessions
+from liftos_app.services.context import App, Context, Principal, open_context
+from liftos_app.services.sessions import SignedInAs, resolve, resolve_async, sign_out
+
+__all__ = [
+    "SignedIn", "SignedInAs", "WrongSignIn", "change_password", "create_first_admin",
+    "ensure_local_admin", "me", "needs_setup", "rename", "resolve", "resolve_async", "set_password",
+    "sign_in", "sign_out", "verify",
+]
+log = logging.getLogger(__name__)
+LOCAL_EMAIL: Final = "you@localhost"
+_EMAIL: Final = re.compile(r"[^@\s\x00-\x1f<>\"]{1,64}@[^@\s\x00-\x1f<>\"]{1,189}")
+
+
+class WrongSignIn(SignInNeeded):
+    """E-mail and password do not belong together. Says nothing about which of them is wrong."""
+
+    status, code = 401, "wrong_sign_in"
+
+
+class SignedIn(NamedTuple):
+    """A new session: its cookie token, its person, the organization it looks at."""
+
+    token: str
+    user: User
+    org_id: int
+
+
+def needs_setup(ctx: Context) -> bool:
+    """Whether nobody can sign in yet. Public: the set-up page asks it before anyone exists."""
+    return _people(ctx.session) == 0
+
+
+def create_first_admin(
+    ctx: Context, *, email: str, password: str, organization: str, name: str = "",
+    shortest: int = passwords.SHORTEST,
+) -> User:
+    """Create the organization and its first administrator. Raises Conflict when there is one.
+
+    Public by nature, and once only: afterwards people come by invitation.
+    """
+    if not needs_setup(ctx):
+        raise Conflict(
+            "LiftOS is set up already.", why="There is an administrator.",
+            fix="Sign in, or ask an administrator for an account.",
+        )
+    address, title = clean_email(email), _title(organization)
+    if shortest == passwords.SHORTEST:
+        passwords.check_new(password, about=(address, title, name))
+    elif len(password) < shortest:
+        raise Invalid(
+            "Choose another password.", why=f"Use at least {shortest} characters.",
+            field="password",
+        )
+    return _create(
+        ctx, email=address, password_hash=passwords.make_hash(password), organization=title,
+        name=name,
+    )
+
+
+def ensure_local_admin(ctx: Context) -> User | None:
+    """For REQUIRE_AUTH=false: an administrator nobody can sign in as, when there is nobody."""
+    if not needs_setup(ctx):
+        return None
+    return _create(
+        ctx, email=LOCAL_EMAIL, password_hash=passwords.UNUSABLE, organization="Demo organization",
+        name="You",
+    )
+
+
+def sign_in(
+    app: App, *, email: str, password: str, ip: str, user_agent: str, old_token: str = ""
+) -> SignedIn:
+    """A new session for a person who proves who they are; the browser's old one ends.
+
+    Blocks for about a third of a second: call it from a worker thread. Raises WrongSignIn or
+    TooMany; a known and an unknown e-mail answer alike, also in time.
+    """
+    user, org_id, attempt = verify(app, email=email, password=password, ip=ip)
+    if old_token:
+        sign_out(app, old_token)
+    who = _principal(user, ip)
+    with open_context(app, who, org_id, write=True) as ctx:
+        limits.succeeded(ctx.session, attempt)
+        row = ctx.session.get_one(User, user.id)
+        row.last_sign_in_at = ctx.now()
+        if passwords.is_outdated(row.password_hash):
+            row.password_hash = passwords.make_hash(password)
+        token = sessions.create(
+            ctx.session, app, user=row, org_id=org_id, ip=ip, user_agent=user_agent
+        )
+        audit.record(ctx, "auth.signed_in", row)
+    return SignedIn(token, row, org_id)
+
+
+def verify(app: App, *, email: str, password: str, ip: str) -> tuple[User, int, int]:
+    """Check e-mail and password: the person, their organization, the attempt to mark as done.
+
+    Raises WrongSignIn or TooMany. Also used by the REST API, which gives tokens, not sessions.
+    """
+    key = email.strip().casefold()[:254]
+    attempt = limits.begin_attempt(app, account=key, ip=ip)
+    with app.db.read() as session:
+        user = session.exec(select(User).where(User.email_key == key)).first()
+    known = user is not None and user.disabled_at is None and len(password) <= passwords.LONGEST
+    right = passwords.fits(password[: passwords.LONGEST], user.password_hash if user else "")
+    if user is None or not (known and right):
+        with open_context(app, Principal(ip=ip), None, write=True) as ctx:
+            audit.record(ctx, "auth.sign_in_failed", user, result="refused")
+        raise WrongSignIn(
+            "E-mail and password do not belong together.",
+            why="One of them is mistyped, or there is no such account.",
+            fix="Check both and try again.",
+        )
+    with app.db.read() as session:
+        org_id = _home(session, user)
+    if org_id is None:
+        raise Denied(
+            "Your account belongs to no organization.", why="You were removed from the last one.",
+            fix="Ask an administrator to invite you.",
+        )
+    return user, org_id, attempt
+
+
+def me(ctx: Context) -> User:
+    """The person who acts. Raises SignInNeeded."""
+    ctx.require("profile.write")
+    return _me(ctx)
+
+
+def rename(ctx: Context, name: str) -> User:
+    """Change one's own name, at most 120 characters."""
+    ctx.require("profile.write")
+    user = _me(ctx)
+    user.name = _name(name)
+    sessions.forget(ctx.app, user_id=user.id)
+    audit.record(ctx, "profile.renamed", user)
+    return user
+
+
+def change_password(app: App, who: Principal, org_id: int, *, current: str, new: str) -> None:
+    """Change one's own password; every other session and every token of this person ends."""
+    with open_context(app, who, org_id) as ctx:
+        user = me(ctx)
+        organization = ctx.session.get_one(Organization, ctx.org)
+    attempt = limits.begin_attempt(app, account=user.email_key, ip=who.ip)
+    if not passwords.fits(current[: passwords.LONGEST], user.password_hash):
+        raise Invalid(
+            "The current password is not right.", fix="Type it again.", field="current_password"
+        )
+    passwords.check_new(new, about=(user.email, user.name, organization.name))
+    hashed = passwords.make_hash(new)
+    with open_context(app, who, org_id, write=True) as ctx:
+        ctx.require("profile.write")
+        limits.succeeded(ctx.session, attempt)
+        _set_hash(ctx, _me(ctx), hashed, keep=who.session_id)
+
+
+def set_password(app: App, *, email: str, password: str) -> User:
+    """Give a person a new password, from the command line of the machine. Ends all they hold."""
+    hashed = passwords.make_hash(password)
+    with open_context(app, Principal(kind="operator", role=Role.SUPER_ADMIN), None, write=True) as c:
+        c.require("installation.admin")
+        user = c.session.exec(select(User).where(User.email_key == email.strip().casefold())).first()
+        if user is None:
+            raise Invalid("There is no account with this e-mail.", field="email")
+        _set_hash(c, user, hashed, keep=None)
+        return user
+
+
+def clean_email(email: str) -> str:
+    """An e-mail address as typed, without spaces around it. Raises Invalid."""
+    text = email.strip()
+    if not _EMAIL.fullmatch(text):
+        raise Invalid(
+            "This is not an e-mail address.", fix="It looks like name@example.com.", field="email"
+        )
+    return text
+
+
+def _create(
+    ctx: Context, *, email: str, password_hash: str, organization: str, name: str
+) -> User:
+    now = ctx.now()
+    home = Organization(name=organization, created_at=now)
+    user = User(
+        email=email, email_key=email.casefold(), name=_name(name), password_hash=password_hash,
+        is_super_admin=True, created_at=now,
+    )
+    ctx.session.add_all([home, user])
+    try:
+        ctx.session.flush()
+    except IntegrityError as error:  # two set-up pages were sent at the same moment
+        raise Conflict("LiftOS is set up already.", fix="Sign in.") from error
+    assert home.id is not None  # noqa: S101  (flushed)
+    ctx.session.add(
+        Membership(org_id=home.id, user_id=user.id, role=Role.ADMIN, created_at=now)
+    )
+    ctx.session.flush()
+    ctx.org_id = home.id
+    audit.record(ctx, "organization.created", home)
+    audit.record(ctx, "user.created", user, role="super_admin")
+    return user
+
+
+def _set_hash(ctx: Context, user: User, hashed: str, *, keep: UUID | None) -> None:
+    user.password_hash = hashed
+    user.auth_epoch += 1
+    ended = sessions.end_all(ctx, user.id, but=keep)
+    for token in ctx.session.exec(
+        select(RefreshToken).where(
+            RefreshToken.user_id == user.id, col(RefreshToken.revoked_at).is_(None)
+        )
+    ).all():
+        token.revoked_at = ctx.now()
+    audit.record(ctx, "user.password_changed", user, sessions_ended=ended)
+
+
+def _me(ctx: Context) -> User:
+    user = ctx.session.get(User, ctx.who.user_id) if ctx.who.user_id else None
+    if user is None:
+        raise SignInNeeded("You are not signed in.", why="The session ended.", fix="Sign in.")
+    return user
+
+
+def _principal(user: User, ip: str) -> Principal:
+    return Principal(kind="person", user_id=user.id, name=user.name or user.email, ip=ip)
+
+
+def _people(session: Session) -> int:
+    return session.exec(select(func.count()).select_from(User)).one()
+
+
+def _home(session: Session, user: User) -> int | None:
+    """The organization looked at last, else the first one joined."""
+    last = session.exec(
+        select(WebSession.org_id)
+        .join(
+            Membership,
+            (col(Membership.org_id) == col(WebSession.org_id))
+            & (col(Membership.user_id) == col(WebSession.user_id)),
+        )
+        .where(WebSession.user_id == user.id)
+        .order_by(col(WebSession.last_seen_at).desc())
+    ).first()
+    if last is not None:
+        return last
+    return session.exec(
+        select(Membership.org_id)
+        .where(Membership.user_id == user.id)
+        .order_by(col(Membership.created_at), col(Membership.org_id))
+    ).first()
+
+
+def _title(text: str) -> str:
+    title = " ".join(text.split())
+    if not 1 <= len(title) <= 120:
+        raise Invalid(
+            "The organization needs a name of 1 to 120 characters.",
+            fix="Use the name your colleagues know.", field="organization",
+        )
+    return title
+
+
+def _name(text: str) -> str:
+    name = " ".join(text.split())
+    if len(name) > 120:
+        raise Invalid("A name has at most 120 characters.", field="name")
+    return name

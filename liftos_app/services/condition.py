@@ -1,0 +1,222 @@
+"""A connection's condition as stored: its status, the seven-field cause beside it, its log lines.
+
+The rule itself is `status.derive`; this module feeds it from the database and keeps the answer, so
+that the list, the detail page, REST and the engine tell one story.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlmodel import col, select
+
+from liftos_app.errors import LiftOSError, PlatformFault, Retry, SignInAgain
+from liftos_app.models import (
+    Connection,
+    ConnectionStatus,
+    Credential,
+    RunState,
+    SyncEvent,
+    SyncRun,
+)
+from liftos_app.services import status
+from liftos_app.services.context import App, Context, job_principal, open_context
+
+NOT_STARTED: Final = frozenset(
+    {ConnectionStatus.DRAFT, ConnectionStatus.AUTHORISING, ConnectionStatus.SELECTING_ACCOUNTS}
+)
+MISSING_SCOPE: Final = "missing_scope"  # codes of causes that only the sign-in sets
+OTHER_ACCOUNTS: Final = "other_accounts"
+SIGNS_IN: Final = frozenset({"access_token", "refresh_token", "api_key"})
+
+_ACTIVE: Final = (RunState.QUEUED.value, RunState.RUNNING.value)
+_SPOKE: Final = (RunState.SUCCEEDED.value, RunState.PARTIAL.value, RunState.FAILED.value)
+_MEANWHILE: Final = {
+    "credential": "Scheduled syncs wait. Everything loaded so far stays.",
+    "permission": "What is still allowed goes on loading. Everything loaded so far stays.",
+    "quota": "The sync goes on by itself when the platform allows it. Rows and position are kept.",
+    "platform_outage": "We try again at the next scheduled time. Everything loaded so far stays.",
+    "bad_configuration": "Scheduled syncs wait for the change. Everything loaded so far stays.",
+    "source_data": "Rows we could not read are kept aside. All others are stored.",
+    "our_fault": "We try again at the next scheduled time. Everything loaded so far stays.",
+}
+_ACTION: Final = {
+    "credential": "reauthorise",
+    "permission": "reauthorise",
+    "quota": "wait",
+    "platform_outage": "retry",
+    "bad_configuration": "settings",
+    "source_data": "log",
+    "our_fault": "retry",
+}
+
+
+def started(connection: Connection) -> bool:
+    """Whether its wizard was finished once."""
+    return ConnectionStatus(connection.status) not in NOT_STARTED
+
+
+def refresh(ctx: Context, connection: Connection) -> ConnectionStatus:
+    """Derive the status anew and store it. Needs a writing context."""
+    found = _derived(ctx, connection)
+    if found != connection.status:
+        connection.status, connection.updated_at = found, ctx.now()
+        ctx.session.add(connection)
+    return found
+
+
+def has_credential(ctx: Context, connection: Connection) -> bool:
+    """Whether something is stored that a platform would let in."""
+    fields = ctx.session.exec(
+        select(Credential.field).where(
+            col(Credential.org_id) == ctx.org, col(Credential.connection_id) == connection.id
+        )
+    ).all()
+    return bool(SIGNS_IN.intersection(fields))
+
+
+def active_run(ctx: Context, connection_id: UUID) -> SyncRun | None:
+    """The queued or running run, when there is one."""
+    return ctx.session.exec(
+        select(SyncRun).where(
+            col(SyncRun.org_id) == ctx.org,
+            col(SyncRun.connection_id) == connection_id,
+            col(SyncRun.state).in_(_ACTIVE),
+        )
+    ).first()
+
+
+def last_finished(ctx: Context, connection_id: UUID) -> SyncRun | None:
+    """The newest run that ended by itself; a cancelled one says nothing about health."""
+    return ctx.session.exec(
+        select(SyncRun)
+        .where(
+            col(SyncRun.org_id) == ctx.org,
+            col(SyncRun.connection_id) == connection_id,
+            col(SyncRun.state).in_(_SPOKE),
+        )
+        .order_by(col(SyncRun.created_at).desc())
+    ).first()
+
+
+def shown_status(connection: Connection, *, active: bool, now: datetime) -> ConnectionStatus:
+    """The status at this moment: the clock alone can make a healthy connection late."""
+    stored = ConnectionStatus(connection.status)
+    if stored is not ConnectionStatus.HEALTHY:
+        return stored
+    return status.derive(connection, last_state=RunState.SUCCEEDED, active=active, now=now)
+
+
+def cause_of(
+    error: LiftOSError, *, now: datetime, before: dict[str, Any] | None = None, code: str = ""
+) -> dict[str, Any]:
+    """An error as the fields of a cause, ready to be stored.
+
+    `before` is the cause already stored: the same code keeps its first time. `code` replaces the
+    error's own where we know more than its class.
+    """
+    kind = error.cause if isinstance(error, PlatformFault) else "our_fault"
+    owner = error.owner if isinstance(error, PlatformFault) else "liftos"
+    code = code or error.code
+    first = _iso(now)
+    if before and before.get("code") == code:
+        first = str(before.get("first_at") or before.get("at") or first)
+    cause: dict[str, Any] = {
+        "code": code,
+        "what": error.what[:500],
+        "why": error.why[:1000],
+        "fix": error.fix[:500],
+        "cause": kind,
+        "owner": owner,
+        "request_id": str(error.facts.get("request_id", ""))[:120],
+        "first_at": first,
+        "last_at": _iso(now),
+    }
+    if isinstance(error, Retry) and error.after is not None:
+        cause["until"] = _iso(now + timedelta(seconds=error.after))
+    return whole_cause(cause) or cause
+
+
+def whole_cause(stored: dict[str, Any] | None) -> dict[str, Any] | None:
+    """A stored cause with every field of the pattern, whoever wrote it."""
+    if not stored:
+        return None
+    kind = str(stored.get("cause") or "our_fault")
+    at = str(stored.get("last_at") or stored.get("at") or "")
+    stream = str(stored.get("stream") or "")
+    return {
+        "code": "",
+        "what": "",
+        "why": "",
+        "fix": "",
+        "owner": "liftos",
+        "request_id": "",
+        "days": "",
+        "streams": [stream] if stream else [],
+        "first_at": at,
+        "last_at": at,
+        "action": _ACTION.get(kind, "retry"),
+        "meanwhile": _MEANWHILE.get(kind, _MEANWHILE["our_fault"]),
+        **{k: v for k, v in stored.items() if k not in {"at", "stream"}},
+        "cause": kind,
+    }
+
+
+def note(
+    ctx: Context, connection: Connection, kind: str, text: str, *, level: str = "info",
+    run_id: UUID | None = None, stream: str = "", **facts: object,
+) -> None:
+    """Add a line to the connection's timeline. `facts` are JSON without secrets."""
+    ctx.session.add(
+        SyncEvent(
+            org_id=connection.org_id, connection_id=connection.id, run_id=run_id, at=ctx.now(),
+            level=level, kind=kind, stream=stream, text=text, facts=facts,
+        )
+    )
+
+
+def mark_needs_reauth(app: App, org_id: int, connection_id: UUID, error: SignInAgain) -> None:
+    """Store that a person must sign in again, in a transaction of its own.
+
+    Only a definite refusal of the credential comes here; an outage never does. Told twice, it
+    writes one line.
+    """
+    with open_context(app, job_principal("links"), org_id, write=True) as ctx:
+        connection = ctx.session.exec(
+            select(Connection).where(
+                col(Connection.org_id) == ctx.org,
+                col(Connection.id) == connection_id,
+                col(Connection.deleted_at).is_(None),
+            )
+        ).first()
+        if connection is None:
+            return
+        known = (connection.cause or {}).get("code") == error.code
+        connection.cause = cause_of(error, now=ctx.now(), before=connection.cause)
+        connection.updated_at = ctx.now()
+        ctx.session.add(connection)
+        refresh(ctx, connection)
+        if not known:
+            note(
+                ctx, connection, "credential", error.sentence(), level="error",
+                request_id=str(error.facts.get("request_id", ""))[:120],
+            )
+
+
+def _derived(ctx: Context, connection: Connection) -> ConnectionStatus:
+    if not started(connection):
+        if has_credential(ctx, connection):
+            return ConnectionStatus.SELECTING_ACCOUNTS
+        waiting = connection.status == ConnectionStatus.AUTHORISING
+        return ConnectionStatus.AUTHORISING if waiting else ConnectionStatus.DRAFT
+    last = last_finished(ctx, connection.id)
+    return status.derive(
+        connection, last_state=last.state if last else None,
+        active=active_run(ctx, connection.id) is not None, now=ctx.now(),
+    )
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

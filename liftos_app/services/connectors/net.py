@@ -1,0 +1,159 @@
+"""The one way out: HTTP without redirects, proxies or surprises, and the guard for hosts that a
+person or a platform named.
+
+The guard resolves a name once, judges every address it has, and connects to one of the judged
+addresses, so that a second, different resolution never happens.
+"""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import socket
+import ssl
+from collections.abc import Callable, Iterable, Sequence
+from urllib.parse import urlsplit
+
+import httpcore
+import httpx
+
+from liftos_app.errors import Fix
+
+PORTS = frozenset({80, 443, 8443})
+TIMEOUT = httpx.Timeout(30.0, connect=10.0, pool=30.0)
+# Ranges that count as global but carry another address inside (NAT64, 6to4, Teredo).
+_CARRIERS = tuple(
+    ipaddress.ip_network(n) for n in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")
+)
+Resolver = Callable[[str, int], Sequence[str]]
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """All addresses of a name, as texts, in the order of the system's resolver."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def is_public(text: str) -> bool:
+    """Whether an address belongs to the open internet and hides no other one."""
+    try:
+        address: Address = ipaddress.ip_address(text)
+    except ValueError:  # a zone id, or no address at all
+        return False
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        elif any(address in carrier for carrier in _CARRIERS):
+            return False
+    return address.is_global and not address.is_multicast
+
+
+def check_url(url: str, *, allow: Iterable[str] = ()) -> None:
+    """Refuse an address whose form is already wrong. Raises Fix; resolves nothing.
+
+    `allow` holds `host:port` pairs an operator opened, which also lifts the demand for https.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = (parts.hostname or "").lower(), parts.port
+        ascii_host = host.encode("ascii").decode() if host.isascii() else ""
+    except ValueError:
+        raise refused("it is not a web address") from None
+    if f"{host}:{port or (443 if parts.scheme == 'https' else 80)}" in set(allow):
+        return
+    if parts.scheme != "https":
+        raise refused("it does not use https")
+    if parts.username is not None or parts.password is not None or "@" in parts.netloc:
+        raise refused("it holds a user name")
+    if parts.fragment or any(c.isspace() or ord(c) < 32 or c == "\\" for c in url):
+        raise refused("it holds characters that do not belong there")
+    if not ascii_host or len(ascii_host) > 253 or "%" in host or host.endswith("."):
+        raise refused("its host name is not a plain one")
+    if port is not None and port not in PORTS:
+        raise refused(f"port {port} is not one of the web's ports")
+
+
+def checked_addresses(host: str, port: int, resolver: Resolver) -> list[str]:
+    """The addresses of a name, all of them public. Raises Fix when one is not."""
+    try:
+        found = list(resolver(host, port))
+    except OSError as error:
+        raise httpcore.ConnectError(f"no address for {host}") from error
+    if not found:
+        raise httpcore.ConnectError(f"no address for {host}")
+    if not all(is_public(text) for text in found):
+        raise refused("it leads into a private network")
+    return found
+
+
+def refused(reason: str) -> Fix:
+    """The error for an address we do not call."""
+    return Fix(
+        "This address is not called.", why=f"For safety: {reason}.",
+        fix="Check the address that was entered or that the platform sent.",
+        cause="bad_configuration", owner="you",
+    )
+
+
+class GuardedBackend(httpcore.SyncBackend):
+    """Connects to addresses that were judged, never to a name."""
+
+    def __init__(self, resolver: Resolver = resolve, allow: Iterable[str] = ()) -> None:
+        self._resolver, self._allow = resolver, frozenset(allow)
+
+    def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None,
+        local_address: str | None = None, socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        """Open a connection to the first judged address that answers."""
+        if f"{host}:{port}" in self._allow:
+            return super().connect_tcp(host, port, timeout, local_address, socket_options)
+        last: Exception | None = None
+        for address in checked_addresses(host, port, self._resolver):
+            try:
+                return super().connect_tcp(address, port, timeout, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                last = error
+        raise last or httpcore.ConnectError(f"no address for {host}")
+
+    def connect_unix_socket(self, *args: object, **kwargs: object) -> httpcore.NetworkStream:
+        """Never."""
+        raise refused("it is a local socket")
+
+
+class GuardedTransport(httpx.HTTPTransport):
+    """httpx over the guarded backend; TLS still verifies the certificate for the name."""
+
+    def __init__(self, backend: httpcore.NetworkBackend) -> None:
+        super().__init__(verify=tls(), trust_env=False)
+        # httpx offers no setting for the backend; a test holds this to httpx 0.28's behaviour.
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=tls(), max_connections=10, max_keepalive_connections=5,
+            keepalive_expiry=30.0, network_backend=backend,
+        )
+
+
+@functools.cache
+def tls() -> ssl.SSLContext:
+    """Certificate rules, loaded once: it takes tens of milliseconds."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
+def open_http(
+    *, guarded: bool = False, transport: httpx.BaseTransport | None = None,
+    resolver: Resolver = resolve, allow: Iterable[str] = (),
+) -> httpx.Client:
+    """An HTTP client: no redirects, no proxies or certificates from the environment, timeouts.
+
+    `guarded` for hosts that a person or a platform named; `transport` is for tests.
+    """
+    if transport is None:
+        transport = (
+            GuardedTransport(GuardedBackend(resolver, allow)) if guarded
+            else httpx.HTTPTransport(verify=tls(), trust_env=False)
+        )
+    return httpx.Client(
+        transport=transport, timeout=TIMEOUT, follow_redirects=False, trust_env=False,
+        headers={"User-Agent": "LiftOS", "Accept-Encoding": "gzip, deflate"},
+    )

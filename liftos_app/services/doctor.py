@@ -1,0 +1,91 @@
+"""What `liftos doctor` looks at: settings, keys, database, page, port. Read-only."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from liftos_app.config import ConfigError, Settings
+from liftos_app.db import Database, driver_version
+from liftos_app.services import migrations
+from liftos_app.services.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at; `fix` says what to do when it is not well."""
+
+    ok: bool
+    text: str
+    fix: str = ""
+
+
+def examine(settings: Settings, *, page: Path, answers: bool) -> list[Finding]:
+    """All findings, in the order a start would meet them."""
+    return [
+        *_home(settings),
+        *_database(settings),
+        _page(page),
+        Finding(True, f"Public address: {settings.public_url}"),
+        Finding(True, "A server answers on the port." if answers else "No server is running."),
+    ]
+
+
+def _home(settings: Settings) -> Iterator[Finding]:
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    writable = os.access(settings.home, os.W_OK)
+    yield Finding(
+        writable, "LIFTOS_HOME can be written." if writable else "LIFTOS_HOME cannot be written.",
+        "" if writable else "Give this user the folder, or set LIFTOS_HOME to another.",
+    )
+    for key in sorted((settings.home / "keys").glob("*")):
+        private = stat.S_IMODE(key.stat().st_mode) & 0o077 == 0
+        yield Finding(
+            private,
+            f"The key file {key.name} is {'private' if private else 'readable by others'}.",
+            "" if private else "Run: chmod 600 on it.",
+        )
+    free = shutil.disk_usage(settings.home).free
+    roomy = free > 1_000_000_000
+    yield Finding(
+        roomy, f"Free disk: {free / 1e9:.1f} GB.",
+        "" if roomy else "Make room: under 1 GB is left.",
+    )
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    database = Database(settings.database_url)
+    try:
+        yield Finding(True, f"Database: {driver_version(database)}.")
+        current, newest = migrations.current(database), migrations.newest()
+        fresh = current == newest
+        yield Finding(
+            fresh, f"Schema revision: {current or 'none'}; newest: {newest}.",
+            "" if fresh else "Run: liftos migrate",
+        )
+        if fresh:
+            with database.write() as session:
+                Vault(settings.master_keys).boot_check(session)
+            yield Finding(True, "The vault key opens what is stored.")
+    except (SQLAlchemyError, OSError) as error:
+        yield Finding(
+            False, f"The database does not answer: {type(error).__name__}.", "Check DATABASE_URL.",
+        )
+    except ConfigError as error:
+        yield Finding(False, str(error), "Put the right key back into API_VAULT_MASTER_KEY.")
+    finally:
+        database.close()
+
+
+def _page(folder: Path) -> Finding:
+    built = (folder / "index.html").exists()
+    return Finding(
+        built, "The web page is built." if built else "The web page is not built.",
+        "" if built else "Run: make page",
+    )

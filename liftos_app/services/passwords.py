@@ -1,0 +1,163 @@
+"""Passwords: argon2id hashes, and what makes a new password too easy to guess.
+
+Verifying costs about a third of a second and 64 MiB on purpose, so at most four run at once; call
+these functions from a worker thread, never on the event loop.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from liftos_app.errors import Invalid, Unavailable
+
+SHORTEST: Final = 15
+SHORTEST_FROM_OPERATOR: Final = 8  # LIFTOS_ADMIN_PASSWORD: scripts set it; a warning is logged
+LONGEST: Final = 128
+UNUSABLE: Final = "!"  # a hash that no password fits: this person cannot sign in with one
+
+_HASHER: Final = PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=4)
+_PLACES: Final = threading.BoundedSemaphore(4)
+_PATIENCE_SECONDS: Final = 15
+_LEET: Final = str.maketrans("013457@$!", "oleastasi")
+_ROWS: Final = ("qwertyuiop", "asdfghjkl", "zxcvbnm", "1234567890", "abcdefghijklmnopqrstuvwxyz",
+                "qwertzuiop", "azertyuiop", "1qaz2wsx3edc4rfv5tgb")
+
+
+def make_hash(password: str) -> str:
+    """An argon2id hash (64 MiB, 3 passes, 4 lanes)."""
+    with _place():
+        return _HASHER.hash(password)
+
+
+def fits(password: str, stored: str) -> bool:
+    """Whether a password belongs to a hash. Takes as long when there is no such hash."""
+    usable = stored.startswith("$argon2id$")
+    with _place():
+        try:
+            return _HASHER.verify(stored if usable else _nobody(), password) and usable
+        except (VerificationError, InvalidHashError):
+            return False
+
+
+def is_outdated(stored: str) -> bool:
+    """Whether a hash was made with weaker parameters than today's."""
+    return stored.startswith("$argon2id$") and _HASHER.check_needs_rehash(stored)
+
+
+def check_new(password: str, *, about: Iterable[str] = (), shortest: int = SHORTEST) -> None:
+    """Raise Invalid unless a new password is long enough and hard to guess.
+
+    `about` are words an attacker would try first: names, the e-mail, the organization. Nothing is
+    asked about kinds of characters, and nothing is cut off or changed.
+    """
+    if len(password) < shortest:
+        raise _refused(f"Use at least {shortest} characters; this one has {len(password)}.")
+    if len(password) > LONGEST:
+        raise _refused(f"Use at most {LONGEST} characters; this one has {len(password)}.")
+    if "\x00" in password:
+        raise _refused("It holds a character that cannot be typed.")
+    folded = password.casefold()
+    if len(set(folded)) < 5 or _is_repeated(folded):
+        raise _refused("It repeats the same few characters. Several unrelated words work well.")
+    rest = _without(_letters(folded), _context_words(about))
+    if len(rest) < 4 and _letters(folded):
+        raise _refused(
+            "It is made of your name, your address or the name of this product. "
+            "Several unrelated words work well."
+        )
+    if _is_common(folded):
+        raise _refused("It is among the first that attackers try. Several unrelated words work well.")
+
+
+def _refused(why: str) -> Invalid:
+    return Invalid("Choose another password.", why=why, field="password")
+
+
+@contextmanager
+def _place() -> Iterator[None]:
+    if not _PLACES.acquire(timeout=_PATIENCE_SECONDS):
+        raise Unavailable(
+            "Sign-in is busy.", why="Many people are signing in at this moment.",
+            fix="Try again in a few seconds.", retry_after=5,
+        )
+    try:
+        yield
+    finally:
+        _PLACES.release()
+
+
+@lru_cache(maxsize=1)
+def _nobody() -> str:
+    """A hash that belongs to nobody, so that an unknown e-mail takes as long as a known one."""
+    return _HASHER.hash("nobody has this password: \x00")
+
+
+@lru_cache(maxsize=1)
+def _common() -> frozenset[str]:
+    text = (Path(__file__).parent / "common_passwords.txt").read_text(encoding="utf-8")
+    return frozenset(line for line in text.split() if line)
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[^a-z]", "", text.translate(_LEET))
+
+
+def _context_words(about: Iterable[str]) -> list[str]:
+    words = {"liftos", "lift", "password", "admin", "marketing"}
+    for text in (t.casefold() for t in about):
+        words |= {_letters(part) for part in re.split(r"[^0-9a-z]+", text)}
+        words.add(_letters(text))
+    return sorted((w for w in words if len(w) >= 4), key=len, reverse=True)
+
+
+def _without(text: str, words: Iterable[str]) -> str:
+    for word in words:
+        text = text.replace(word, "")
+    return text
+
+
+def _is_repeated(text: str) -> bool:
+    """`abcabcabcabc`: the text is one short piece over and over."""
+    return any(
+        (text[:size] * (len(text) // size + 1))[: len(text)] == text
+        for size in range(1, min(6, len(text) // 2) + 1)
+    )
+
+
+def _is_common(text: str) -> bool:
+    """Whether the whole is one or two common passwords, keyboard rows or number rows."""
+    for form in {text, text.translate(_LEET), re.sub(r"[^a-z0-9]", "", text),
+                 re.sub(r"[^a-z]+$", "", text), _letters(text)}:
+        if len(form) >= 4 and _pieces(form, limit=2):
+            return True
+    return False
+
+
+def _pieces(text: str, *, limit: int) -> bool:
+    """Whether `text` can be cut into at most `limit` different common pieces."""
+    reached: dict[int, list[frozenset[str]]] = {0: [frozenset()]}
+    for start in range(len(text)):
+        for used in reached.get(start, []):
+            for end in range(start + 3, len(text) + 1):
+                piece = text[start:end]
+                if not _is_piece(piece):
+                    continue
+                now = used | {piece}
+                if len(now) <= limit and now not in reached.setdefault(end, []):
+                    reached[end].append(now)
+    return len(text) in reached
+
+
+def _is_piece(piece: str) -> bool:
+    if piece in _common() or len(set(piece)) == 1:
+        return True
+    return any(piece in row or piece in row[::-1] for row in _ROWS)

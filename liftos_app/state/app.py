@@ -1,0 +1,206 @@
+"""AppState: who is signed in, what the shell shows, notices; and `handler` and `perform`.
+
+Every page state inherits from AppState, every event handler is made with `handler`, every call
+into a service goes through `perform`. Nothing public on a state class is anything but an event.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import reflex as rx
+
+from liftos_app.errors import Denied, LiftOSError, SignInNeeded
+from liftos_app.services import access
+from liftos_app.services.context import NOBODY, open_context
+from liftos_app.state import process, visitor
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+PUBLIC = "public"
+MARK = "__liftos_permission__"
+_KEEP_NOTICES = 4
+
+
+@dataclass
+class Notice:
+    """One message of the notice region."""
+
+    id: str
+    kind: str  # ok, info, warn, bad
+    what: str
+    more: str = ""
+    reference: str = ""
+
+
+def handler(permission: str, *, background: bool = False, **options: Any) -> Callable[[Any], Any]:
+    """Declare an event handler and who may cause it. `PUBLIC` is for signed-out visitors.
+
+    Wraps `rx.event`. A LiftOSError that leaves the handler becomes a notice; anything else becomes
+    a notice with a reference that stands in the log beside the trace. Handlers must be async.
+    """
+    if permission != PUBLIC:
+        access.role_for(permission)  # a misspelt permission fails at import
+
+    def decorate(fn: Any) -> Any:
+        if inspect.isasyncgenfunction(fn):
+
+            @functools.wraps(fn)
+            async def run_steps(self: Any, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+                try:
+                    async for step in fn(self, *args, **kwargs):
+                        yield step
+                except Exception as error:
+                    async with _lock(self, held=not background):
+                        _tell(self, error, fn.__qualname__)
+
+            run: Any = run_steps
+        elif inspect.iscoroutinefunction(fn):
+
+            @functools.wraps(fn)
+            async def run_once(self: Any, *args: Any, **kwargs: Any) -> Any:
+                try:
+                    return await fn(self, *args, **kwargs)
+                except Exception as error:
+                    async with _lock(self, held=not background):
+                        return _tell(self, error, fn.__qualname__)
+
+            run = run_once
+        else:
+            raise TypeError(f"{fn.__qualname__} must be async: it would freeze every tab")
+        setattr(run, MARK, permission)
+        return rx.event(run, background=True if background else None, **options)
+
+    return decorate
+
+
+async def perform(
+    state: AppState, fn: Callable[..., T], *args: Any, write: bool = False, **kwargs: Any
+) -> T:
+    """Run `fn(ctx, ...)` in a worker thread and one transaction, as the person who acts.
+
+    `fn` returns plain values or dataclasses, never table rows: those end with the session.
+    Raises LiftOSError as the service raised it; `handler` shows it unless the caller does.
+    """
+    app, seen = process.app(), visitor.acting.get()
+    who, org_id = (seen.who, seen.org_id) if seen else (NOBODY, None)
+
+    def work() -> T:
+        with open_context(app, who, org_id, write=write) as ctx:
+            return fn(ctx, *args, **kwargs)
+
+    return await process.in_thread(work)
+
+
+class AppState(rx.State):
+    """What every page needs to know. Page states inherit from it."""
+
+    ready: bool = False  # the visitor may see this page
+    forbidden: str = ""
+    person_name: str = ""
+    person_role: str = ""
+    org_name: str = ""
+    demo: bool = False
+    auth_off: bool = False
+    can_write: bool = False
+    attention: int = 0
+    notices: list[Notice] = []
+    _owner: str = ""
+
+    @handler(PUBLIC)
+    async def enter(self, need: str):
+        """First on_load of every page: who is this, may they look, what does the shell show."""
+        settings = process.app().settings
+        self.auth_off, self.demo = not settings.auth_required, settings.demo_mode
+        seen = visitor.acting.get()
+        self.forbidden = ""
+        if seen is None:
+            self.ready = False
+            return await self._send_to_door()
+        frame = await perform(self, _frame)
+        self.person_name, self.person_role, self.org_name = frame.person, frame.role, frame.org
+        self.can_write = access.allows(seen.who.role, "connections.write")
+        self.attention = frame.attention
+        if need != PUBLIC and need in access.PERMISSIONS and not access.allows(seen.who.role, need):
+            self.forbidden = _forbidden(need)
+        self.ready = True
+        return None
+
+    @handler(PUBLIC)
+    async def close_notice(self, notice_id: str):
+        """Take a message away."""
+        self.notices = [n for n in self.notices if n.id != notice_id]
+
+    async def _send_to_door(self) -> Any:
+        if await process.in_thread(_needs_setup):
+            return rx.redirect("/setup", replace=True)
+        url = self.router.url
+        wanted = quote(url.path + (f"?{url.query}" if url.query else ""), safe="")
+        return rx.redirect(f"/login?next={wanted}" if url.path != "/" else "/login", replace=True)
+
+    def _note(self, kind: str, what: str, *, more: str = "", reference: str = "") -> None:
+        note = Notice(secrets.token_hex(4), kind, what, more, reference)
+        self.notices = [*self.notices, note][-_KEEP_NOTICES:]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What the shell shows about the person and the organization."""
+
+    person: str
+    role: str
+    org: str
+    attention: int
+
+
+def _frame(ctx: Any) -> Frame:
+    from liftos_app.services import accounts
+
+    person = accounts.me(ctx)
+    return Frame(person.name or person.email, person.role_words, person.org_name, 0)
+
+
+def _needs_setup() -> bool:
+    from liftos_app.services import accounts
+
+    with open_context(process.app(), NOBODY, None) as ctx:
+        return accounts.needs_setup(ctx)
+
+
+def _forbidden(permission: str) -> str:
+    role, words = access.PERMISSIONS[permission]
+    return f"{words}: this takes the role {role.value.replace('_', ' ')} or above."
+
+
+@asynccontextmanager
+async def _lock(state: Any, *, held: bool) -> AsyncIterator[None]:
+    """A background handler must take the tab's lock before it writes; others hold it."""
+    if held or getattr(state, "_self_mutable", False):
+        yield
+    else:
+        async with state:
+            yield
+
+
+def _tell(state: Any, error: Exception, where: str) -> Any:
+    if isinstance(error, SignInNeeded):
+        return rx.redirect("/login", replace=True)
+    if isinstance(error, LiftOSError):
+        kind = "warn" if isinstance(error, Denied) else "bad"
+        state._note(kind, error.what, more=" ".join(p for p in (error.why, error.fix) if p))
+        return None
+    reference = secrets.token_hex(2).upper()
+    log.error("event.failed", extra={"handler": where, "reference": reference}, exc_info=error)
+    state._note(
+        "bad", "We could not do this.", reference=reference,
+        more="The fault is ours. Try again, or send the reference to your administrator.",
+    )
+    return None

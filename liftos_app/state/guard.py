@@ -1,0 +1,174 @@
+"""The gate before every event, and before every socket: deny by default.
+
+Any event of any state can be called by anyone who opens the socket, with any payload. So before
+each one: cookie -> session -> organization -> the tab's state belongs to them (else it is emptied)
+-> rate limit -> permission of the handler -> payload of the declared types.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import time
+import typing
+from collections import OrderedDict
+from typing import Any, Final
+
+import reflex as rx
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from reflex.middleware import Middleware
+from reflex.state import StateUpdate
+from reflex_base.event import Event
+from reflex_base.registry import RegisteredEventHandler, RegistrationContext
+
+from liftos_app.services import access
+from liftos_app.state import visitor
+from liftos_app.state.app import MARK, PUBLIC, AppState
+
+log = logging.getLogger(__name__)
+
+# What Reflex itself sends. Its setvar and client-storage handlers are not needed and stay shut.
+FRAMEWORK: Final = frozenset({
+    "reflex___state____state.hydrate",
+    "reflex___state____state.hydrate_and_load",
+    "reflex___state____state.set_is_hydrated",
+    "reflex___state____state.reflex___state____on_load_internal_state.on_load_internal",
+    "reflex___state____state.reflex___state____on_load_internal_state.set_is_hydrated",
+    "reflex___state____state.reflex___state____frontend_event_exception_state"
+    ".handle_frontend_exception",
+})
+EVENTS_PER_SECOND: Final = 30.0
+BURST: Final = 60.0
+_TEXT_LIMIT: Final = 20_000
+
+
+class EventGuard(Middleware):
+    """Runs before every event, background ones included. Rows are scoped by the services."""
+
+    def __init__(self) -> None:
+        self.limiter = Limiter()
+
+    async def preprocess(self, app: Any, state: Any, event: Event) -> StateUpdate | None:
+        """None lets the event pass; an update answers it without running it."""
+        root = state._get_root_state()
+        mine = await root.get_state(AppState)
+        seen = await visitor.find(
+            state.router.headers.cookie, ip=state.router.session.client_ip
+        )
+        owner = seen.owner if seen else ""
+        had_owner = mine._owner
+        if had_owner != owner:  # sign-in, sign-out, another session's tab token
+            root.reset()
+            mine._owner = owner
+        visitor.acting.set(seen)
+        if event.name in FRAMEWORK:
+            return None
+        if not self.limiter.allows(owner or state.router.session.client_ip):
+            mine._note("warn", "That was too fast.", more="Wait a second and try again.")
+            return await _answer(root)
+        registered = RegistrationContext.get().event_handlers.get(event.name)
+        need = getattr(registered.handler.fn, MARK, None) if registered else None
+        if registered is None or need is None:
+            log.warning("event.refused", extra={"event": event.name[:120], "why": "not an event"})
+            return StateUpdate()
+        if need != PUBLIC and not access.allows(seen.who.role if seen else None, need):
+            return await self._refuse(app, root, mine, seen, need, event, ended=bool(had_owner))
+        if not payload_fits(registered, event.payload):
+            log.warning("event.refused", extra={"event": event.name[:120], "why": "payload"})
+            mine._note("bad", "That input could not be read.", more="Reload the page and try again.")
+            return await _answer(root)
+        return None
+
+    async def _refuse(
+        self, app: Any, root: Any, mine: AppState, seen: visitor.Visitor | None, need: str,
+        event: Event, *, ended: bool,
+    ) -> StateUpdate:
+        log.warning("event.refused", extra={
+            "event": event.name[:120], "why": need, "session": str(seen.who.session_id) if seen else "",
+        })
+        if seen is None:
+            if ended:
+                _hang_up(app, root.router.session.session_id)
+            return await _answer(root, rx.redirect("/login", replace=True))
+        role, words = access.PERMISSIONS[need]
+        mine._note(
+            "warn", "Your role does not allow this.",
+            more=f"{words}: ask an administrator for the role {role.value.replace('_', ' ')}.",
+        )
+        return await _answer(root)
+
+
+class Limiter:
+    """Token buckets in memory, one per session or address; the oldest are forgotten."""
+
+    def __init__(self, *, rate: float = EVENTS_PER_SECOND, burst: float = BURST,
+                 clock: Any = time.monotonic, keep: int = 10_000) -> None:
+        self._rate, self._burst, self._clock, self._keep = rate, burst, clock, keep
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def allows(self, key: str) -> bool:
+        """Take one token if there is one."""
+        now = self._clock()
+        left, at = self._buckets.pop(key, (self._burst, now))
+        left = min(self._burst, left + (now - at) * self._rate)
+        allowed = left >= 1
+        self._buckets[key] = (left - 1 if allowed else left, now)
+        while len(self._buckets) > self._keep:
+            self._buckets.popitem(last=False)
+        return allowed
+
+
+_adapters: dict[Any, dict[str, TypeAdapter[Any]]] = {}
+
+
+def payload_fits(registered: RegisteredEventHandler, payload: Any) -> bool:
+    """Whether the payload names declared arguments with values of the declared types."""
+    fn = registered.handler.fn
+    declared = _adapters.get(fn)
+    if declared is None:
+        declared = _adapters[fn] = _declared(fn)
+    if not isinstance(payload, dict) or not set(payload) <= set(declared):
+        return False
+    try:
+        for name, value in payload.items():
+            declared[name].validate_python(value)
+            if isinstance(value, str) and len(value) > _TEXT_LIMIT:
+                return False
+    except ValidationError:
+        return False
+    return True
+
+
+def _declared(fn: Any) -> dict[str, TypeAdapter[Any]]:
+    hints = typing.get_type_hints(fn)
+    names = list(inspect.signature(fn).parameters)[1:]  # without self
+    strict = ConfigDict(strict=True)
+    made = {}
+    for name in names:
+        if name not in hints:
+            raise TypeError(f"{fn.__qualname__}: argument {name} of an event needs a type")
+        made[name] = TypeAdapter(hints[name], config=strict)
+    return made
+
+
+async def _answer(root: Any, *events: Any) -> StateUpdate:
+    delta = await root._get_resolved_delta()
+    root._clean()
+    return StateUpdate(delta=delta, events=Event.from_event_type(list(events)) if events else [])
+
+
+def _hang_up(app: Any, sid: str) -> None:
+    """Close the socket of an ended session, after the way to the sign-in page was sent."""
+    async def later() -> None:
+        await asyncio.sleep(1)
+        namespace = app.event_namespace
+        if app.sio is not None and namespace is not None:
+            await app.sio.disconnect(sid, namespace=namespace.namespace)
+
+    task = asyncio.get_running_loop().create_task(later())
+    _closing.add(task)
+    task.add_done_callback(_closing.discard)
+
+
+_closing: set[asyncio.Task[None]] = set()
