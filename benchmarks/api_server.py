@@ -26,7 +26,8 @@ def rows_of(day: dt.date) -> list[dict[str, Any]]:
     seed = day.toordinal()
     return [
         {
-            "date": day.isoformat(), "campaign_id": f"23850{i:09d}", "campaign_name": f"Campaign {i}",
+            "date": day.isoformat(),
+            "campaign_id": f"23850{i:09d}", "campaign_name": f"Campaign {i}",
             "impressions": str(1000 + (i * 7 + seed) % 9000), "clicks": str((i + seed) % 300),
             "spend": f"{(i * 13 + seed) % 90000 / 100:.2f}", "conversions": str((i + seed) % 7),
             "value": f"{(i * 31 + seed) % 700000 / 100:.2f}",
@@ -40,11 +41,9 @@ def pages_of(start: str, end: str) -> list[bytes]:
     found = _ready.get((start, end))
     if found is None:
         first, last = dt.date.fromisoformat(start), dt.date.fromisoformat(end)
-        rows = [
-            row for i in range((last - first).days + 1)
-            for row in (rows_of(d) if LAST_DAY - dt.timedelta(days=DAYS) < (
-                d := first + dt.timedelta(days=i)) <= LAST_DAY else [])
-        ]
+        oldest = LAST_DAY - dt.timedelta(days=DAYS - 1)
+        days = [first + dt.timedelta(days=i) for i in range((last - first).days + 1)]
+        rows = [row for day in days if oldest <= day <= LAST_DAY for row in rows_of(day)]
         chunks = [rows[i:i + PAGE] for i in range(0, len(rows), PAGE)] or [[]]
         found = [
             orjson.dumps({"data": chunk, "next": i + 1 if i + 1 < len(chunks) else None})
@@ -55,7 +54,7 @@ def pages_of(start: str, end: str) -> list[bytes]:
 
 
 async def app(
-    scope: dict[str, Any], receive: Callable[[], Awaitable[Any]],
+    scope: dict[str, Any], _receive: Callable[[], Awaitable[Any]],
     send: Callable[[dict[str, Any]], Awaitable[None]],
 ) -> None:
     """ASGI: /rows only."""

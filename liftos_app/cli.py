@@ -30,11 +30,6 @@ def _settings() -> Settings:
     except ConfigError as error:
         typer.echo(f"LiftOS did not start. {error}", err=True)
         raise typer.Exit(2) from error
-    for name in settings.generated:
-        typer.echo(
-            f"{name} was not set: generated one and kept it in "
-            f"{settings.home / 'keys' / name.lower()} (mode 0600). Back this folder up."
-        )
     return settings
 
 
@@ -53,16 +48,16 @@ def version() -> None:
 @app.command()
 def serve() -> None:
     """Migrate the database, then serve page, API and socket on one port."""
+    from liftos_app.services import boot
+
     settings = _settings()
     _check_page()
     _check_port(settings)
     _migrate(settings)
     mode = "demo mode, the sandbox is on" if settings.demo_mode else "live mode"
     typer.echo(f"LiftOS {__version__} ({mode}) starts at {settings.public_url}")
-    if not settings.auth_required:
-        typer.echo("Sign-in is off (REQUIRE_AUTH=false): only this machine can open the page.")
-    elif not settings.require_auth:
-        typer.echo("REQUIRE_AUTH=false is ignored: it needs demo mode and a loopback address.")
+    for notice in boot.notices(settings):
+        typer.echo(notice)
     sys.stdout.flush()
     os.chdir(config.ROOT)
     os.environ.update({

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import reflex as rx
-from reflex_components_radix.primitives import dialog as radix
+from reflex_components_radix.primitives.dialog import (
+    DialogClose,
+    DialogContent,
+    DialogDescription,
+    DialogOverlay,
+    DialogPortal,
+    DialogRoot,
+    DialogTitle,
+    DialogTrigger,
+)
 
 from liftos_app.components.elements import Text, icon_button
 
@@ -19,19 +28,19 @@ def dialog(
     if is_open is not None:
         root = {"open": is_open, "on_open_change": on_open_change}
     describer = (
-        radix.DialogDescription.create(describe, class_name="lo-quiet lo-measure")
+        DialogDescription.create(describe, class_name="lo-quiet lo-measure")
         if not (isinstance(describe, str) and not describe) else rx.fragment()
     )
     extra = {} if describe is not None and not (isinstance(describe, str) and not describe) else {
         "custom_attrs": {"aria-describedby": ""}
     }
-    return radix.DialogRoot.create(
-        radix.DialogTrigger.create(trigger, as_child=True) if trigger is not None else rx.fragment(),
-        radix.DialogPortal.create(
-            radix.DialogOverlay.create(class_name="lo-scrim"),
-            radix.DialogContent.create(
+    return DialogRoot.create(
+        DialogTrigger.create(trigger, as_child=True) if trigger is not None else rx.fragment(),
+        DialogPortal.create(
+            DialogOverlay.create(class_name="lo-scrim"),
+            DialogContent.create(
                 rx.el.div(
-                    radix.DialogTitle.create(title, class_name="lo-h2"),
+                    DialogTitle.create(title, class_name="lo-h2"),
                     close(icon_button("x", "Close")),
                     class_name="lo-between",
                 ),
@@ -57,4 +66,4 @@ def drawer(
 
 def close(child: rx.Component) -> rx.Component:
     """Wraps a button or link so that using it closes the dialog around it."""
-    return radix.DialogClose.create(child, as_child=True)
+    return DialogClose.create(child, as_child=True)

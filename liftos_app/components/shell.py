@@ -103,9 +103,9 @@ def gate(*children: Any, wide: bool = False, notices: rx.Component | None = None
     return rx.fragment(
         rx.el.main(
             rx.el.div(
-                rx.el.img(src="/favicon.svg", alt="", width="28", height="28"),
-                rx.el.span("LiftOS", style={"fontSize": "18px", "fontWeight": "600"}),
-                class_name="lo-row", style={"marginBottom": "20px"},
+                rx.el.img(src="/favicon.svg", alt="", class_name="lo-brand-mark lo-brand-large"),
+                rx.el.span("LiftOS", class_name="lo-gate-name"),
+                class_name="lo-row lo-gate-brand",
             ),
             rx.el.div(*children, class_name=classes("lo-gate-card", "lo-gate-wide" if wide else "")),
             class_name="lo-gate", id="main",

@@ -7,7 +7,6 @@ import re
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, func, select
 
 from liftos_app.errors import Conflict, Denied, Invalid, SignInNeeded
@@ -53,6 +52,7 @@ def create_first_admin(
 
     Public by nature, and once only: afterwards people come by invitation.
     """
+    limits.one_at_a_time(ctx.session, "first administrator")
     if not needs_setup(ctx):
         raise Conflict(
             "LiftOS is set up already.", why="There is an administrator.",
@@ -173,12 +173,14 @@ def change_password(app: App, who: Principal, org_id: int, *, current: str, new:
 def set_password(app: App, *, email: str, password: str) -> User:
     """Give a person a new password, from the command line of the machine. Ends all they hold."""
     hashed = passwords.make_hash(password)
-    with open_context(app, Principal(kind="operator", role=Role.SUPER_ADMIN), None, write=True) as c:
-        c.require("installation.admin")
-        user = c.session.exec(select(User).where(User.email_key == email.strip().casefold())).first()
+    operator = Principal(kind="operator", role=Role.SUPER_ADMIN)
+    with open_context(app, operator, None, write=True) as ctx:
+        ctx.require("installation.admin")
+        key = email.strip().casefold()
+        user = ctx.session.exec(select(User).where(User.email_key == key)).first()
         if user is None:
             raise Invalid("There is no account with this e-mail.", field="email")
-        _set_hash(c, user, hashed, keep=None)
+        _set_hash(ctx, user, hashed, keep=None)
         return user
 
 
@@ -202,10 +204,7 @@ def _create(
         is_super_admin=True, created_at=now,
     )
     ctx.session.add_all([home, user])
-    try:
-        ctx.session.flush()
-    except IntegrityError as error:  # two set-up pages were sent at the same moment
-        raise Conflict("LiftOS is set up already.", fix="Sign in.") from error
+    ctx.session.flush()
     assert home.id is not None  # noqa: S101  (flushed)
     ctx.session.add(
         Membership(org_id=home.id, user_id=user.id, role=Role.ADMIN, created_at=now)

@@ -35,7 +35,7 @@ def begin_attempt(app: App, *, account: str, ip: str) -> int:
     key, address = app.vault.token_hash(f"account\x00{account}"), bucket(ip)
     now = app.now()
     with app.db.write() as session:
-        _one_at_a_time(session, f"ip {address}", f"account {key}")
+        one_at_a_time(session, f"ip {address}", f"account {key}")
         wait = _wait(session, key, address, now)
         if wait > 0:
             raise _too_many(wait)
@@ -129,11 +129,11 @@ def _is_known(session: Session, key: str, address: str, now: datetime) -> bool:
     return found > 0
 
 
-def _one_at_a_time(session: Session, *names: str) -> None:
-    """PostgreSQL: hold the counters until the end of this transaction. SQLite has one writer."""
+def one_at_a_time(session: Session, *names: str) -> None:
+    """Let no other transaction pass here under the same names until this one ends."""
     connection = session.connection()
     if connection.dialect.name != "postgresql":
-        connection.exec_driver_sql("SELECT 1")  # takes the writer now, before counting
+        connection.exec_driver_sql("SELECT 1")  # SQLite has one writer: take it before looking
         return
     for name in sorted(names):
         number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)

@@ -75,7 +75,9 @@ def check_new(password: str, *, about: Iterable[str] = (), shortest: int = SHORT
             "Several unrelated words work well."
         )
     if _is_common(folded):
-        raise _refused("It is among the first that attackers try. Several unrelated words work well.")
+        raise _refused(
+            "It is among the first that attackers try. Several unrelated words work well."
+        )
 
 
 def _refused(why: str) -> Invalid:

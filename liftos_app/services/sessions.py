@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from http.cookies import CookieError, SimpleCookie
 from typing import Final, NamedTuple
@@ -103,7 +103,7 @@ def resolve(app: App, cookie_token: str, *, ip: str = "") -> SignedInAs | None:
         known.touched_at = now
         _touch_later(app, known.answer.who.session_id, now)
     who, org_id = known.answer
-    return SignedInAs(_at(who, ip), org_id) if ip and ip != who.ip else known.answer
+    return SignedInAs(replace(who, ip=ip), org_id) if ip and ip != who.ip else known.answer
 
 
 async def resolve_async(app: App, cookie_token: str, *, ip: str = "") -> SignedInAs | None:
@@ -123,6 +123,14 @@ def sign_out(app: App, cookie_token: str) -> None:
         ctx.session.exec(delete(WebSession).where(col(WebSession.id) == found.who.session_id))
         audit.record(ctx, "auth.signed_out")
     forget(app, user_id=found.who.user_id)
+
+
+def is_live(app: App, session_id: UUID) -> bool:
+    """Whether a session still counts. Read now, never remembered."""
+    now = app.now()
+    with app.db.read() as session:
+        row = session.get(WebSession, session_id)
+        return row is not None and row.expires_at > now and row.last_seen_at + IDLE_LIMIT > now
 
 
 def end_all(ctx: Context, user_id: UUID, *, but: UUID | None = None) -> int:
@@ -195,6 +203,14 @@ def forget(app: App, *, user_id: UUID | None) -> None:
             cache.pop(key, None)
 
 
+def is_live(app: App, session_id: UUID) -> bool:
+    """Whether this session still stands, read now. For the socket: may its tab go to another?"""
+    now = app.now()
+    with app.db.read() as session:
+        row = session.get(WebSession, session_id)
+        return row is not None and row.expires_at > now and row.last_seen_at + IDLE_LIMIT > now
+
+
 def role_in(session: Session, user: User, org_id: int) -> Role | None:
     """The role of a person in an organization, read now; None outside of it."""
     membership = session.get(Membership, (org_id, user.id))
@@ -248,14 +264,7 @@ def _local(app: App, *, ip: str) -> SignedInAs | None:
             )
         known = _Remembered(SignedInAs(who, membership.org_id), now, now)
         _cache(app)["local"] = known
-    return SignedInAs(_at(known.answer.who, ip), known.answer.org_id)
-
-
-def _at(who: Principal, ip: str) -> Principal:
-    return Principal(
-        kind=who.kind, user_id=who.user_id, name=who.name, role=who.role,
-        session_id=who.session_id, ip=ip, request_id=who.request_id,
-    )
+    return SignedInAs(replace(known.answer.who, ip=ip), known.answer.org_id)
 
 
 def _cache(app: App) -> dict[str, _Remembered]:

@@ -19,8 +19,8 @@ from urllib.parse import quote
 import reflex as rx
 
 from liftos_app.errors import Denied, LiftOSError, SignInNeeded
-from liftos_app.services import access
-from liftos_app.services.context import NOBODY, open_context
+from liftos_app.services import access, accounts, organization
+from liftos_app.services.context import NOBODY, Context, open_context
 from liftos_app.state import process, visitor
 
 log = logging.getLogger(__name__)
@@ -140,7 +140,7 @@ class AppState(rx.State):
         self.notices = [n for n in self.notices if n.id != notice_id]
 
     async def _send_to_door(self) -> Any:
-        if await process.in_thread(_needs_setup):
+        if await process.in_thread(needs_setup):
             return rx.redirect("/setup", replace=True)
         url = self.router.url
         wanted = quote(url.path + (f"?{url.query}" if url.query else ""), safe="")
@@ -161,16 +161,13 @@ class Frame:
     attention: int
 
 
-def _frame(ctx: Any) -> Frame:
-    from liftos_app.services import accounts
-
-    person = accounts.me(ctx)
-    return Frame(person.name or person.email, person.role_words, person.org_name, 0)
+def _frame(ctx: Context) -> Frame:
+    role = ctx.who.role.value.replace("_", " ").capitalize() if ctx.who.role else ""
+    return Frame(ctx.who.name, role, organization.get(ctx).name, 0)
 
 
-def _needs_setup() -> bool:
-    from liftos_app.services import accounts
-
+def needs_setup() -> bool:
+    """Whether nobody can sign in yet. Synchronous: call it in a thread."""
     with open_context(process.app(), NOBODY, None) as ctx:
         return accounts.needs_setup(ctx)
 

@@ -10,9 +10,11 @@ from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 from urllib.parse import parse_qs
+from uuid import UUID
 
+from liftos_app.services import sessions
 from liftos_app.services.context import App
-from liftos_app.state import visitor
+from liftos_app.state import process, visitor
 
 log = logging.getLogger(__name__)
 Scope = MutableMapping[str, Any]
@@ -29,9 +31,8 @@ class SocketGate:
 
     def __init__(self, inner: Callable[[Scope, Receive, Send], Awaitable[None]], app: App) -> None:
         self.inner, self.app = inner, app
-        self._tabs: OrderedDict[str, str] = OrderedDict()  # digest of a tab token -> its owner
-        self._cookies: dict[str, str] = {}  # owner -> cookie header that proved it last
-        self._open: Counter[str] = Counter()
+        self._tabs: OrderedDict[str, UUID] = OrderedDict()  # digest of a tab token -> its session
+        self._open: Counter[UUID] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI entry."""
@@ -47,40 +48,38 @@ class SocketGate:
             await self._refuse(scope, receive, send, "transport")
             return
         seen = await visitor.find(headers.get("cookie", ""), ip=(scope.get("client") or ("",))[0])
-        owner = seen.owner if seen else ""
+        session = seen.who.session_id if seen else None
         token = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [""])[0]
-        if not await self._may_hold(token, owner, headers.get("cookie", "")):
+        if not await self._may_hold(token, session):
             await self._refuse(scope, receive, send, "tab token of another session")
             return
-        if owner and self._open[owner] >= SOCKETS_PER_SESSION:
+        if session is None:
+            await self.inner(scope, _limited(receive), send)
+            return
+        if self._open[session] >= SOCKETS_PER_SESSION:
             await self._refuse(scope, receive, send, "too many sockets")
             return
-        self._open[owner] += 1
+        self._open[session] += 1
         try:
             await self.inner(scope, _limited(receive), send)
         finally:
-            self._open[owner] -= 1
-            if not self._open[owner]:
-                del self._open[owner]
+            self._open[session] -= 1
+            if not self._open[session]:
+                del self._open[session]
 
-    async def _may_hold(self, token: str, owner: str, cookie: str) -> bool:
-        """First use binds a tab token to its session; it may move on only when that one has ended."""
+    async def _may_hold(self, token: str, session: UUID | None) -> bool:
+        """First use binds a tab token to its session; it moves on only when that one has ended."""
         if not token or len(token) > 100:
             return False
         key = visitor.token_digest(token)
-        bound = self._tabs.pop(key, "")
-        if bound and bound != owner:
-            still = await visitor.find(self._cookies.get(bound, ""), ip="")
-            if still is not None and still.owner == bound:
-                self._tabs[key] = bound
-                return False
-        if owner:
-            self._tabs[key] = owner
-            self._cookies[owner] = cookie
+        bound = self._tabs.get(key)
+        if bound and bound != session and await process.in_thread(sessions.is_live, self.app, bound):
+            return False
+        if session:
+            self._tabs[key] = session
+            self._tabs.move_to_end(key)
             while len(self._tabs) > _REMEMBERED_TABS:
-                _, gone = self._tabs.popitem(last=False)
-                if gone not in self._tabs.values():
-                    self._cookies.pop(gone, None)
+                self._tabs.popitem(last=False)
         return True
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send, why: str) -> None:

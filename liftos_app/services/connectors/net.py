@@ -11,7 +11,8 @@ import functools
 import ipaddress
 import socket
 import ssl
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import httpcore
@@ -90,9 +91,11 @@ def checked_addresses(host: str, port: int, resolver: Resolver) -> list[str]:
 def refused(reason: str) -> Fix:
     """The error for an address we do not call."""
     return Fix(
-        "This address is not called.", why=f"For safety: {reason}.",
+        "This address is not called.",
+        why=f"For safety: {reason}.",
         fix="Check the address that was entered or that the platform sent.",
-        cause="bad_configuration", owner="you",
+        cause="bad_configuration",
+        owner="you",
     )
 
 
@@ -103,8 +106,12 @@ class GuardedBackend(httpcore.SyncBackend):
         self._resolver, self._allow = resolver, frozenset(allow)
 
     def connect_tcp(
-        self, host: str, port: int, timeout: float | None = None,
-        local_address: str | None = None, socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
         """Open a connection to the first judged address that answers."""
         if f"{host}:{port}" in self._allow:
@@ -117,7 +124,7 @@ class GuardedBackend(httpcore.SyncBackend):
                 last = error
         raise last or httpcore.ConnectError(f"no address for {host}")
 
-    def connect_unix_socket(self, *args: object, **kwargs: object) -> httpcore.NetworkStream:
+    def connect_unix_socket(self, *_: object, **__: object) -> httpcore.NetworkStream:
         """Never."""
         raise refused("it is a local socket")
 
@@ -129,8 +136,11 @@ class GuardedTransport(httpx.HTTPTransport):
         super().__init__(verify=tls(), trust_env=False)
         # httpx offers no setting for the backend; a test holds this to httpx 0.28's behaviour.
         self._pool = httpcore.ConnectionPool(
-            ssl_context=tls(), max_connections=10, max_keepalive_connections=5,
-            keepalive_expiry=30.0, network_backend=backend,
+            ssl_context=tls(),
+            max_connections=10,
+            max_keepalive_connections=5,
+            keepalive_expiry=30.0,
+            network_backend=backend,
         )
 
 
@@ -140,20 +150,54 @@ def tls() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)
 
 
-def open_http(
-    *, guarded: bool = False, transport: httpx.BaseTransport | None = None,
-    resolver: Resolver = resolve, allow: Iterable[str] = (),
-) -> httpx.Client:
-    """An HTTP client: no redirects, no proxies or certificates from the environment, timeouts.
+@dataclass(frozen=True, slots=True)
+class Http:
+    """A transport and what each request carries. No cookie jar, no redirects, no request log."""
 
-    `guarded` for hosts that a person or a platform named; `transport` is for tests.
-    """
-    if transport is None:
-        transport = (
-            GuardedTransport(GuardedBackend(resolver, allow)) if guarded
-            else httpx.HTTPTransport(verify=tls(), trust_env=False)
+    transport: httpx.BaseTransport
+    timeout: httpx.Timeout = TIMEOUT
+
+    def send(
+        self, method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes | None
+    ) -> httpx.Response:
+        """Send one request; the body of the answer is not read yet. Raises httpx errors."""
+        request = httpx.Request(
+            method,
+            url,
+            headers={**_HEADERS, **headers},
+            content=body,
+            extensions={"timeout": self.timeout.as_dict()},
         )
-    return httpx.Client(
-        transport=transport, timeout=TIMEOUT, follow_redirects=False, trust_env=False,
-        headers={"User-Agent": "LiftOS", "Accept-Encoding": "gzip, deflate"},
-    )
+        if request.url.scheme not in {"http", "https"} or not request.url.host:
+            raise httpx.UnsupportedProtocol("not a web address", request=request)
+        return self.transport.handle_request(request)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.transport.close()
+
+
+_HEADERS = {
+    "User-Agent": "LiftOS",
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip, deflate",
+}
+
+
+def open_http(
+    *,
+    guarded: bool = False,
+    transport: httpx.BaseTransport | None = None,
+    resolver: Resolver = resolve,
+    allow: Iterable[str] = (),
+) -> Http:
+    """The way out: no redirects, no proxies or certificates from the environment, timeouts.
+
+    `guarded` for hosts that a person or a platform named; `transport` is for tests. httpx.Client
+    is left out on purpose: it writes every address, with tokens in the query, to its log.
+    """
+    if transport is not None:
+        return Http(transport)
+    if guarded:
+        return Http(GuardedTransport(GuardedBackend(resolver, allow)))
+    return Http(httpx.HTTPTransport(verify=tls(), trust_env=False))

@@ -73,6 +73,7 @@ class Scope:
     required: bool = True
     read_only: bool = True
     without: str = ""  # what breaks without it
+    asked: bool = True  # on the consent page; False: named for people, not asked for by default
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,13 +108,14 @@ class OAuth2:
     pkce: bool = False
     without_pkce: str = ""  # why not, when it is False
     client_auth: Literal["body", "basic", "json"] = "body"
-    token_method: Literal["POST", "GET"] = "POST"
+    by_get: bool = False  # the token endpoint is asked by GET (Meta)
     authorize_extra: Mapping[str, str] = field(default_factory=dict)
     exchange_extra: Mapping[str, str] = field(default_factory=dict)
     then: Callable[..., TokenSet] | None = None  # a second exchange after the first (Meta)
     renew: Callable[..., TokenSet] | None = None  # a renewal of the platform's own kind (Meta)
     revoke: Callable[..., None] | None = None  # a revocation of the platform's own kind (Meta)
-    verify_callback: Callable[[Mapping[str, str], Mapping[str, str]], None] | None = None
+    # (inputs in clear, query parameters, now): Shopify signs its callback
+    verify_callback: Callable[[Mapping[str, str], Mapping[str, str], datetime], None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,7 +282,9 @@ class Platform:
     fault: FaultHook
     authorize: Callable[[Request, Credential], None]  # puts the credential on a request
     pace: PaceHook | None = None
-    demo_inputs: Mapping[str, str] = field(default_factory=dict)  # non-secret defaults in the sandbox
+    demo_inputs: Mapping[str, str] = field(
+        default_factory=dict
+    )  # non-secret defaults in the sandbox
 
     def stream(self, name: str) -> Stream:
         """A stream by name. Raises KeyError."""

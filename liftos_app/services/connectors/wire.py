@@ -17,6 +17,7 @@ import httpx
 import orjson
 
 from liftos_app.errors import Fix, GiveUp, LiftOSError, Retry
+from liftos_app.services.connectors.net import Http
 from liftos_app.services.connectors.redaction import place
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -66,30 +67,30 @@ class Raw:
             return json.loads(self.body)
 
 
-def build(request: Request) -> httpx.Request:
-    """The request as httpx sends it; parameters in the given address are kept."""
+def send(http: Http, request: Request) -> httpx.Response:
+    """Send it; parameters already in the address are kept."""
     url = httpx.URL(request.url)
     if request.params:
         url = url.copy_with(params=[*url.params.multi_items(), *request.params])
-    return httpx.Request(request.method, url, headers=request.headers, content=request.body)
+    return http.send(request.method, url, request.headers, request.body)
 
 
 def fetch(
-    http: httpx.Client, request: Request, *, name: str, max_bytes: int = MAX_BYTES,
-    total: float = TOTAL_SECONDS, clock: Callable[[], float] = time.monotonic,
+    http: Http,
+    request: Request,
+    *,
+    name: str,
+    max_bytes: int = MAX_BYTES,
+    total: float = TOTAL_SECONDS,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Raw:
     """Send one request and read all of its answer. Raises Retry, Fix or GiveUp.
 
     `total` is in seconds, from sending to the last byte; `max_bytes` counts unpacked bytes.
     """
     deadline = clock() + total
-    sent = build(request)
-    sent.headers.update(  # what the client adds to each request
-        {k: v for k, v in http.headers.items() if k not in sent.headers}
-    )
-    sent.extensions["timeout"] = http.timeout.as_dict()
     try:
-        response = http.send(sent, stream=True)
+        response = send(http, request)
         try:
             parts = list(_parts(response, max_bytes, deadline, clock, name))
         finally:
@@ -103,22 +104,25 @@ def fetch(
 
 
 def stream_lines(
-    http: httpx.Client, request: Request, *, name: str, max_bytes: int,
-    clock: Callable[[], float] = time.monotonic, total: float = 3600.0,
+    http: Http,
+    request: Request,
+    *,
+    name: str,
+    max_bytes: int,
+    clock: Callable[[], float] = time.monotonic,
+    total: float = 3600.0,
 ) -> Iterator[bytes]:
     """The lines of a large file, one by one, never whole in memory. Raises as `fetch` does."""
-    sent = build(request)
-    sent.headers.update({k: v for k, v in http.headers.items() if k not in sent.headers})
-    sent.extensions["timeout"] = http.timeout.as_dict()
     deadline = clock() + total
     try:
-        response = http.send(sent, stream=True)
+        response = send(http, request)
         try:
             if response.status_code != 200:
                 raise Retry(
                     f"{name} did not hand out a file it had prepared.",
                     why=f"Its storage answered with status {response.status_code}.",
-                    fix="Nothing to do: it is asked for again.", status=response.status_code,
+                    fix="Nothing to do: it is asked for again.",
+                    status=response.status_code,
                 )
             rest = b""
             for part in _parts(response, max_bytes, deadline, clock, name):
@@ -135,7 +139,10 @@ def stream_lines(
 
 
 def _parts(
-    response: httpx.Response, max_bytes: int, deadline: float, clock: Callable[[], float],
+    response: httpx.Response,
+    max_bytes: int,
+    deadline: float,
+    clock: Callable[[], float],
     name: str,
 ) -> Iterator[bytes]:
     """The body piece by piece, unpacked, never more than allowed and never later."""
@@ -148,13 +155,15 @@ def _parts(
         raise GiveUp(
             f"{name} sent an answer that cannot be unpacked.",
             why=f"It is packed as {packing[:20]!r}, which was not asked for.",
-            fix="Report it to the people who run this installation.", cause="source_data",
+            fix="Report it to the people who run this installation.",
+            cause="source_data",
         )
     count = 0
     for chunk in response.iter_raw(64 * 1024):
         if clock() > deadline:
             raise Retry(
-                f"{name} answers too slowly.", why="The answer did not end in time.",
+                f"{name} answers too slowly.",
+                why="The answer did not end in time.",
                 fix="Nothing to do: it is asked for again.",
             )
         for part in (chunk,) if unpack is None else unpack.feed(chunk, name):
@@ -163,19 +172,21 @@ def _parts(
                 raise GiveUp(
                     f"{name} sent more than fits.",
                     why=f"One answer was larger than {max_bytes // 1024 // 1024} MB.",
-                    fix="Read fewer days at a time, or report it.", cause="source_data",
+                    fix="Read fewer days at a time, or report it.",
+                    cause="source_data",
                     owner="the_platform",
                 )
             yield part
     if unpack is not None and unpack.open:
         raise Retry(
-            f"{name} broke off its answer.", why="The packed answer has no end.",
+            f"{name} broke off its answer.",
+            why="The packed answer has no end.",
             fix="Nothing to do: it is asked for again.",
         )
 
 
 class _Unpacker:
-    """gzip or deflate in pieces of at most 1 MB, so that a small answer cannot become a huge one."""
+    """gzip or deflate in pieces of at most 1 MB: a small answer cannot become a huge one."""
 
     _PIECE = 1024 * 1024
 
@@ -197,7 +208,8 @@ class _Unpacker:
                     self._engine, self._first = zlib.decompressobj(-zlib.MAX_WBITS), False
                     continue
                 raise Retry(
-                    f"{name} sent a damaged answer.", why="It cannot be unpacked.",
+                    f"{name} sent a damaged answer.",
+                    why="It cannot be unpacked.",
                     fix="Nothing to do: it is asked for again.",
                 ) from error
             self._first = False
@@ -217,13 +229,16 @@ def broken(error: Exception, name: str, where: str) -> LiftOSError:
             return Fix(
                 f"{name} could not prove who it is.",
                 why="The certificate of the address is not valid for it.",
-                fix="Check the address and this machine's clock and network.", where=where,
+                fix="Check the address and this machine's clock and network.",
+                where=where,
             )
         chain = chain.__cause__ or chain.__context__
     if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
         return Fix(
-            f"The address of {name} cannot be called.", why="It is not a web address.",
-            fix="Check the address that was entered.", where=where,
+            f"The address of {name} cannot be called.",
+            why="It is not a web address.",
+            fix="Check the address that was entered.",
+            where=where,
         )
     if isinstance(error, httpx.TimeoutException):
         what, why = f"{name} does not answer in time.", "The connection timed out."
@@ -232,7 +247,9 @@ def broken(error: Exception, name: str, where: str) -> LiftOSError:
     else:
         what, why = f"{name} broke off its answer.", "The connection was cut."
     return Retry(
-        what, why=why,
+        what,
+        why=why,
         fix="Nothing to do: it is tried again. If it lasts, check this machine's network.",
-        where=where, network=type(error).__name__,
+        where=where,
+        network=type(error).__name__,
     )

@@ -20,7 +20,7 @@ Cover = dict[tuple[int, Supply, dt.date], Gap | None]
 
 
 def day_end(day: dt.date, zone: ZoneInfo) -> datetime:
-    """The moment a calendar day ends in a time zone, in UTC; days of clock changes are 23 or 25 h."""
+    """The moment a day ends in a time zone, in UTC. Days of a clock change last 23 or 25 h."""
     return datetime.combine(day + dt.timedelta(days=1), time(), tzinfo=zone).astimezone(UTC)
 
 
@@ -35,7 +35,7 @@ def load(
     if not wanted or not spans:
         return {}
     rows = session.exec(
-        select(
+        select(  # type: ignore[call-overload]
             Coverage.account_key, Coverage.stream, Coverage.day, Coverage.state, Coverage.read_at
         ).where(
             Coverage.org_id == org_id,

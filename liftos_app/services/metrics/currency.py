@@ -1,4 +1,4 @@
-"""Money of many currencies in one: exact rational conversion with the reference rate of the row's day.
+"""Money of many currencies in one: exact conversion with the reference rate of the row's day.
 
 Rates come from `RateDay` (fetched or entered by services.rates). A pair is found directly, turned
 round, or crossed through the euro. A weekend or holiday uses the last earlier rate, at most
@@ -121,7 +121,7 @@ class Rates:
 
 
 def load(
-    session: Session, org_id: int, currencies: Iterable[str], start: dt.date, end: dt.date,
+    session: Session, org_id: int, currencies: Iterable[str], *, start: dt.date, end: dt.date,
     mode: Provenance,
 ) -> Rates:
     """The quotes between any two of these currencies and the euro, with the days before `start`."""

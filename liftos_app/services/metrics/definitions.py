@@ -153,9 +153,9 @@ class Metric:
         return frozenset({*self.over, *(self.under or {})})
 
 
-def _metric(
-    key: str, title: str, unit: Unit, better: Better, over: str | Sum, under: str = "", *,
-    formula: str, definition: str, times: int = 1, attributed: bool = False,
+def _metric(  # noqa: PLR0917 - reads as a table row
+    key: str, title: str, unit: Unit, better: Better, over: str | Sum, under: str = "",
+    *, formula: str, definition: str, times: int = 1, attributed: bool = False,
     uses_basis: bool = False,
 ) -> Metric:
     return Metric(

@@ -78,13 +78,14 @@ def today_in(zone: str, now: datetime) -> dt.date:
     return now.astimezone(ZoneInfo(zone)).date()
 
 
-def preset(
+def preset(  # noqa: PLR0911 - one line per kind of period
     name: str, today: dt.date, *, week_start: int = 0, include_today: bool = False
 ) -> Period:
     """A named period. To-date periods (`this_month`) end yesterday unless today is included.
 
-    Including today adds the day that is not over to the N full ones. On the first day of a to-date period there is no full day yet: the answer is that day alone.
-    `week_start`: 0 Monday .. 6 Sunday. Raises Invalid for a name that does not exist.
+    Including today adds the day that is not over to the N full ones. On the first day of a
+    to-date period there is no full day yet: the answer is that day alone. `week_start`: 0 Monday
+    .. 6 Sunday. Raises Invalid for a name that does not exist.
     """
     last = today if include_today else today - _DAY
     if name == "today":

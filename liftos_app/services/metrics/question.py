@@ -1,4 +1,4 @@
-"""A question to the facts: which days, compared with what, in which currency, of which platforms."""
+"""A question to the facts: which days, against what, in which currency, of which platforms."""
 
 from __future__ import annotations
 

@@ -185,8 +185,9 @@ def _first_runs(session: Session, org_id: int) -> dict[UUID, datetime]:
 
 def _newest(session: Session, org_id: int) -> dict[int, dict[str, dt.date]]:
     rows = session.exec(
-        select(StreamState.account_key, StreamState.stream, StreamState.newest_day)
-        .where(StreamState.org_id == org_id, col(StreamState.newest_day).is_not(None))
+        select(
+            StreamState.account_key, StreamState.stream, col(StreamState.newest_day)
+        ).where(StreamState.org_id == org_id, col(StreamState.newest_day).is_not(None))
     ).all()
     found: dict[int, dict[str, dt.date]] = {}
     for account_key, stream, day in rows:

@@ -22,7 +22,7 @@ from liftos_app.services.metrics.periods import Period
 
 MAIL_SETTING = ATTRIBUTION["klaviyo_event_date"]
 VOID = ("VOIDED", "voided")
-_FACTS = {
+FACTS = {
     "impressions": FactDaily.impressions, "clicks": FactDaily.clicks,
     "spend": FactDaily.spend_micros, "ad_conversions": FactDaily.conversions_micros,
     "ad_value": FactDaily.value_micros,
@@ -51,7 +51,7 @@ class Cell:
 def ads(session: Session, org_id: int, accounts: Sequence[int], period: Period) -> list[Cell]:
     """Delivery and claims at campaign level."""
     where = (FactDaily.level == int(Level.CAMPAIGN),)
-    return _daily(session, org_id, accounts, period, supply=Supply.ADS, columns=_FACTS, where=where)
+    return _daily(session, org_id, accounts, period, supply=Supply.ADS, columns=FACTS, where=where)
 
 
 def mail(
@@ -94,7 +94,7 @@ def orders(session: Session, org_id: int, accounts: Sequence[int], period: Perio
     if not accounts:
         return []
     kept = col(Order.cancelled_at).is_(None)
-    first = and_(kept, Order.customer_order_index == 1)
+    first = and_(kept, col(Order.customer_order_index) == 1)
     sums: dict[str, ColumnElement[Any]] = {
         "sales_goods": func.sum(Order.subtotal_micros),
         "sales_charged": func.sum(Order.gross_micros),
@@ -130,11 +130,9 @@ def orders(session: Session, org_id: int, accounts: Sequence[int], period: Perio
         for name, value in zip(sums, values, strict=True):
             cell.sums[name] = int(value or 0)
             cell.said[name] = rows
-        silent = cell.sums["orders"] - int(indexed or 0)  # guests: nobody knows whether they are new
+        silent = cell.sums["orders"] - int(indexed or 0)  # nobody knows whether they are first
         for name in ("new_customers", "first_goods", "first_charged", "first_discounts"):
-            cell.said[name] = rows - silent
-            if rows and silent == cell.sums["orders"] and silent:
-                cell.said[name] = 0
+            cell.said[name] = 0 if silent and not indexed else rows - silent
         cells.append(cell)
     return cells
 
@@ -154,8 +152,8 @@ def refunds(session: Session, org_id: int, accounts: Sequence[int], period: Peri
         )
         .join(
             Order,
-            and_(col(Order.account_key) == Refund.account_key,
-                 col(Order.external_id) == Refund.order_id),
+            and_(col(Order.account_key) == col(Refund.account_key),
+                 col(Order.external_id) == col(Refund.order_id)),
             isouter=True,
         )
         .where(
@@ -163,7 +161,7 @@ def refunds(session: Session, org_id: int, accounts: Sequence[int], period: Peri
             col(Refund.day) >= period.start, col(Refund.day) <= period.end,
             or_(
                 col(Order.key).is_(None),
-                and_(Order.org_id == org_id, col(Order.is_test).is_(False),
+                and_(col(Order.org_id) == org_id, col(Order.is_test).is_(False),
                      col(Order.financial_status).not_in(VOID)),
             ),
         )

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from liftos_app.services.connectors.spec import Platform, Stream
+from liftos_app.services.connectors.spec import AccountInfo, Platform, Stream
 
 RECENT_DAYS = 30
 CURSOR_DAYS_PER_UNIT = 7
@@ -78,7 +78,7 @@ class AccountDay:
 
     key: int
     today: dt.date
-    first_day: dt.date | None = None  # the account did not exist before
+    info: AccountInfo | None = None  # how far back some streams reach depends on it
 
 
 @dataclass(slots=True)
@@ -116,10 +116,8 @@ def _units(
         if not known.whole_done:
             yield Unit(account.key, stream.name, Phase.WHOLE, today, today)
         return
-    limit = stream.window.history_days if stream.window else 3650
+    limit = stream.history_days(account.info or AccountInfo("", ""))
     oldest = today - dt.timedelta(days=min(history_days, limit))
-    if account.first_day:
-        oldest = max(oldest, account.first_day)
     first = max(ask.start, today - dt.timedelta(days=limit)) if ask.start else oldest
     last = min(ask.end or today, today)
     if first > last:

@@ -29,7 +29,7 @@ from liftos_app.models import (
 )
 from liftos_app.services import links, status
 from liftos_app.services.connectors import registry
-from liftos_app.services.connectors.client import Client
+from liftos_app.services.connectors.client import PATIENCE, Client, Stopped
 from liftos_app.services.connectors.spec import AccountInfo, Platform
 from liftos_app.services.context import App
 from liftos_app.services.sync.load import Target
@@ -117,6 +117,15 @@ def cause_of(error: LiftOSError, at: datetime, stream: str = "") -> dict[str, An
     }
 
 
+def info_of(account: Account) -> AccountInfo:
+    """A stored account as connectors know it."""
+    return AccountInfo(
+        external_id=account.external_id, name=account.name, currency=account.currency,
+        time_zone=account.time_zone, status=account.status, usable=account.usable,
+        reason=account.reason, extra=dict(account.extra),
+    )
+
+
 # --- before ---------------------------------------------------------------------------------------
 
 
@@ -134,7 +143,9 @@ def _prepare(app: App, run_id: UUID, epoch: int, stop: Stop) -> Job | None:
             )) if a.key is not None
         }
         days = [
-            AccountDay(key=key, today=app.now().astimezone(zone_of(a.time_zone)).date())
+            AccountDay(
+                key=key, today=app.now().astimezone(zone_of(a.time_zone)).date(), info=info_of(a)
+            )
             for key, a in accounts.items()
         ]
         plan = make_plan(
@@ -225,10 +236,7 @@ def _known(
 def _account(job: Job, key: int, units: list[Unit]) -> None:
     """Read one account's units in order. Errors are kept, sorted by what they stop."""
     account = job.accounts[key]
-    info = AccountInfo(
-        external_id=account.external_id, name=account.name, currency=account.currency,
-        time_zone=account.time_zone, status=account.status, extra=dict(account.extra),
-    )
+    info = info_of(account)
     now = job.app.now()
     work = Work(
         app=job.app, run_id=job.run_id, epoch=job.epoch, org_id=job.org_id,
@@ -243,6 +251,8 @@ def _account(job: Job, key: int, units: list[Unit]) -> None:
             _units(job, work, client, units)
     except LeaseLost:
         job.lost.set()
+    except Stopped:
+        return
     except PlatformFault as error:
         _stop_for(job, key, units, error)
 
@@ -264,13 +274,15 @@ def _units(job: Job, work: Work, client: Client, units: Iterable[Unit]) -> None:
                 requests=client.requests - before,
             )
             outages = 0
+        except (SignInAgain, Quota, Stopped):
+            raise
         except LeaseLost:
             if not job.halted():
                 raise
             return
-        except (SignInAgain, Quota):
-            raise
         except LiftOSError as error:
+            if _must_wait(error):
+                raise
             outages += isinstance(error, Retry)
             skip.add(unit.stream)
             _note(job, work.account_key, unit, error)
@@ -294,6 +306,13 @@ def _units(job: Job, work: Work, client: Client, units: Iterable[Unit]) -> None:
                 why=f"{reading.read} were read, {counts.read} were accounted for.",
                 fix="Read these days again; if it stays so, send the log to support.",
             ))
+
+
+def _must_wait(error: LiftOSError) -> bool:
+    """Whether the platform named a time that is not worth holding a thread for."""
+    return isinstance(error, Quota) or (
+        isinstance(error, Retry) and (error.after or 0) > PATIENCE
+    )
 
 
 def _note(job: Job, key: int, unit: Unit, error: LiftOSError) -> None:
@@ -324,7 +343,7 @@ def _note(job: Job, key: int, unit: Unit, error: LiftOSError) -> None:
 def _stop_for(job: Job, key: int, units: list[Unit], error: PlatformFault) -> None:
     """An error that ends more than one stream: the credential, the quota, the account."""
     now = job.app.now()
-    if isinstance(error, Quota):
+    if isinstance(error, Retry) and _must_wait(error):
         until = now + timedelta(seconds=error.after or 300)
         job.waits[key] = until
         with job.app.db.write() as session:

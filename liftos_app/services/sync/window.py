@@ -27,7 +27,7 @@ from liftos_app.models import (
     SyncEvent,
     SyncRun,
 )
-from liftos_app.services.connectors.client import Client
+from liftos_app.services.connectors.client import Client, Stopped
 from liftos_app.services.connectors.spec import AccountInfo, Lands, Rejected, Row, Stream, Task
 from liftos_app.services.context import App
 from liftos_app.services.sync.load import Counts, Landing, Target, load
@@ -49,6 +49,7 @@ class Reading:
     columns: set[str] = field(default_factory=set)
     cursor: str = ""
     bytes_read: int = 0
+    notes: set[str] = field(default_factory=set)
     seconds: float = 0.0
 
     @property
@@ -72,12 +73,13 @@ class Work:
     options: dict[str, Any]
     salt: str
     today: dt.date
+    told: set[str] = field(default_factory=set)  # notes already in the log of this run
 
 
 def read_unit(
     client: Client, work: Work, stream: Stream, unit: Unit, cancelled: Callable[[], bool]
 ) -> Reading:
-    """Fetch all pages of a unit. Raises what the client raises, and LeaseLost when cancelled."""
+    """Fetch all pages of a unit. Raises what the client raises, and Stopped when cancelled."""
     task = Task(
         stream=stream, account=work.account, start=unit.start, end=unit.end, today=work.today,
         cursor=unit.cursor, options=work.options, salt=work.salt,
@@ -86,7 +88,7 @@ def read_unit(
     began = time.monotonic()
     for page in stream.read(client, task):
         if cancelled():
-            raise LeaseLost
+            raise Stopped
         reading.rows.extend(page.rows)
         reading.rejected.extend(page.rejected)
         reading.read += page.read_count
@@ -94,6 +96,7 @@ def read_unit(
         reading.columns |= page.columns
         reading.cursor = page.cursor or reading.cursor
         reading.bytes_read += page.bytes_read
+        reading.notes.update(page.notes)
     reading.seconds = time.monotonic() - began
     return reading
 
@@ -113,6 +116,12 @@ def commit_unit(
         _cover(session, work, stream, unit=unit, counts=counts, bad_days=bad_days, now=now)
         _move(session, work, stream, unit=unit, reading=reading, began_at=began_at, now=now)
         _count_stream(session, work, unit, counts=counts, reading=reading, requests=requests)
+        for note in sorted(reading.notes - work.told):
+            session.add(SyncEvent(
+                org_id=work.org_id, connection_id=work.connection_id, run_id=work.run_id, at=now,
+                level="warning", kind="note", stream=stream.name, text=note[:1000],
+            ))
+    work.told |= reading.notes
     return counts
 
 

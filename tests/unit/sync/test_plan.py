@@ -1,9 +1,10 @@
 import datetime as dt
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liftos_app.services.connectors.spec import Lands, Stream, Window
+from liftos_app.services.connectors.spec import AccountInfo, Lands, Stream, Window
 from liftos_app.services.sync.plan import AccountDay, Ask, Known, Phase, make_plan
 
 TODAY = dt.date(2026, 11, 23)
@@ -88,10 +89,11 @@ def test_a_cursor_stream_reads_one_increment_and_old_gaps() -> None:
     assert gaps == {TODAY - dt.timedelta(days=i) for i in range(60, 91)}
 
 
-def test_days_before_the_account_existed_are_not_asked_for() -> None:
+def test_days_out_of_the_accounts_reach_are_not_asked_for() -> None:
+    short = replace(stream("daily"), reach=lambda account: account.extra["days"])
     plan = make_plan(
-        FakePlatform(stream("daily")),  # type: ignore[arg-type]
-        accounts=[AccountDay(key=1, today=TODAY, first_day=TODAY - dt.timedelta(days=3))],
+        FakePlatform(short),  # type: ignore[arg-type]
+        accounts=[AccountDay(key=1, today=TODAY, info=AccountInfo("a", "A", extra={"days": 3}))],
         chosen=["daily"], history_days=90, known={},
     )
     assert min(days_of(plan)) == TODAY - dt.timedelta(days=3)

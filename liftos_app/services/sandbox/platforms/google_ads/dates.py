@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Callable
 
 _DAY = dt.timedelta(days=1)
 _MONTHS = (
-    "JANUARY FEBRUARY MARCH APRIL MAY JUNE JULY AUGUST SEPTEMBER OCTOBER NOVEMBER DECEMBER"
-).split()
-_WEEKDAYS = "MONDAY TUESDAY WEDNESDAY THURSDAY FRIDAY SATURDAY SUNDAY".split()
+    "JANUARY", "FEBRUARY", "MARCH", "APRIL", "MAY", "JUNE",
+    "JULY", "AUGUST", "SEPTEMBER", "OCTOBER", "NOVEMBER", "DECEMBER",
+)  # fmt: skip
+_WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
 CORE = frozenset({"date", "week", "month", "quarter", "year"})  # need or give a finite range
 LITERALS = frozenset(
-    "TODAY YESTERDAY LAST_7_DAYS LAST_14_DAYS LAST_30_DAYS LAST_BUSINESS_WEEK LAST_MONTH "
-    "LAST_WEEK_MON_SUN LAST_WEEK_SUN_SAT THIS_MONTH THIS_WEEK_MON_TODAY THIS_WEEK_SUN_TODAY".split()
-)
+    {
+        "TODAY", "YESTERDAY", "LAST_7_DAYS", "LAST_14_DAYS", "LAST_30_DAYS", "LAST_BUSINESS_WEEK",
+        "LAST_MONTH", "LAST_WEEK_MON_SUN", "LAST_WEEK_SUN_SAT", "THIS_MONTH",
+        "THIS_WEEK_MON_TODAY", "THIS_WEEK_SUN_TODAY",
+    }
+)  # fmt: skip
 
 
 def during(literal: str, today: dt.date) -> tuple[dt.date, dt.date]:
@@ -42,26 +47,22 @@ def during(literal: str, today: dt.date) -> tuple[dt.date, dt.date]:
 
 def read_day(text: str) -> dt.date:
     """A day as YYYY-MM-DD or YYYYMMDD. Raises ValueError."""
-    if not re.fullmatch(r"\d{4}-\d\d-\d\d|\d{8}", text):
+    if not re.fullmatch(r"(19|20)\d\d-\d\d-\d\d|(19|20)\d{6}", text):
         raise ValueError(text)
     return dt.date.fromisoformat(text)
 
 
-def of_day(segment: str, day: dt.date) -> str | int | None:
-    """The value of a date segment for a day, None when the segment is no date segment."""
-    match segment:
-        case "date":
-            return day.isoformat()
-        case "week":
-            return (day - _DAY * day.weekday()).isoformat()
-        case "month":
-            return day.replace(day=1).isoformat()
-        case "quarter":
-            return day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1).isoformat()
-        case "year":
-            return day.year
-        case "day_of_week":
-            return _WEEKDAYS[day.weekday()]
-        case "month_of_year":
-            return _MONTHS[day.month - 1]
-    return None
+_OF_DAY: dict[str, Callable[[dt.date], str | int]] = {
+    "date": dt.date.isoformat,
+    "week": lambda day: (day - _DAY * day.weekday()).isoformat(),
+    "month": lambda day: day.replace(day=1).isoformat(),
+    "quarter": lambda day: day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1).isoformat(),
+    "year": lambda day: day.year,
+    "day_of_week": lambda day: _WEEKDAYS[day.weekday()],
+    "month_of_year": lambda day: _MONTHS[day.month - 1],
+}
+
+
+def of_day(segment: str, day: dt.date) -> str | int:
+    """The value of a date segment for a day. Raises KeyError when it is no date segment."""
+    return _OF_DAY[segment](day)

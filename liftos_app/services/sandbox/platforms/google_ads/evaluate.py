@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from liftos_app.services.sandbox.platforms.google_ads import dates, fields, filters
@@ -15,7 +16,12 @@ from liftos_app.services.sandbox.platforms.google_ads.metrics import METRICS, Ta
 Key = tuple[str, ...]
 DEVICES = ("MOBILE", "DESKTOP", "TABLET")
 DEVICE_WEIGHTS = (62, 33, 5)
-NETWORKS = {"SEARCH": "SEARCH", "PERFORMANCE_MAX": "MIXED", "VIDEO": "YOUTUBE", "DISPLAY": "CONTENT"}
+NETWORKS = {
+    "SEARCH": "SEARCH",
+    "PERFORMANCE_MAX": "MIXED",
+    "VIDEO": "YOUTUBE",
+    "DISPLAY": "CONTENT",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +46,7 @@ class Source(Protocol):
     def entities(self, resource: str) -> Sequence[Entity]:
         """All rows of a resource, removed ones too."""
 
-    def days(
-        self, resource: str, span: filters.Span
-    ) -> Iterable[tuple[Key, dt.date, Tally]]:
+    def days(self, resource: str, span: filters.Span) -> Iterable[tuple[Key, dt.date, Tally]]:
         """Delivery by entity and day inside the span."""
 
 
@@ -65,18 +69,17 @@ def run(query: Query, source: Source) -> Answer:
         test = filters.test_of(item, condition)
         rows = [row for row in rows if test(row.get(item.path))]
     for order in reversed(query.order):
-        path, kind = order.field.lower(), chosen.lookup(order.field, "ORDER_BY").kind
-        rows.sort(key=lambda row, p=path, k=kind: _sortable(row.get(p), k), reverse=order.descending)  # type: ignore[misc]
+        item = chosen.lookup(order.field, "ORDER_BY")
+        rows.sort(key=partial(_sort_key, item=item), reverse=order.descending)
     if query.limit is not None:
         rows = rows[: query.limit]
     keep = query.parameters.get("omit_unselected_resource_names") != "true"
     return Answer(chosen.select, query.resource, rows, keep)
 
 
-def _sortable(value: Any, kind: str) -> Any:
-    if kind in fields.NUMBERS or kind == "bool":
-        return value or 0
-    return str(value or "")
+def _sort_key(row: Mapping[str, Any], *, item: Field) -> Any:
+    value = row.get(item.path)
+    return value or 0 if item.kind in fields.NUMBERS | {"bool"} else str(value or "")
 
 
 class _Plan:
@@ -178,5 +181,4 @@ def _part(name: str, day: dt.date, device: str, network: str) -> str | int:
         return device
     if name == "ad_network_type":
         return network
-    value = dates.of_day(name, day)
-    return value if value is not None else ""
+    return dates.of_day(name, day)

@@ -11,8 +11,11 @@ from liftos_app.services.sandbox.platforms.google_ads.gaql import GaqlError
 NUMBERS = frozenset({"int", "int32", "num"})
 # Segments the imitation can split by. The vendor has more; asking for those is refused by name.
 SEGMENTS = frozenset(
-    "date week month quarter year day_of_week month_of_year device ad_network_type".split()
-)
+    {
+        "date", "week", "month", "quarter", "year",
+        "day_of_week", "month_of_year", "device", "ad_network_type",
+    }
+)  # fmt: skip
 ENUMS = {
     "campaign.status": "ENABLED PAUSED REMOVED",
     "ad_group.status": "ENABLED PAUSED REMOVED",
@@ -68,7 +71,7 @@ RESOURCES = {
     )
 }
 # Names the vendor has and this imitation does not serve.
-_ELSEWHERE = frozenset(
+_ELSEWHERE = (
     "ad_group_ad_asset_view ad_group_audience_view ad_group_bid_modifier ad_group_criterion "
     "ad_group_label ad_group_ad_label ad_schedule_view age_range_view asset asset_group audience "
     "asset_group_asset bidding_strategy accessible_bidding_strategy call_view campaign_asset "
@@ -76,7 +79,7 @@ _ELSEWHERE = frozenset(
     "click_view conversion_action customer_label display_keyword_view gender_view "
     "geo_target_constant geographic_view group_placement_view keyword_view label "
     "landing_page_view location_view managed_placement_view recommendation search_term_view "
-    "shopping_performance_view topic_view user_interest user_list user_location_view video".split()
+    "shopping_performance_view topic_view user_interest user_list user_location_view video"
 )
 
 
@@ -103,7 +106,7 @@ def resource(name: str) -> Resource:
     """The resource after FROM. Raises GaqlError."""
     if name in RESOURCES:
         return RESOURCES[name]
-    if name in _ELSEWHERE:
+    if name in _ELSEWHERE.split():
         raise GaqlError(
             "PROHIBITED_RESOURCE_TYPE_IN_FROM_CLAUSE",
             f"Error in query: this imitation does not serve the resource '{name}'.",

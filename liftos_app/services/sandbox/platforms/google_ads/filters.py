@@ -108,7 +108,7 @@ def _days_of(item: Field, value: Value) -> tuple[dt.date, dt.date]:
     """First and last day a value of date, week, month, quarter or year stands for."""
     try:
         if item.name == "year":
-            return dt.date(int(value), 1, 1), dt.date(int(value), 12, 31)
+            value = f"{value}-01-01"
         day = dates.read_day(str(value))
     except ValueError:
         raise GaqlError(
@@ -118,6 +118,8 @@ def _days_of(item: Field, value: Value) -> tuple[dt.date, dt.date]:
         ) from None
     if item.name == "date":
         return day, day
+    if item.name == "year":
+        return day, day.replace(month=12, day=31)
     if dates.of_day(item.name, day) != day.isoformat():
         raise GaqlError(
             "MISALIGNED_DATE_FOR_FILTER",

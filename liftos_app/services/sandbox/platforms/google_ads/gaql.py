@@ -73,7 +73,7 @@ class _Token:
 
 
 def parse(text: str, *, needs_from: bool = True) -> Query:
-    """Raise GaqlError when the text is no query. `needs_from` is False for field-service queries."""
+    """Raise GaqlError when the text is no query. The field service has no FROM."""
     return _Parser(_tokens(text)).query(needs_from=needs_from)
 
 

@@ -1,4 +1,4 @@
-"""Field names of the Google Ads API by kind, as the vendor's v26 schema has them: metrics, segments.
+"""Field names of the Google Ads API by kind, from the vendor's v26 schema: metrics, segments.
 
 A line starts with its kind; an indented line goes on. `fields.py` reads them.
 """

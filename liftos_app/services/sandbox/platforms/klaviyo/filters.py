@@ -1,4 +1,4 @@
-"""Klaviyo's filter grammar: `operator(field,value)`, lists in brackets, joined by `and(...)` or commas."""
+"""Klaviyo's filter grammar: `operator(field,value)`, lists in brackets, joined by `and(...)`."""
 
 from __future__ import annotations
 
@@ -134,7 +134,9 @@ class _Reader:
         return float(text) if re.fullmatch(r"-?\d+(\.\d+)?", text) else text
 
 
-def parse(text: str | None, rules: Mapping[str, Rule], *, parameter: str = "filter") -> list[Clause]:
+def parse(
+    text: str | None, rules: Mapping[str, Rule], *, parameter: str = "filter"
+) -> list[Clause]:
     """Read a filter and check it against what the resource allows. Raises Refusal (400)."""
     if text is None:
         return []

@@ -47,7 +47,9 @@ class Counter:
         self, owner: str, endpoint: str, tier: Tier, now: float, *, enforce: bool
     ) -> Verdict:
         """Count one call, unless a full window refuses it."""
-        limits = [(1, tier.burst), (60, tier.steady)] + ([(86400, tier.daily)] if tier.daily else [])
+        limits = [(1, tier.burst), (60, tier.steady)]
+        if tier.daily:
+            limits.append((86400, tier.daily))
         found = [(self._window(owner, endpoint, length, now), length, limit)
                  for length, limit in limits]
         waits = [

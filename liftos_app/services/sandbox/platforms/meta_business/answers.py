@@ -119,7 +119,9 @@ def not_granted(scope: str) -> GraphError:
 
 def unknown_field(name: str, node: str) -> GraphError:
     """A field the object type does not have."""
-    return GraphError(100, f"(#100) Tried accessing nonexisting field ({name[:80]}) on node type ({node})")
+    return GraphError(
+        100, f"(#100) Tried accessing nonexisting field ({name[:80]}) on node type ({node})"
+    )
 
 
 def bad_parameter(name: str, why: str) -> GraphError:

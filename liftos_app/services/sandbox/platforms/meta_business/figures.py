@@ -165,9 +165,7 @@ def _total(amounts: dict[str, int]) -> int:
     return sum(amounts.get(window, 0) for window in DEFAULT_WINDOWS)
 
 
-def _by_window(
-    amounts: dict[str, int], windows: tuple[str, ...], write: Any
-) -> dict[str, str]:
+def _by_window(amounts: dict[str, int], windows: tuple[str, ...], write: Any) -> dict[str, str]:
     """`value` always, a window's key only where it was asked for and something fell into it."""
     asked = {w: write(amounts[w]) for w in windows if amounts.get(w)}
     return {"value": write(_total(amounts))} | asked

@@ -10,12 +10,27 @@ from typing import Any
 from liftos_app.services.sandbox.platforms.meta_business.answers import bad_parameter
 
 Read = Callable[[Any, str], Any]
-_NUMERIC = frozenset(
-    "GREATER_THAN GREATER_THAN_OR_EQUAL LESS_THAN LESS_THAN_OR_EQUAL IN_RANGE NOT_IN_RANGE".split()
-)
-OPERATORS = _NUMERIC | frozenset(
-    "EQUAL NOT_EQUAL IN NOT_IN CONTAIN NOT_CONTAIN STARTS_WITH ANY ALL NONE".split()
-)
+_COMPARE: dict[str, Callable[[Decimal, Decimal, Decimal], bool]] = {
+    "GREATER_THAN": lambda have, low, _: have > low,
+    "GREATER_THAN_OR_EQUAL": lambda have, low, _: have >= low,
+    "LESS_THAN": lambda have, low, _: have < low,
+    "LESS_THAN_OR_EQUAL": lambda have, low, _: have <= low,
+    "IN_RANGE": lambda have, low, high: low <= have <= high,
+    "NOT_IN_RANGE": lambda have, low, high: not low <= have <= high,
+}
+_TEXTS: dict[str, Callable[[list[str], list[str]], bool]] = {
+    "EQUAL": lambda have, wanted: have[0] == wanted[0],
+    "NOT_EQUAL": lambda have, wanted: have[0] != wanted[0],
+    "IN": lambda have, wanted: any(h in wanted for h in have),
+    "ANY": lambda have, wanted: any(h in wanted for h in have),
+    "NOT_IN": lambda have, wanted: not any(h in wanted for h in have),
+    "NONE": lambda have, wanted: not any(h in wanted for h in have),
+    "ALL": lambda have, wanted: all(w in have for w in wanted),
+    "CONTAIN": lambda have, wanted: any(w in have[0] for w in wanted),
+    "NOT_CONTAIN": lambda have, wanted: not any(w in have[0] for w in wanted),
+    "STARTS_WITH": lambda have, wanted: any(have[0].startswith(w) for w in wanted),
+}
+OPERATORS = frozenset({*_COMPARE, *_TEXTS})
 Test = Callable[[Any], bool]
 
 
@@ -41,7 +56,7 @@ def listed(name: str, text: str) -> list[str]:
 def parse(text: str, *, known: Callable[[str], bool], read: Read) -> Test:
     """A test of a record. `known` says which fields may be filtered, `read` gets their values."""
     if not text:
-        return lambda record: True
+        return lambda _: True
     found = load_json("filtering", text)
     if not isinstance(found, list):
         raise bad_parameter("filtering", "must be an array")
@@ -56,14 +71,16 @@ def _condition(index: int, item: Any, known: Callable[[str], bool], read: Read) 
     name = str(item.get("field", ""))
     operator = str(item.get("operator", "EQUAL")).upper()
     if not known(name):
-        raise bad_parameter(f"{here}[field]", f"cannot be '{name[:60]}': this field cannot be filtered")
+        raise bad_parameter(
+            f"{here}[field]", f"cannot be '{name[:60]}': this field cannot be filtered"
+        )
     if operator not in OPERATORS:
         raise bad_parameter(
             f"{here}[operator]", "must be one of {" + ", ".join(sorted(OPERATORS)) + "}"
         )
     value = item.get("value")
-    values = value if isinstance(value, list) else [value]
-    if operator in _NUMERIC:
+    values = value if isinstance(value, list) and value else [value]
+    if operator in _COMPARE:
         return _numeric(here, operator, values, lambda record: read(record, name))
     return _textual(operator, [_text(v) for v in values], lambda record: read(record, name))
 
@@ -76,22 +93,7 @@ def _textual(operator: str, wanted: list[str], get: Callable[[Any], Any]) -> Tes
     def test(record: Any) -> bool:
         found = get(record)
         have = [_text(v) for v in found] if isinstance(found, list) else [_text(found)]
-        match operator:
-            case "EQUAL":
-                return have[0] == wanted[0]
-            case "NOT_EQUAL":
-                return have[0] != wanted[0]
-            case "IN" | "ANY":
-                return any(h in wanted for h in have)
-            case "NOT_IN" | "NONE":
-                return not any(h in wanted for h in have)
-            case "ALL":
-                return all(w in have for w in wanted)
-            case "CONTAIN":
-                return any(w in have[0] for w in wanted)
-            case "NOT_CONTAIN":
-                return not any(w in have[0] for w in wanted)
-        return any(have[0].startswith(w) for w in wanted)
+        return _TEXTS[operator](have or [""], wanted)
 
     return test
 
@@ -108,14 +110,7 @@ def _numeric(here: str, operator: str, wanted: list[Any], get: Callable[[Any], A
         have = _number(get(record))
         if have is None or low is None or high is None:
             return False
-        return {
-            "GREATER_THAN": have > low,
-            "GREATER_THAN_OR_EQUAL": have >= low,
-            "LESS_THAN": have < low,
-            "LESS_THAN_OR_EQUAL": have <= low,
-            "IN_RANGE": low <= have <= high,
-            "NOT_IN_RANGE": not low <= have <= high,
-        }[operator]
+        return _COMPARE[operator](have, low, high)
 
     return test
 

@@ -1,6 +1,11 @@
 """Field names and enums of the Marketing API as the vendor's v26 schema has them, by object."""
 
-USER = frozenset(
+
+def _set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+USER = _set(
     """
 about age_range birthday client_business_id community cover currency education email
 favorite_athletes favorite_teams first_name gender hometown id inspirational_people install_type
@@ -10,9 +15,9 @@ middle_name name name_format payment_pricepoints political profile_pic quotes re
 religion shared_login_upgrade_required_by short_name significant_other sports
 supports_donate_button_in_live_video third_party_id timezone token_for_business updated_time
 verified video_upload_limits website
-""".split()
+"""
 )
-ACCOUNT = frozenset(
+ACCOUNT = _set(
     """
 account_id account_status ad_account_promotable_objects age agency_client_declaration
 all_capabilities amount_spent attribution_spec balance brand_safety_content_filter_levels business
@@ -30,9 +35,9 @@ opportunity_score_weight owner owner_business partner rf_spec send_bill_to_addre
 show_checkout_experience sold_to_address spend_cap tax_id tax_id_status tax_id_type timezone_id
 timezone_name timezone_offset_hours_utc tos_accepted user_access_expire_time user_tasks
 user_tos_accepted viewable_business
-""".split()
+"""
 )
-CAMPAIGN = frozenset(
+CAMPAIGN = _set(
     """
 account_id adbatch adlabels advantage_state_info bid_constraints bid_strategy boosted_object_id
 brand_lift_studies budget_rebalance_flag budget_remaining budget_schedule_specs buying_type
@@ -45,9 +50,9 @@ last_budget_toggling_time lifetime_budget name objective pacing_type primary_att
 promoted_object recommendations smart_promotion_type source_campaign source_campaign_id
 source_recommendation_type special_ad_categories special_ad_category special_ad_category_country
 spend_cap start_time status stop_time topline_id updated_time
-""".split()
+"""
 )
-ADSET = frozenset(
+ADSET = _set(
     """
 account_id ad_set_goal adlabels adset_schedule anchor_event_attribution_window_days asset_feed_id
 attribution_count_type attribution_spec automatic_manual_state bid_adjustments bid_amount
@@ -69,9 +74,9 @@ regional_regulation_identities relative_value review_feedback rf_prediction_id s
 source_adset_id special_ad_categories start_time status targeting targeting_optimization_types
 time_based_ad_rotation_id_blocks time_based_ad_rotation_intervals trending_topics_spec
 updated_time use_new_app_click value_rule_set_id value_rules_applied
-""".split()
+"""
 )
-AD = frozenset(
+AD = _set(
     """
 account_id ad_active_time ad_review_feedback ad_schedule_end_time ad_schedule_start_time adlabels
 adset adset_id adset_spec audience_id bid_amount bid_info bid_type campaign campaign_id
@@ -82,9 +87,9 @@ engagement_audience execution_options failed_delivery_checks filename id include
 issues_info last_updated_by_app_id name placement preview_shareable_link priority recommendations
 source_ad source_ad_id special_ad_categories status targeting
 tracking_and_conversion_with_defaults tracking_specs updated_time
-""".split()
+"""
 )
-CREATIVE = frozenset(
+CREATIVE = _set(
     """
 account_id actor_id ad_disclaimer_spec adlabels applink_treatment asset_feed_spec
 authorization_category auto_update body branded_content branded_content_sponsor_page_id
@@ -104,9 +109,9 @@ playable_asset_id portrait_customizations product_data product_set_id product_su
 recommender_settings regional_regulation_disclaimer_spec source_facebook_post_id
 source_instagram_media_id status template_url template_url_spec thumbnail_id thumbnail_url title
 url_tags use_page_actor_override video_id wamo_whatsapp_identity_spec
-""".split()
+"""
 )
-REPORT_RUN = frozenset(
+REPORT_RUN = _set(
     """
 account_id action_attribution_windows action_breakdowns action_report_time
 async_percent_completion async_report_url async_status breakdowns cpas_only date_preset date_start
@@ -115,9 +120,9 @@ error_user_title export_columns export_format export_name fields filtering frien
 graph_cache id is_async_export is_bookmarked is_running level limit product_id_limit schedule_id
 sort summary summary_action_breakdowns time_completed time_increment time_range time_ranges
 time_ref use_account_attribution_setting use_unified_attribution_setting
-""".split()
+"""
 )
-INSIGHTS = frozenset(
+INSIGHTS = _set(
     """
 account_currency account_id account_name action_values actions ad_click_actions ad_id
 ad_impression_actions ad_name adset_end adset_id adset_name adset_start advanced_actions_28d_view
@@ -200,26 +205,26 @@ video_p75_watched_actions video_p95_watched_actions video_play_actions video_pla
 video_play_retention_0_to_15s_actions video_play_retention_20_to_60s_actions
 video_play_retention_graph_actions video_thruplay_watched_actions video_time_watched_actions
 video_view_per_impression website_ctr website_purchase_roas wish_bid
-""".split()
+"""
 )
-WINDOWS = frozenset(
+WINDOWS = _set(
     """
 1d_click 1d_ev 1d_sequenced 1d_view 28d_click 28d_sequenced 28d_view 28d_view_all_conversions
 28d_view_first_conversion 7d_click 7d_sequenced 7d_view 7d_view_all_conversions
 7d_view_first_conversion custom dda default incrementality incrementality_all_conversions
 incrementality_first_conversion skan_click skan_click_second_postback skan_click_third_postback
 skan_view skan_view_second_postback skan_view_third_postback
-""".split()
+"""
 )
-ACTION_BREAKDOWNS = frozenset(
+ACTION_BREAKDOWNS = _set(
     """
 action_canvas_component_name action_carousel_card_id action_carousel_card_name action_destination
 action_device action_reaction action_target_id action_type action_video_sound action_video_type
 conversion_destination is_business_ai_assisted matched_persona_id matched_persona_name
 signal_source_bucket standard_event_content_type
-""".split()
+"""
 )
-BREAKDOWNS = frozenset(
+BREAKDOWNS = _set(
     """
 ad_extension_domain ad_extension_url ad_format_asset affiliate_click_region affiliate_link_url age
 app_id body_asset breakdown_ad_objective breakdown_reporting_ad_id call_to_action_asset
@@ -244,12 +249,12 @@ region rta_ugc_topic rule_set_id rule_set_name signal_source signal_source_bucke
 skan_conversion_id skan_version sot_attribution_model_type sot_attribution_window sot_channel
 sot_event_type sot_source standard_event_content_type title_asset user_persona_id
 user_persona_name video_asset zip
-""".split()
+"""
 )
-DATE_PRESETS = frozenset(
+DATE_PRESETS = _set(
     """
 data_maximum last_14d last_28d last_30d last_3d last_7d last_90d last_month last_quarter
 last_week_mon_sun last_week_sun_sat last_year maximum this_month this_quarter this_week_mon_today
 this_week_sun_today this_year today yesterday
-""".split()
+"""
 )

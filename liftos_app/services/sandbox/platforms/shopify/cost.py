@@ -100,7 +100,7 @@ class Pricer:
             size = 1 if isinstance(value, dict) else self._size(node) or 0
             return CONNECTION_BASE + size * self._items(node.selection_set, named, value)
         own = 0 if named.name in FREE or named.name.endswith("Edge") else 1
-        if not _is_list(definition.type):
+        if not is_list(definition.type):
             return own + self._selections(node.selection_set, named, value)
         if isinstance(value, list):
             return sum(own + self._selections(node.selection_set, named, v) for v in value if v)
@@ -144,7 +144,8 @@ def pricer(
     return Pricer(schema, operation, fragments, variables)
 
 
-def _is_list(type_: object) -> bool:
+def is_list(type_: object) -> bool:
+    """Whether a type is a list, non-null or not."""
     while isinstance(type_, GraphQLNonNull):
         type_ = type_.of_type
     return isinstance(type_, GraphQLList)

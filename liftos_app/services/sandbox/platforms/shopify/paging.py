@@ -111,8 +111,18 @@ def _answer(
     }
 
 
-def plain_list(
-    rows: Sequence[Any], args: Mapping[str, Any], key: Callable[[Any], int]
-) -> dict[str, Any]:
-    """A connection over a short list that stays in its own order; cursors are positions by id."""
-    return connection(rows, args, key=lambda row: (0, key(row)), node=lambda row: row)
+class Children:
+    """A connection under a node: called with paging arguments by a query, `every` by a bulk job."""
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[], Sequence[dict[str, Any]]]) -> None:
+        self._make = make
+
+    def __call__(self, **args: Any) -> dict[str, Any]:
+        rows = list(enumerate(self._make()))
+        return connection(rows, args, key=lambda row: (0, row[0]), node=lambda row: row[1])
+
+    def every(self, **_: Any) -> Sequence[dict[str, Any]]:
+        """All of them, in order."""
+        return self._make()

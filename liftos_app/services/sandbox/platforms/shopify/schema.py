@@ -1,4 +1,4 @@
-"""The executable schema: our SDL assembled once per process, scalars that read what clients send."""
+"""The executable schema: our SDL, assembled once per process and version."""
 
 from __future__ import annotations
 
@@ -33,16 +33,20 @@ def _connection(name: str) -> str:
     )
 
 
-@lru_cache(maxsize=1)
-def schema() -> GraphQLSchema:
-    """The schema with its type resolver; field values are plain keys of plain dictionaries."""
-    built = build_schema(sdl(), assume_valid=True)
+@lru_cache(maxsize=2)
+def schema(*, has_attribution: bool = True) -> GraphQLSchema:
+    """The schema with its type resolver; field values are plain keys of plain dictionaries.
+
+    `Order.attribution` exists from 2026-07 on.
+    """
+    text = sdl() if has_attribution else sdl().replace("  attribution: OrderAttribution\n", "")
+    built = build_schema(text, assume_valid=True)
     node = built.type_map["Node"]
     node.resolve_type = _type_name  # type: ignore[attr-defined]
     for name in ("UnsignedInt64", "Decimal", "Money"):
         scalar = built.type_map[name]
         if isinstance(scalar, GraphQLScalarType):
-            scalar.serialize = str  # type: ignore[method-assign]
+            scalar.serialize = str  # type: ignore[assignment]
     return built
 
 

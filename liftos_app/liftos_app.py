@@ -1,0 +1,96 @@
+"""Puts the parts together: pages and socket, REST, sandbox, sync engine. The only file that knows all.
+
+Importing it declares; the process itself (settings, database, vault) is made when the server asks
+for the ASGI app, so that building the page needs neither a database nor a secret.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+import reflex as rx
+
+from liftos_app import config, pages  # noqa: F401  (pages registers itself)
+from liftos_app.components.shell import lost_contact
+from liftos_app.db import Database
+from liftos_app.services.context import App
+from liftos_app.state import process
+from liftos_app.state.guard import EventGuard
+from liftos_app.state.socket import SocketGate
+
+log = logging.getLogger(__name__)
+
+
+def make_app(settings: config.Settings | None = None) -> App:
+    """The services' App for this process: settings, database and vault, checked. Raises ConfigError."""
+    from liftos_app.services.vault import Vault
+
+    settings = settings or config.load()
+    database = Database(settings.database_url)
+    app = App(settings=settings, db=database, vault=Vault(settings.master_keys))
+    with database.write() as session:
+        app.vault.boot_check(session)
+    return app
+
+
+def assemble(page_server: Any) -> Any:
+    """REST and sandbox before the page, the socket gate and the security headers around all."""
+    from liftos_app.api.routes import create_api
+    from liftos_app.api.security import SecurityHeaders
+
+    services = make_app()
+    process.install(services)
+    api = create_api(services)
+    if services.settings.demo_mode:
+        api.mount("/sandbox", _sandbox(services))
+    api.mount("", page_server)
+    return SecurityHeaders(SocketGate(api, services), services.settings)
+
+
+def _sandbox(services: App) -> Any:
+    from liftos_app.services.sandbox.server import create_app
+
+    return create_app(control_token=services.settings.jwt_secret_key)
+
+
+@contextlib.asynccontextmanager
+async def background_work() -> AsyncIterator[None]:
+    """The sync engine and its schedule live as long as the server."""
+    from liftos_app.services.sync.engine import SyncEngine
+
+    engine = SyncEngine(process.app())
+    await process.in_thread(engine.start)
+    try:
+        yield
+    finally:
+        await process.in_thread(engine.stop)
+        process.app().db.close()
+
+
+def _overlay(stateful: bool) -> rx.Component | None:
+    return rx.fragment(rx.memo(lost_contact_banner)()) if stateful else None
+
+
+def lost_contact_banner() -> rx.Component:
+    """The banner for a lost socket, drawn by the browser alone."""
+    return lost_contact()
+
+
+app = rx.App(
+    stylesheets=["/tokens.css", "/app.css"],
+    html_lang="en",
+    reset_style=False,
+    toaster=None,
+    head_components=[
+        rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml"),
+        rx.el.link(rel="preload", href="/fonts/geist-latin.woff2", custom_attrs={
+            "as": "font", "type": "font/woff2", "crossOrigin": "anonymous"}),
+    ],
+    api_transformer=assemble,
+)
+app.app_wraps[5, "Overlay"] = _overlay
+app.add_middleware(EventGuard())
+app.register_lifespan_task(background_work)

@@ -1,0 +1,109 @@
+"""Makes the one App of a process: database, migrations, vault check, first administrator.
+
+Used by the server, the command line and tests, so that all of them start alike.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from sqlalchemy.exc import DBAPIError
+
+from liftos_app.config import ConfigError, Settings
+from liftos_app.db import Database, driver_version
+from liftos_app.errors import Conflict, Unavailable
+from liftos_app.services import accounts, logs, migrations, passwords
+from liftos_app.services.context import App, Clock, Context, Principal, open_context, utc_now
+from liftos_app.services.vault import Vault
+
+log = logging.getLogger(__name__)
+FIRST_ORGANIZATION: Final = "My organization"
+
+
+def build_app(settings: Settings, *, migrate: bool = True, now: Clock = utc_now) -> App:
+    """The App, ready for use. Raises ConfigError with one sentence when it cannot be made.
+
+    With `migrate=False` a database at another revision is refused instead of changed.
+    """
+    kept = logs.protect(settings)
+    database = Database(settings.database_url)
+    try:
+        _prepare(database, migrate=migrate)
+        vault = Vault(settings.master_keys)
+        with database.write() as session:
+            vault.boot_check(session)
+        app = App(settings=settings, db=database, vault=vault, now=now)
+        app.extras["secrets"] = kept  # alive as long as the App: the log filter masks them
+        with open_context(app, Principal(kind="operator", name="start"), None, write=True) as ctx:
+            _first_person(ctx)
+    except BaseException:
+        database.close()
+        raise
+    log.info(
+        "app.built",
+        extra={"database": driver_version(database), "demo_mode": settings.demo_mode,
+               "revision": migrations.newest()},
+    )
+    return app
+
+
+def notices(settings: Settings) -> list[str]:
+    """What the operator should read at start, one sentence each."""
+    said = [
+        f"{name} was not set: generated one and kept it in "
+        f"{settings.home / 'keys' / name.lower()} (mode 0600). Back this folder up."
+        for name in settings.generated
+    ]
+    if not settings.auth_required:
+        said.append("Sign-in is off (REQUIRE_AUTH=false): only this machine can open the page.")
+    elif not settings.require_auth:
+        said.append("REQUIRE_AUTH=false is ignored: it needs demo mode and a loopback address.")
+    if settings.admin_password and len(settings.admin_password) < passwords.SHORTEST:
+        said.append(
+            f"LIFTOS_ADMIN_PASSWORD has fewer than {passwords.SHORTEST} characters: "
+            "change it after the first sign-in."
+        )
+    return said
+
+
+def _prepare(database: Database, *, migrate: bool) -> None:
+    try:
+        if migrate:
+            migrations.migrate(database)
+            return
+        here, needed = migrations.current(database), migrations.newest()
+    except Conflict as error:
+        raise ConfigError(f"DATABASE_URL: {error.sentence()}") from error
+    except (Unavailable, DBAPIError, OSError) as error:
+        raise ConfigError(
+            f"DATABASE_URL names a database that cannot be used ({type(error).__name__}). "
+            "Check the address, the rights, and that the database is running."
+        ) from error
+    if here != needed:
+        raise ConfigError(
+            f"The database is at revision {here or 'none'} and needs {needed}. Run: liftos migrate"
+        )
+
+
+def _first_person(ctx: Context) -> None:
+    settings = ctx.settings
+    if not accounts.needs_setup(ctx):
+        return
+    if settings.admin_email:
+        if len(settings.admin_password) < passwords.SHORTEST_FROM_OPERATOR:
+            raise ConfigError(
+                f"LIFTOS_ADMIN_PASSWORD has fewer than {passwords.SHORTEST_FROM_OPERATOR} "
+                "characters."
+            )
+        if len(settings.admin_password) > passwords.LONGEST:
+            raise ConfigError(
+                f"LIFTOS_ADMIN_PASSWORD has more than {passwords.LONGEST} characters."
+            )
+        accounts.create_first_admin(
+            ctx, email=settings.admin_email, password=settings.admin_password,
+            organization=FIRST_ORGANIZATION, shortest=passwords.SHORTEST_FROM_OPERATOR,
+        )
+        log.info("app.first_administrator_created")
+    elif not settings.auth_required:
+        accounts.ensure_local_admin(ctx)

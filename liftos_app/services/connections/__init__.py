@@ -1,0 +1,61 @@
+"""Connections: drafts and settings, accounts, sign-in, life and what lists show of them.
+
+Functions that take a Context work in its transaction; those that take the App call a platform and
+open short contexts themselves.
+"""
+
+from liftos_app.services.condition import refresh as derive_status
+from liftos_app.services.connections.choosing import Difference, also_connected, select_accounts
+from liftos_app.services.connections.drafts import (
+    HISTORY_DAYS,
+    SCHEDULE,
+    choose_streams,
+    create_draft,
+    default_streams,
+    longest_history,
+    rename,
+    resolve_mode,
+    save_inputs,
+    set_history,
+    set_schedule,
+    set_step,
+)
+from liftos_app.services.connections.life import delete, pause, request_sync, resume, start
+from liftos_app.services.connections.reading import (
+    ConnectionRow,
+    CredentialView,
+    LogPage,
+    Overview,
+    accounts_of,
+    credentials_of,
+    get,
+    list_all,
+    log,
+    overview,
+    row_of,
+)
+from liftos_app.services.connections.reconnecting import Reconnect, reconnect
+from liftos_app.services.connections.signin import (
+    SignedIn,
+    Tested,
+    Wishes,
+    account_ids,
+    after_sign_in,
+    create_connected,
+    disconnect,
+    discover_accounts,
+    granted_scopes,
+    sign_in,
+    test,
+)
+
+__all__ = [
+    "HISTORY_DAYS", "SCHEDULE", "ConnectionRow", "CredentialView", "Difference", "LogPage",
+    "Overview", "Reconnect", "SignedIn", "Tested", "Wishes", "account_ids", "accounts_of",
+    "after_sign_in", "also_connected", "choose_streams", "create_connected", "create_draft",
+    "credentials_of", "default_streams", "delete", "derive_status", "disconnect",
+    "discover_accounts", "get", "granted_scopes", "list_all", "log", "longest_history", "overview",
+    "pause", "reconnect", "rename", "request_sync", "resolve_mode", "resume", "row_of",
+    "save_inputs", "select_accounts", "set_history", "set_schedule", "set_step", "sign_in",
+    "start", "test",
+]

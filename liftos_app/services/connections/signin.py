@@ -1,0 +1,434 @@
+"""Signing in to a platform and what follows: accounts, permissions, tests, and the way out.
+
+These functions call platforms: they take the App, open short contexts themselves and hold no
+transaction across a call. What a platform answers is stored in one transaction or not at all.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import col, select
+
+from liftos_app.errors import Conflict, Fix, Invalid, PlatformFault
+from liftos_app.models import Account, Connection, ConnectionStatus, Credential, Provenance
+from liftos_app.services import audit, catalogue, condition, links, sync
+from liftos_app.services.connections import choosing, drafts, life, reading
+from liftos_app.services.connections.choosing import Difference
+from liftos_app.services.connections.inputs import check_inputs, check_name
+from liftos_app.services.connectors.client import Client
+from liftos_app.services.connectors.spec import AccountInfo, Platform
+from liftos_app.services.context import App, Context, Principal, open_context
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """How a sign-in ended. `run_id` is a sync that was asked for because of it."""
+
+    connection_id: UUID
+    status: ConnectionStatus
+    missing_scopes: tuple[str, ...] = ()  # required ones that were not granted
+    difference: Difference = Difference()
+    accounts: int = 0  # usable ones
+    run_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """One account's live test. `cause` has the fields of a failure, None when it passed."""
+
+    account_id: UUID
+    account: str
+    ok: bool
+    text: str
+    cause: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a credential sees."""
+
+    accounts: tuple[AccountInfo, ...]
+    granted: tuple[str, ...] | None  # None: the platform does not say
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What a program may settle in one call when it creates a connection."""
+
+    name: str = ""
+    accounts: str | Sequence[str] = ()  # "all", or external ids
+    streams: Sequence[str] = ()
+    history_days: int | None = None
+    schedule: str = ""
+    schedule_zone: str | None = None
+    start: bool = False
+
+
+def create_connected(
+    app: App, who: Principal, org_id: int, platform_id: str, *, method: str = "",
+    inputs: Mapping[str, str], mode: str = "", wishes: Wishes | None = None,
+) -> SignedIn:
+    """Create a connection from a key: sign in, read the accounts, and only then write, all at once.
+
+    Raises Invalid for inputs, PlatformFault when the platform refuses; nothing is left behind.
+    """
+    wishes = wishes or Wishes()
+    with open_context(app, who, org_id) as ctx:
+        ctx.require("connections.write")
+        platform = catalogue.find(platform_id)
+        chosen = catalogue.find_method(platform, method)
+        provenance = drafts.resolve_mode(ctx, mode)
+        _check_wishes(platform, wishes)
+    if chosen.kind == "oauth2":
+        raise Conflict(
+            f"{platform.name} signs in on its own page with the method {chosen.id}.",
+            why="A key alone does not open it.",
+            fix="Begin with POST /platform-connections/oauth/initiate.",
+        )
+    checked = check_inputs(platform, chosen, inputs)
+    with links.open_trial(
+        app, platform, chosen, inputs=checked.all, demo=provenance is Provenance.DEMO
+    ) as trial:
+        seen = _look(platform, trial.client)
+    with open_context(app, who, org_id, write=True) as ctx:
+        connection = drafts.create_draft(
+            ctx, platform.slug, mode=provenance, method=chosen.id, name=wishes.name
+        )
+        drafts.store_inputs(ctx, connection, chosen, checked)
+        links.store_tokens(ctx, connection, trial.tokens)
+        outcome = _land(ctx, connection, platform, seen)
+        _grant(ctx, connection, wishes, platform)
+        run = life.start(ctx, connection.id) if wishes.start else None
+        return _with(outcome, connection, run.id if run else None)
+
+
+def sign_in(
+    app: App, who: Principal, org_id: int, connection_id: UUID, *,
+    inputs: Mapping[str, str] | None = None, method: str = "",
+) -> SignedIn:
+    """Sign in with a key or with client credentials, given now or kept before.
+
+    New values are stored only when the platform has accepted them, so a wrong key never replaces a
+    working one. Raises Invalid, Conflict or PlatformFault.
+    """
+    with open_context(app, who, org_id) as ctx:
+        ctx.require("connections.write")
+        connection = reading.get(ctx, connection_id)
+        platform = catalogue.find(connection.platform)
+        chosen = catalogue.find_method(platform, method or connection.auth_kind)
+        kept = (
+            drafts.kept_inputs(ctx, connection, chosen)
+            if chosen.id == connection.auth_kind else None
+        )
+        demo = connection.provenance == Provenance.DEMO
+    if chosen.kind == "oauth2":
+        raise Conflict(
+            f"{platform.name} signs in on its own page with the method {chosen.id}.",
+            why="A key alone does not open it.", fix="Go to the platform's page to sign in.",
+        )
+    checked = check_inputs(platform, chosen, inputs or {}, kept=kept)
+    with links.open_trial(app, platform, chosen, inputs=checked.all, demo=demo) as trial:
+        seen = _look(platform, trial.client)
+    with open_context(app, who, org_id, write=True) as ctx:
+        connection = reading.get(ctx, connection_id)
+        drafts.store_inputs(ctx, connection, chosen, checked)
+        links.store_tokens(ctx, connection, trial.tokens)
+        audit.record(ctx, "connection.signed_in", connection, method=chosen.id)
+        return _land(ctx, connection, platform, seen)
+
+
+def after_sign_in(app: App, who: Principal, org_id: int, connection_id: UUID) -> SignedIn:
+    """What follows a finished consent: read permissions and accounts, compare, go on.
+
+    A running connection whose chosen accounts all came back catches up by itself.
+    """
+    with open_context(app, who, org_id) as ctx:
+        ctx.require("connections.write")
+        platform = catalogue.find(reading.get(ctx, connection_id).platform)
+        granted = granted_scopes(ctx, reading.get(ctx, connection_id))
+    missing = _missing(platform, granted)
+    if missing:  # the platform would refuse to list accounts; say which permission instead
+        seen = None
+    else:
+        with links.open_client(app, org_id, connection_id, purpose="discover") as client:
+            seen = _look(platform, client)
+    with open_context(app, who, org_id, write=True) as ctx:
+        connection = reading.get(ctx, connection_id)
+        if seen is None:
+            _note_missing(ctx, connection, platform, missing)
+            return SignedIn(connection.id, condition.refresh(ctx, connection), missing)
+        return _land(ctx, connection, platform, seen)
+
+
+def discover_accounts(
+    app: App, who: Principal, org_id: int, connection_id: UUID
+) -> list[Account]:
+    """Read the accounts from the platform again. Choices stay; vanished ones are marked."""
+    with open_context(app, who, org_id) as ctx:
+        ctx.require("connections.write")
+        connection = reading.get(ctx, connection_id)
+        _require_credential(ctx, connection)
+        platform = catalogue.find(connection.platform)
+    with links.open_client(app, org_id, connection_id, purpose="discover") as client:
+        found = tuple(platform.discover(client))
+    with open_context(app, who, org_id, write=True) as ctx:
+        connection = reading.get(ctx, connection_id)
+        choosing.remember(ctx, connection, found)
+        audit.record(ctx, "connection.accounts_read", connection, found=len(found))
+        return reading.accounts_of(ctx, connection_id)
+
+
+def test(app: App, who: Principal, org_id: int, connection_id: UUID) -> list[Tested]:
+    """A live test of each chosen account, or of each usable one before any is chosen.
+
+    A refusal is a result, not an error; only a connection without a sign-in raises Conflict.
+    """
+    with open_context(app, who, org_id) as ctx:
+        ctx.require("syncs.run")
+        connection = reading.get(ctx, connection_id)
+        _require_credential(ctx, connection)
+        platform = catalogue.find(connection.platform)
+        accounts = [a for a in reading.accounts_of(ctx, connection_id) if a.usable]
+        accounts = [a for a in accounts if a.selected] or accounts
+        ctx.session.expunge_all()
+    results: list[Tested] = []
+    try:
+        with links.open_client(app, org_id, connection_id, purpose="test") as client:
+            results = [_test_one(app, platform, client, a) for a in accounts]
+    except PlatformFault as error:
+        results = [_failed(app, a, error) for a in accounts]
+    with open_context(app, who, org_id, write=True) as ctx:
+        connection = reading.get(ctx, connection_id)
+        passed = sum(r.ok for r in results)
+        condition.note(
+            ctx, connection, "settings", f"Tested: {passed} of {len(results)} accounts answered.",
+            level="info" if passed == len(results) else "warning",
+        )
+        audit.record(ctx, "connection.tested", connection, passed=passed, of=len(results))
+    return results
+
+
+def disconnect(app: App, who: Principal, org_id: int, connection_id: UUID) -> None:
+    """Take the permission back at the platform where it offers that, then delete everything here.
+
+    The platform's failure never keeps our copy alive.
+    """
+    with open_context(app, who, org_id) as ctx:
+        ctx.require("connections.delete")
+        reading.get(ctx, connection_id)
+    try:
+        links.revoke(app, org_id, connection_id)
+    except PlatformFault as error:
+        log.info("connection.revoke_failed", extra={"code": error.code, "why": error.why})
+    with open_context(app, who, org_id, write=True) as ctx:
+        life.delete(ctx, connection_id)
+
+
+def granted_scopes(ctx: Context, connection: Connection) -> tuple[str, ...] | None:
+    """The permissions a sign-in really has; None when unknown."""
+    row = ctx.session.exec(
+        select(Credential).where(
+            col(Credential.org_id) == ctx.org, col(Credential.connection_id) == connection.id,
+            col(Credential.field).in_(["access_token", "api_key"]),
+        ).order_by(col(Credential.field))
+    ).first()
+    return tuple(row.scopes) if row is not None and row.scopes else None
+
+
+def _look(platform: Platform, client: Client) -> _Seen:
+    """Permissions first: without them the list of accounts fails with a worse sentence."""
+    granted = platform.granted(client) if platform.granted else None
+    scopes = tuple(granted) if granted is not None else None
+    if _missing(platform, scopes):
+        return _Seen((), scopes)
+    return _Seen(tuple(platform.discover(client)), scopes)
+
+
+def _land(
+    ctx: Context, connection: Connection, platform: Platform, seen: _Seen
+) -> SignedIn:
+    """Store what the sign-in sees, and settle what it means for the connection."""
+    if seen.granted is not None:
+        _store_granted(ctx, connection, seen.granted)
+    missing = _missing(platform, seen.granted)
+    if missing:
+        _note_missing(ctx, connection, platform, missing)
+        return SignedIn(connection.id, condition.refresh(ctx, connection), missing)
+    difference = choosing.remember(ctx, connection, seen.accounts)
+    usable = sum(a.usable for a in seen.accounts)
+    run_id = None
+    if not condition.started(connection):
+        connection.cause = None
+        connection.wizard_step = max(connection.wizard_step, 3)
+        choosing.choose_only_one(ctx, connection)
+        condition.note(
+            ctx, connection, "credential", f"Signed in. {len(seen.accounts)} accounts found."
+        )
+    else:
+        run_id = _returned(ctx, connection, difference)
+    connection.updated_at = ctx.now()
+    ctx.session.add(connection)
+    ctx.session.flush()
+    status = condition.refresh(ctx, connection)
+    return SignedIn(connection.id, status, (), difference, usable, run_id)
+
+
+def _returned(ctx: Context, connection: Connection, difference: Difference) -> UUID | None:
+    """A running connection was authorised again: catch up, or ask about other accounts."""
+    if difference.missing:
+        names = ", ".join(difference.missing)
+        connection.cause = condition.cause_of(
+            Fix(
+                "This sign-in does not see all accounts that were chosen.",
+                why=f"Not visible any more: {names[:300]}.",
+                fix="Sign in with the first login, or choose the accounts anew.",
+                cause="credential", owner="you",
+            ),
+            now=ctx.now(), before=connection.cause, code=condition.OTHER_ACCOUNTS,
+        )
+        condition.note(
+            ctx, connection, "credential", f"Signed in again. Not visible: {names[:300]}.",
+            level="warning", new=list(difference.new),
+        )
+        return None
+    kind = (connection.cause or {}).get("cause")
+    recovered = kind in {"credential", "permission"}
+    if recovered:
+        connection.cause = None
+    ctx.session.add(connection)
+    ctx.session.flush()
+    condition.note(
+        ctx, connection, "credential",
+        "Signed in again. Missed days are being read." if recovered else "Signed in again.",
+    )
+    if connection.paused_at is not None:
+        return None
+    condition.refresh(ctx, connection)
+    return sync.request(ctx, connection.id, trigger="resume").id
+
+
+def _grant(ctx: Context, connection: Connection, wishes: Wishes, platform: Platform) -> None:
+    """Settle what a program asked for in the same call."""
+    if wishes.streams:
+        drafts.choose_streams(ctx, connection.id, wishes.streams)
+    if wishes.history_days is not None:
+        drafts.set_history(ctx, connection.id, wishes.history_days)
+    if wishes.schedule or wishes.schedule_zone:
+        drafts.set_schedule(
+            ctx, connection.id, wishes.schedule or connection.schedule, zone=wishes.schedule_zone
+        )
+    if wishes.accounts == "all":
+        choosing.select_accounts(ctx, connection.id, "all")
+    elif wishes.accounts:
+        choosing.select_accounts(
+            ctx, connection.id, account_ids(ctx, connection.id, wishes.accounts)
+        )
+
+
+def account_ids(ctx: Context, connection_id: UUID, texts: Sequence[str]) -> list[UUID]:
+    """Accounts named by our id or by the platform's. Raises Invalid for one that is neither."""
+    accounts = reading.accounts_of(ctx, connection_id)
+    by_text = {str(a.id): a.id for a in accounts} | {a.external_id: a.id for a in accounts}
+    unknown = [t for t in texts if t not in by_text]
+    if unknown:
+        raise Invalid(
+            f"There is no account {unknown[0][:80]!r} in this connection.",
+            why="Its accounts are: " + (", ".join(a.external_id for a in accounts)[:400] or "none"),
+            fix="Send one of these ids, or all.", field="accounts",
+        )
+    return [by_text[t] for t in texts]
+
+
+def _check_wishes(platform: Platform, wishes: Wishes) -> None:
+    """What can be refused before a platform is called."""
+    if wishes.name:
+        check_name(wishes.name)
+    known = {s.name for s in platform.streams}
+    unknown = sorted(set(wishes.streams) - known)
+    if unknown:
+        raise Invalid(
+            f"{platform.name} has no stream called {unknown[0][:60]!r}.",
+            why=f"Its streams are: {', '.join(sorted(known))}.", fix="Choose from these.",
+            field="streams",
+        )
+
+
+def _missing(platform: Platform, granted: Sequence[str] | None) -> tuple[str, ...]:
+    if granted is None:
+        return ()
+    return tuple(s.name for s in platform.scopes if s.required and s.name not in granted)
+
+
+def _store_granted(ctx: Context, connection: Connection, granted: Sequence[str]) -> None:
+    rows = ctx.session.exec(
+        select(Credential).where(
+            col(Credential.org_id) == ctx.org, col(Credential.connection_id) == connection.id,
+            col(Credential.field).in_(["access_token", "api_key"]),
+        )
+    ).all()
+    for row in rows:
+        row.scopes = list(granted)
+        ctx.session.add(row)
+
+
+def _note_missing(
+    ctx: Context, connection: Connection, platform: Platform, missing: Sequence[str]
+) -> None:
+    scopes = [s for s in platform.scopes if s.name in missing]
+    broken = " ".join(s.without for s in scopes if s.without)
+    error = Fix(
+        f"{platform.name} did not give the permission {', '.join(missing)}.",
+        why=(broken or "; ".join(s.reason for s in scopes))[:600],
+        fix="Sign in again and leave all permissions on.", cause="permission", owner="you",
+    )
+    connection.cause = condition.cause_of(
+        error, now=ctx.now(), before=connection.cause, code=condition.MISSING_SCOPE
+    )
+    ctx.session.add(connection)
+    condition.note(
+        ctx, connection, "credential", error.sentence(), level="error", scopes=list(missing)
+    )
+
+
+def _test_one(app: App, platform: Platform, client: Client, account: Account) -> Tested:
+    try:
+        text = platform.test(client, info_of(account))
+    except PlatformFault as error:
+        return _failed(app, account, error)
+    return Tested(account.id, account.name, True, text)
+
+
+def _failed(app: App, account: Account, error: PlatformFault) -> Tested:
+    cause = condition.cause_of(error, now=app.now())
+    return Tested(account.id, account.name, False, error.sentence(), cause)
+
+
+def info_of(account: Account) -> AccountInfo:
+    """A stored account as connectors know it."""
+    return AccountInfo(
+        external_id=account.external_id, name=account.name, currency=account.currency,
+        time_zone=account.time_zone, status=account.status, usable=account.usable,
+        reason=account.reason, extra=dict(account.extra),
+    )
+
+
+def _require_credential(ctx: Context, connection: Connection) -> None:
+    if not condition.has_credential(ctx, connection):
+        raise Conflict(
+            "This connection has no sign-in yet.", why="The wizard's second step is not done.",
+            fix="Sign in first.",
+        )
+
+
+def _with(outcome: SignedIn, connection: Connection, run_id: UUID | None) -> SignedIn:
+    return SignedIn(
+        outcome.connection_id, ConnectionStatus(connection.status), outcome.missing_scopes,
+        outcome.difference, outcome.accounts, run_id or outcome.run_id,
+    )

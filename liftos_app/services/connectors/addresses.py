@@ -1,0 +1,156 @@
+"""Where a platform's requests go: its real hosts, the sandbox, or an address of the operator.
+
+The path is kept in every case, so that connectors are written with real addresses only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+from liftos_app.errors import GiveUp, Invalid
+from liftos_app.services.connectors.redaction import place
+
+if TYPE_CHECKING:
+    from liftos_app.config import Settings
+    from liftos_app.services.connectors.spec import Platform
+
+_PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+# A part of a host that a person typed must be a plain host name of a known form.
+SHOP = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\.myshopify\.com")
+_HOST_FORMS: Mapping[str, re.Pattern[str]] = {"shop": SHOP}
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """The addresses of one connection.
+
+    `hosts`: the real origins by name, placeholders filled. `base` and `browser_base`: what stands
+    for all of them (sandbox or override), "" for the real ones. `guarded`: a person named a part
+    of a real host, so it is resolved and judged before it is called.
+    """
+
+    platform: str
+    hosts: Mapping[str, str]
+    base: str = ""
+    browser_base: str = ""
+    guarded: bool = False
+    values: Mapping[str, str] | None = None
+
+    def url(self, host: str, path: str) -> str:
+        """The address of a path on one of the platform's hosts."""
+        return (self.base or self.hosts[host]) + path
+
+    def server(self, real: str) -> str:
+        """Where we send what belongs to a real address; placeholders are filled."""
+        return self._moved(real, self.base)
+
+    def browser(self, real: str) -> str:
+        """Where a person's browser goes for a real address."""
+        return self._moved(real, self.browser_base)
+
+    def follow(self, link: str) -> str:
+        """A link the platform sent, as we may call it. Raises GiveUp for a foreign host."""
+        if link.startswith("/") and not link.startswith("//"):
+            return self.url("api", link)
+        if self.base and _within(link, self.base):
+            return link
+        for origin in self.hosts.values():
+            if _within(link, origin):
+                return self.base + link[len(origin) :] if self.base else link
+        raise GiveUp(
+            "The platform sent a link to another address.",
+            why="Following it would hand our credential to a stranger.",
+            fix="Report it to the people who run this installation.",
+            cause="source_data",
+            owner="the_platform",
+            where=place(link),
+        )
+
+    def download(self, link: str) -> tuple[str, bool]:
+        """The address of a prepared file, and whether it lies on the platform's own host."""
+        if self.base and _within(link, self.base):
+            return link, True
+        for origin in self.hosts.values():
+            if _within(link, origin):
+                return (self.base + link[len(origin) :], True) if self.base else (link, False)
+        from liftos_app.services.connectors.net import check_url
+
+        check_url(link)
+        return link, False
+
+    def _moved(self, real: str, base: str) -> str:
+        filled = fill(real, self.values or {})
+        if not base:
+            return filled
+        parts = urlsplit(filled)
+        return base + parts.path + (f"?{parts.query}" if parts.query else "")
+
+
+def resolve(
+    platform: Platform,
+    settings: Settings,
+    *,
+    demo: bool,
+    inputs: Mapping[str, str],
+    origin: str = "",
+) -> Addresses:
+    """The addresses for a connection with these inputs. Raises Invalid for a wrong host input.
+
+    `origin` is the allowed origin the person's browser uses; it defaults to the public address.
+    """
+    values = _host_values(platform, inputs)
+    hosts = {name: fill(host, values) for name, host in platform.hosts.items()}
+    given = settings.platform_urls.get(platform.slug, "")
+    if given:
+        base = fill(given, values).rstrip("/")
+        return Addresses(platform.slug, hosts, base, base, False, values)
+    if demo:
+        tail = f"/sandbox/{platform.slug}"
+        if values:
+            tail += "/" + "/".join(quote(v, safe="") for v in values.values())
+        outside = (origin or settings.public_url).rstrip("/")
+        return Addresses(
+            platform.slug, hosts, settings.self_url + tail, outside + tail, False, values
+        )
+    for host in hosts.values():
+        if not host.startswith("https://"):
+            raise ValueError(f"{platform.slug} has a host without https")
+    return Addresses(platform.slug, hosts, "", "", bool(values), values)
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """A template with its {placeholders} filled; unknown ones stay."""
+    return _PLACEHOLDER.sub(lambda m: values.get(m[1], m[0]), template)
+
+
+def _host_values(platform: Platform, inputs: Mapping[str, str]) -> dict[str, str]:
+    """The inputs that become part of a host, each of the one form allowed for it."""
+    names = dict.fromkeys(n for h in platform.hosts.values() for n in _PLACEHOLDER.findall(h))
+    values = {}
+    for name in names:
+        value = str(inputs.get(name, "")).strip().lower()
+        if not _HOST_FORMS[name].fullmatch(value):
+            raise Invalid(
+                "This is not a shop address.",
+                why="It must be the shop's own address, such as your-shop.myshopify.com.",
+                fix="Copy it from the address bar of the shop's admin; custom domains do not work.",
+                field=name,
+            )
+        values[name] = value
+    return values
+
+
+def _within(link: str, base: str) -> bool:
+    """Whether a link lies under a base: same scheme, host and port, and below its path."""
+    try:
+        one, other = urlsplit(link), urlsplit(base)
+        if one.username is not None or one.password is not None or "\\" in link:
+            return False
+        same = (one.scheme, one.hostname, one.port) == (other.scheme, other.hostname, other.port)
+    except ValueError:
+        return False
+    return same and (one.path == other.path or one.path.startswith(other.path.rstrip("/") + "/"))

@@ -1,0 +1,232 @@
+"""Cells, coverage and rates put together: what is known about each component on each account-day,
+and its sums over any set of days and accounts. Applies the null and zero rules; reads nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from fractions import Fraction
+
+from liftos_app.services import format as fmt
+from liftos_app.services.metrics.coverage import Cover
+from liftos_app.services.metrics.currency import MILLION, Rates
+from liftos_app.services.metrics.definitions import (
+    CLAIMS,
+    COMPONENTS,
+    METRICS,
+    Kind,
+    Metric,
+    Sum,
+    Supply,
+    Unit,
+    resolve,
+)
+from liftos_app.services.metrics.sources import Source
+from liftos_app.services.metrics.sums import CLAIMED, Cell
+from liftos_app.services.metrics.values import Amount, Gap, Reason, Value
+
+PLACES = 6  # money to the micro-unit, ratios and shares to the millionth
+UNREAD = frozenset({Gap.MISSING, Gap.FAILED, Gap.BEFORE_HISTORY, Gap.PARTIAL})
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What to add up: days, and accounts (None: all)."""
+
+    days: Iterable[dt.date]
+    accounts: frozenset[int] | None = None
+
+
+class Ledger:
+    """All account-days of one question, in one currency."""
+
+    def __init__(
+        self, *, sources: Sequence[Source], cells: Sequence[Cell], cover: Cover, rates: Rates,
+        currency: str, basis: str,
+    ) -> None:
+        self.sources, self.currency, self.basis = sources, currency, basis
+        self.cover, self.rates = cover, rates
+        self._cells: dict[tuple[int, Supply, dt.date], list[Cell]] = {}
+        for cell in cells:
+            self._cells.setdefault((cell.account_key, cell.supply, cell.day), []).append(cell)
+        self._by_key = {s.account_key: s for s in sources}
+        self._known: dict[tuple[str, int, dt.date], Amount | None] = {}
+
+    def value(self, metric: str | Metric, scope: Scope) -> Value:
+        """A metric over a scope: None with its reason when it cannot be known."""
+        rule = METRICS[metric] if isinstance(metric, str) else metric
+        days = tuple(scope.days)
+        return compute(
+            rule, lambda name: self.amount(name, days, scope.accounts), basis=self.basis,
+            currency=self.currency, brings=lambda s: self.brings(s, scope.accounts),
+        )
+
+    def amount(
+        self, component: str, days: Iterable[dt.date], accounts: frozenset[int] | None = None
+    ) -> Amount:
+        """One component over days and accounts, exact, in stored units (money: micro-units)."""
+        supply = COMPONENTS[component].supply
+        total, any_source = Amount(), False
+        for source in self.sources:
+            if supply not in source.streams:
+                continue
+            if accounts is not None and source.account_key not in accounts:
+                continue
+            any_source = True
+            for day in days:
+                found = self._at(component, source.account_key, day)
+                if found is not None:
+                    total.add(found)
+        if not any_source:
+            return Amount(reason=Reason.NO_SOURCE)
+        if not total.known and not total.missing:  # days that have not begun
+            total.reason = Reason.NOT_LOADED
+        return total
+
+    def brings(self, supply: Supply, accounts: frozenset[int] | None = None) -> bool:
+        """Whether any of the accounts brings a supply."""
+        return any(
+            supply in s.streams for s in self.sources
+            if accounts is None or s.account_key in accounts
+        )
+
+    def settings(self, accounts: frozenset[int] | None = None) -> list[int]:
+        """Attribution settings whose claims are in the cells."""
+        return sorted({
+            c.setting for cells in self._cells.values() for c in cells
+            if (accounts is None or c.account_key in accounts)
+            and any(c.said.get(name) for name in CLAIMED)
+        })
+
+    def touch_money(self, days: Iterable[dt.date]) -> None:
+        """Look up the rate of every foreign amount in a span, so that `rates.used` names them."""
+        span = set(days)
+        for (account, _, day), cells in self._cells.items():
+            for cell in cells if day in span else ():
+                source = cell.currency or self._by_key[account].currency
+                if any(v and COMPONENTS[n].kind is Kind.MONEY for n, v in cell.sums.items()):
+                    self.rates.factor(source, self.currency, day)
+
+    def currencies(self) -> set[str]:
+        """Currencies of the money that was added up."""
+        return {
+            c.currency or self._by_key[c.account_key].currency
+            for cells in self._cells.values() for c in cells
+        }
+
+    def _at(self, component: str, account_key: int, day: dt.date) -> Amount | None:
+        key = (component, account_key, day)
+        if key not in self._known:
+            self._known[key] = self._find(component, account_key, day)
+        return self._known[key]
+
+    def _find(self, component: str, account_key: int, day: dt.date) -> Amount | None:
+        supply = COMPONENTS[component].supply
+        spot = (account_key, supply, day)
+        cells = [c for c in self._cells.get(spot, []) if component in c.said]
+        if spot not in self.cover:
+            if not cells:
+                return None  # the day has not begun there
+            gap: Gap | None = Gap.EARLY
+        else:
+            gap = self.cover[spot]
+        if not cells:
+            if gap in UNREAD:
+                return Amount(missing=1, reason=Reason.NOT_LOADED)
+            return Amount(known=1, unsure=int(gap is not None))
+        spoken = [c for c in cells if c.said[component]]
+        if not spoken:
+            return Amount(missing=1, reason=Reason.NOT_REPORTED)
+        if component in CLAIMED and len({c.setting for c in spoken}) > 1:
+            return Amount(missing=1, reason=Reason.MIXED_ATTRIBUTION, refused=True)
+        return self._convert(component, spoken, gap)
+
+    def _convert(self, component: str, cells: Sequence[Cell], gap: Gap | None) -> Amount:
+        kind = COMPONENTS[component].kind
+        total: Fraction | int = 0
+        for cell in cells:
+            stored = cell.sums[component]
+            if kind is Kind.WHOLE:
+                total += stored
+                continue
+            source = cell.currency or self._by_key[cell.account_key].currency
+            if kind is Kind.MICRO or source == self.currency:
+                total += stored
+                continue
+            converted = self.rates.convert(stored, source, self.currency, cell.day)
+            if converted is None:
+                return Amount(missing=1, reason=Reason.NO_RATE, refused=True)
+            total += converted
+        silent = any(c.said[component] < c.rows for c in cells)
+        return Amount(total, known=1, unsure=int(silent or gap is not None))
+
+
+def compute(
+    rule: Metric, find: Callable[[str], Amount], *, basis: str, currency: str,
+    brings: Callable[[Supply], bool] = lambda _: True,
+) -> Value:
+    """A metric from its components, under the null and zero rules. Rounds once, at the end."""
+    over = _sum(rule.over, find, basis, brings)
+    under = _sum(rule.under, find, basis, brings) if rule.under else None
+    parts = [over] if under is None else [over, under]
+    exact, reason = _divide(rule, over, under)
+    missing = max(p.missing for p in parts)
+    return Value(
+        metric=rule.key, amount=None if exact is None else fmt.rounded(exact, PLACES),
+        currency=currency if rule.unit is Unit.MONEY else "",
+        partial=any(p.partial for p in parts), missing=missing,
+        expected=max(p.missing + p.known for p in parts), reason=reason,
+    )
+
+
+def _sum(
+    parts: Sum, find: Callable[[str], Amount], basis: str, brings: Callable[[Supply], bool]
+) -> Amount:
+    total = Amount()
+    for name, factor in _components(parts, basis, brings).items():
+        found = find(name)
+        if found.value is None:
+            return Amount(
+                missing=found.missing, reason=found.reason or Reason.NOT_LOADED, refused=True
+            )
+        scale = 1 if COMPONENTS[name].kind is Kind.WHOLE else MILLION
+        known, missing = max(total.known, found.known), max(total.missing, found.missing)
+        total.add(replace(found, exact=Fraction(found.exact, scale)), factor)
+        total.known, total.missing = known, missing  # the same account-days, not more of them
+    return total
+
+
+def _components(
+    parts: Sum, basis: str, brings: Callable[[Supply], bool]
+) -> dict[str, int]:
+    """Components of a sum; of claims only those that are connected, unless none is."""
+    found = resolve(parts, basis)
+    if not any(name in CLAIMS for name in parts):
+        return found
+    here = {n: f for n, f in found.items() if brings(COMPONENTS[n].supply)}
+    return here or found
+
+
+def _divide(
+    rule: Metric, over: Amount, under: Amount | None
+) -> tuple[Fraction | None, Reason]:
+    if over.value is None:
+        return None, over.reason
+    top = Fraction(over.value) * rule.times
+    if under is None:
+        return top, over.reason
+    if under.value is None:
+        return None, under.reason
+    if under.value == 0:
+        return None, Reason.ZERO
+    return top / Fraction(under.value), over.reason or under.reason
+
+
+def ratio(over: Value, under: Value) -> Decimal | None:
+    """One answered value over another, None under the null rules. For shares of a total."""
+    if over.amount is None or under.amount is None or under.amount == 0:
+        return None
+    return fmt.rounded(Fraction(over.amount) / Fraction(under.amount), PLACES)

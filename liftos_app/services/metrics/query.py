@@ -1,0 +1,340 @@
+"""The only reader of facts: totals, days, channels, claims, campaigns, each with its passport.
+
+`read` loads what a question needs once; the answers are then taken from the same rows, so that
+tiles, charts and tables of one page agree.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from uuid import UUID
+
+from liftos_app.models import Organization
+from liftos_app.services import format as fmt
+from liftos_app.services.context import Context
+from liftos_app.services.metrics import attribution, coverage, currency, sums
+from liftos_app.services.metrics.definitions import BASES, METRICS, Supply, Unit
+from liftos_app.services.metrics.ledger import PLACES, Ledger, Scope, ratio
+from liftos_app.services.metrics.periods import Comparison, Period, comparison, today_in
+from liftos_app.services.metrics.question import Question
+from liftos_app.services.metrics.sources import Source, choose_mode, find
+from liftos_app.services.metrics.values import (
+    Conversion,
+    Delta,
+    Freshness,
+    Passport,
+    Reason,
+    Value,
+)
+
+# A change against a period with more than a tenth of its account-days unread would mislead.
+COMPARABLE = Decimal("0.1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """One value per metric over the whole period, and its change when a comparison was asked."""
+
+    passport: Passport
+    values: dict[str, Value]
+    deltas: dict[str, Delta]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """One day's values. `day` is the day in each account's own zone."""
+
+    day: dt.date
+    values: dict[str, Value]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Days:
+    """The days of the period that have begun; `previous` are those of the comparison, in order."""
+
+    passport: Passport
+    days: tuple[Day, ...]
+    previous: tuple[Day, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """One connection. `spend_share` is its part of all spend, a fraction of 1."""
+
+    connection_id: UUID
+    connection: str
+    platform: str
+    platform_name: str
+    color_index: int
+    supplies: tuple[Supply, ...]
+    values: dict[str, Value]
+    deltas: dict[str, Delta]
+    spend_share: Decimal | None
+    attribution: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channels:
+    """Every connection that answers, in the order they were made."""
+
+    passport: Passport
+    rows: tuple[Channel, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What one platform claims. `of_revenue` is its part of store revenue, a fraction of 1."""
+
+    connection_id: UUID
+    connection: str
+    platform: str
+    color_index: int
+    attribution: tuple[str, ...]
+    claimed: Value
+    of_revenue: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """Platform claims beside store revenue; claims overlap, so their sum may exceed it."""
+
+    passport: Passport
+    rows: tuple[Claim, ...]
+    claimed: Value
+    revenue: Value
+    claim_ratio: Value
+
+
+class Reading:
+    """What one question needs, loaded once. Made by `read`."""
+
+    def __init__(self, ctx: Context, question: Question) -> None:
+        organization = ctx.session.get_one(Organization, ctx.org)
+        self.question, self._ctx = question, ctx
+        self.now = ctx.now()
+        self.today = today_in(organization.time_zone, self.now)
+        self.period = Period(question.start, question.end)
+        self.compared = comparison(self.period, question.compare, self.today)
+        self.provenance = choose_mode(ctx, question.mode)
+        self.sources = find(ctx, self.provenance, question.platforms)
+        self.currency = question.currency or organization.currency
+        self.basis = (
+            organization.revenue_basis if organization.revenue_basis in BASES else "net_sales"
+        )
+        self.ledger = self._load()
+        self.passport = self._passport()
+
+    # --- answers -----------------------------------------------------------------------------
+
+    def totals(self, metrics: Sequence[str] = ()) -> Totals:
+        """Each metric over the period, with its change."""
+        names = metrics or tuple(METRICS)
+        return Totals(
+            passport=self.passport,
+            values={n: self.ledger.value(n, Scope(self.period)) for n in names},
+            deltas=self._deltas(names, None),
+        )
+
+    def total(self, metric: str, accounts: frozenset[int] | None = None) -> Value:
+        """One metric over the period, of some accounts or all."""
+        return self.ledger.value(metric, Scope(self.period, accounts))
+
+    def by_day(self, metrics: Sequence[str]) -> Days:
+        """Each metric on each day. A day nobody has read is None, a confirmed empty one 0."""
+        return Days(
+            passport=self.passport, days=self._days(metrics, self.period),
+            previous=self._days(metrics, self.compared.against) if self.compared else (),
+        )
+
+    def by_channel(self, metrics: Sequence[str]) -> Channels:
+        """Each metric for each connection; a metric a connection cannot have is None."""
+        spend = self.ledger.value("spend", Scope(self.period))
+        rows = []
+        for sources in self._connections():
+            keys = frozenset(s.account_key for s in sources)
+            scope = Scope(self.period, keys)
+            first = sources[0]
+            rows.append(Channel(
+                connection_id=first.connection_id, connection=first.connection,
+                platform=first.platform, platform_name=first.platform_name,
+                color_index=first.color_index,
+                supplies=tuple(sorted({x for s in sources for x in s.streams})),
+                values={n: self.ledger.value(n, scope) for n in metrics},
+                deltas=self._deltas(metrics, keys),
+                spend_share=ratio(self.ledger.value("spend", scope), spend),
+                attribution=self._settings(keys),
+            ))
+        return Channels(passport=self.passport, rows=tuple(rows))
+
+    def claims(self) -> Claims:
+        """What each platform claims beside what the store took."""
+        revenue = self.ledger.value("revenue", Scope(self.period))
+        rows = []
+        for sources in self._connections():
+            if not any(x in s.streams for s in sources for x in (Supply.ADS, Supply.MAIL)):
+                continue
+            keys = frozenset(s.account_key for s in sources)
+            claimed = self.ledger.value("claimed_value", Scope(self.period, keys))
+            rows.append(Claim(
+                connection_id=sources[0].connection_id, connection=sources[0].connection,
+                platform=sources[0].platform, color_index=sources[0].color_index,
+                attribution=self._settings(keys), claimed=claimed,
+                of_revenue=ratio(claimed, revenue),
+            ))
+        return Claims(
+            passport=self.passport, rows=tuple(rows), revenue=revenue,
+            claimed=self.ledger.value("claimed_value", Scope(self.period)),
+            claim_ratio=self.ledger.value("claim_ratio", Scope(self.period)),
+        )
+
+    # --- loading -----------------------------------------------------------------------------
+
+    def _load(self) -> Ledger:
+        session, org = self._ctx.session, self._ctx.org
+        spans = [self.period, *([self.compared.against] if self.compared else [])]
+        stores = self._keys(Supply.STORE)
+        cells: list[sums.Cell] = []
+        for span in spans:
+            cells += sums.ads(session, org, self._keys(Supply.ADS), span)
+            cells += sums.orders(session, org, stores, span)
+            cells += sums.refunds(session, org, stores, span)
+            for level in {s.streams[Supply.MAIL].level for s in self.sources
+                          if Supply.MAIL in s.streams}:
+                keys = [s.account_key for s in self.sources
+                        if Supply.MAIL in s.streams and s.streams[Supply.MAIL].level == level]
+                cells += sums.mail(session, org, keys, span, level=level)
+        codes = {s.currency for s in self.sources} | {c.currency for c in cells}
+        start, end = min(s.start for s in spans), max(s.end for s in spans)
+        return Ledger(
+            sources=self.sources, cells=cells, currency=self.currency, basis=self.basis,
+            cover=coverage.load(session, org, self.sources, spans, self.now),
+            rates=currency.load(
+                session, org, codes | {self.currency}, start=start, end=end,
+                mode=self.provenance,
+            ),
+        )
+
+    def _keys(self, supply: Supply) -> list[int]:
+        return [s.account_key for s in self.sources if supply in s.streams]
+
+    # --- helpers -----------------------------------------------------------------------------
+
+    def _days(self, metrics: Sequence[str], period: Period) -> tuple[Day, ...]:
+        return tuple(
+            Day(day=day, values={n: self.ledger.value(n, Scope((day,))) for n in metrics})
+            for day in period if day <= self.today
+        )
+
+    def _deltas(self, metrics: Iterable[str], keys: frozenset[int] | None) -> dict[str, Delta]:
+        if self.compared is None:
+            return {}
+        return {
+            n: change(
+                n, self.ledger.value(n, Scope(self.compared.base, keys)),
+                self.ledger.value(n, Scope(self.compared.against, keys)),
+            )
+            for n in metrics
+        }
+
+    def _settings(self, keys: frozenset[int]) -> tuple[str, ...]:
+        return tuple(attribution.name(n) for n in self.ledger.settings(keys))
+
+    def _connections(self) -> list[list[Source]]:
+        groups: dict[UUID, list[Source]] = {}
+        for source in self.sources:
+            groups.setdefault(source.connection_id, []).append(source)
+        return list(groups.values())
+
+    def _passport(self) -> Passport:
+        holes = coverage.holes(self.sources, self.ledger.cover, self.period)
+        fresh = tuple(_freshness(group, self.now) for group in self._connections())
+        bringing = [s.data_through(self.now) for s in self.sources if s.streams]
+        reached = [d for d in bringing if d is not None]
+        compared: Comparison | None = self.compared
+        return Passport(
+            provenance=self.provenance.value, period=self.period,
+            against=compared.against if compared else None, currency=self.currency,
+            revenue_basis=self.basis,
+            time_zones=tuple(sorted({s.time_zone for s in self.sources})),
+            attribution=tuple(attribution.name(n) for n in self.ledger.settings()),
+            connections=fresh,
+            data_through=min(reached) if reached and len(reached) == len(bringing) else None,
+            as_of=self.now, incomplete=self.period.end >= self.today, partial=bool(holes),
+            holes=holes, conversions=self._conversions(),
+            mixed_currencies=len(self.ledger.currencies()) > 1,
+        )
+
+    def _conversions(self) -> tuple[Conversion, ...]:
+        self.ledger.touch_money(self.period)
+        return tuple(
+            Conversion(
+                source=source, target=target, rate_sources=tuple(sorted(used.sources)),
+                carried_days=tuple(sorted(d for d in used.carried if d in self.period)),
+                missing_days=tuple(sorted(d for d in used.missing if d in self.period)),
+            )
+            for (source, target), used in sorted(self.ledger.rates.used.items())
+        )
+
+
+def read(ctx: Context, question: Question) -> Reading:
+    """Load what a question needs."""
+    ctx.require("metrics.read")
+    return Reading(ctx, question)
+
+
+def totals(ctx: Context, question: Question, metrics: Sequence[str] = ()) -> Totals:
+    """Each metric over the period; all metrics when none is named."""
+    return read(ctx, question).totals(metrics)
+
+
+def by_day(ctx: Context, question: Question, metrics: Sequence[str]) -> Days:
+    """Each metric on each day."""
+    return read(ctx, question).by_day(metrics)
+
+
+def by_channel(ctx: Context, question: Question, metrics: Sequence[str]) -> Channels:
+    """Each metric for each connection."""
+    return read(ctx, question).by_channel(metrics)
+
+
+def claims(ctx: Context, question: Question) -> Claims:
+    """Platform claims beside store revenue."""
+    return read(ctx, question).claims()
+
+
+def change(metric: str, current: Value, previous: Value) -> Delta:
+    """(current - previous) / |previous|; previous 0 or unknown gives no percentage."""
+    relative: Decimal | None = None
+    points: Decimal | None = None
+    why = ""
+    if current.amount is None:
+        why = "none"
+    elif _thin(current) or _thin(previous) or previous.reason is Reason.NOT_LOADED:
+        why = "incomplete"
+    elif previous.amount is None or previous.amount == 0:
+        why = "new"
+    else:
+        gap = Fraction(current.amount) - Fraction(previous.amount)
+        relative = fmt.rounded(gap / abs(Fraction(previous.amount)), PLACES)
+        if METRICS[metric].unit is Unit.SHARE:
+            points = fmt.rounded(gap, PLACES)
+    return Delta(base=current, previous=previous, relative=relative, points=points, why=why)
+
+
+def _thin(value: Value) -> bool:
+    return value.expected > 0 and Decimal(value.missing) / value.expected > COMPARABLE
+
+
+def _freshness(sources: Sequence[Source], now: dt.datetime) -> Freshness:
+    first = sources[0]
+    days = [s.data_through(now) for s in sources if s.streams]
+    reached = [d for d in days if d is not None]
+    return Freshness(
+        connection_id=first.connection_id, connection=first.connection, platform=first.platform,
+        status=str(first.status), last_success_at=first.last_success_at,
+        data_through=min(reached) if reached and len(reached) == len(days) else None,
+    )

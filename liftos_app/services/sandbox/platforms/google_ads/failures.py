@@ -1,0 +1,152 @@
+"""Refusals in the vendor's envelope: one object, or an array of one for searchStream."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from liftos_app.services.sandbox.platforms.google_ads.gaql import GaqlError
+
+STATUS = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    503: "UNAVAILABLE",
+}
+_SUMMARY = {
+    400: "Request contains an invalid argument.",
+    401: (
+        "Request had invalid authentication credentials. Expected OAuth 2 access token, login "
+        "cookie or other valid authentication credential."
+    ),
+    403: "The caller does not have permission",
+    404: "Requested entity was not found.",
+    429: "Resource has been exhausted (e.g. check quota).",
+    500: "Internal error encountered.",
+    503: "The service is currently unavailable.",
+}
+
+
+class Failure(Exception):
+    """A refusal: HTTP status, error class and name of the vendor, sentence."""
+
+    def __init__(
+        self,
+        status: int,
+        group: str,
+        name: str,
+        message: str,
+        *,
+        trigger: str = "",
+        details: dict[str, Any] | None = None,
+        reason: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status, self.group, self.name, self.message = status, group, name, message
+        self.trigger, self.details, self.reason = trigger, details, reason
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """A refused token is also announced in a header."""
+        if self.status != 401:
+            return {}
+        return {
+            "www-authenticate": (
+                'Bearer realm="https://accounts.google.com/", error="invalid_token"'
+            )
+        }
+
+    def body(self, version: str, request_id: str, *, in_array: bool) -> Any:
+        """The envelope; `version` names the failure type, as v26."""
+        error: dict[str, Any] = {"errorCode": {self.group: self.name}, "message": self.message}
+        if self.trigger:
+            error["trigger"] = {"stringValue": self.trigger}
+        if self.details:
+            error["details"] = self.details
+        kind = f"type.googleapis.com/google.ads.googleads.{version}.errors.GoogleAdsFailure"
+        details: list[dict[str, Any]] = [
+            {"@type": kind, "errors": [error], "requestId": request_id}
+        ]
+        if self.reason is not None:
+            details = [self.reason]
+        envelope = {
+            "error": {
+                "code": self.status,
+                "message": _SUMMARY.get(self.status, self.message),
+                "status": STATUS.get(self.status, "UNKNOWN"),
+                "details": details,
+            }
+        }
+        return [envelope] if in_array else envelope
+
+
+def of_query(error: GaqlError) -> Failure:
+    """A query that cannot be run."""
+    return Failure(400, "queryError", error.code, error.message, trigger=error.subject)
+
+
+def unsupported_version(version: str) -> Failure:
+    """A version the vendor has shut down or never had."""
+    return Failure(
+        400,
+        "requestError",
+        "UNSUPPORTED_VERSION",
+        f"Version {version} is deprecated. Requests to this version will be blocked.",
+    )
+
+
+def token(name: str) -> Failure:
+    """A dead or missing access token: OAUTH_TOKEN_EXPIRED, _INVALID, _REVOKED, _HEADER_INVALID."""
+    sentences = {
+        "OAUTH_TOKEN_EXPIRED": "The access token is past its end.",
+        "OAUTH_TOKEN_REVOKED": "The access token was revoked by the user.",
+        "OAUTH_TOKEN_HEADER_INVALID": "The Authorization header holds no bearer token.",
+    }
+    message = sentences.get(name, "The access token is not one the service issued.")
+    return Failure(401, "authenticationError", name, message)
+
+
+def scope_missing() -> Failure:
+    """The token was granted without the adwords scope; told in an ErrorInfo, not a failure."""
+    return Failure(
+        403,
+        "authorizationError",
+        "AUTHORIZATION_ERROR",
+        "Request had insufficient authentication scopes.",
+        reason={
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": "ACCESS_TOKEN_SCOPE_INSUFFICIENT",
+            "domain": "googleapis.com",
+            "metadata": {"service": "googleads.googleapis.com"},
+        },
+    )
+
+
+def denied() -> Failure:
+    """The user cannot reach this customer in the way asked."""
+    return Failure(
+        403,
+        "authorizationError",
+        "USER_PERMISSION_DENIED",
+        "User doesn't have permission to access customer. If a client customer is meant, set "
+        "the id of its manager in the 'login-customer-id' header.",
+    )
+
+
+def quota(name: str, seconds: float) -> Failure:
+    """A quota refusal; `seconds` until a call may work again."""
+    return Failure(
+        429,
+        "quotaError",
+        name,
+        f"Too many requests. Retry in {seconds:.0f} seconds.",
+        details={
+            "quotaErrorDetails": {
+                "rateScope": "ACCOUNT" if name.startswith("EXCESSIVE") else "DEVELOPER",
+                "rateName": "Requests per service per method",
+                "retryDelay": f"{seconds:.0f}s",
+            }
+        },
+    )

@@ -1,0 +1,224 @@
+"""The insights report: which rows, with which fields. Knows no HTTP and no paging."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from liftos_app.services.sandbox.platforms.meta_business import filtering, names, periods
+from liftos_app.services.sandbox.platforms.meta_business.answers import GraphError, bad_parameter
+from liftos_app.services.sandbox.platforms.meta_business.figures import (
+    DEFAULT_WINDOWS,
+    WINDOWS,
+    Figures,
+    lists,
+    plain,
+)
+from liftos_app.services.sandbox.platforms.meta_business.tree import Account, Cell, Node
+
+LEVELS = ("account", "campaign", "adset", "ad")
+DEFAULT_FIELDS = ("account_id", "campaign_id", "adset_id", "ad_id", "impressions", "spend")
+PLATFORMS = ("facebook", "instagram", "audience_network", "messenger")
+PLATFORM_WEIGHTS = (54, 41, 3, 2)
+SPLITS = frozenset({"country", "region", "publisher_platform"})
+REACH_MONTHS = 13  # reach with a breakdown is kept this long
+MAX_ROWS = 100_000  # a synchronous answer of more rows times out
+_REACH = frozenset({"reach", "frequency", "cpp", "unique_clicks", "cost_per_unique_click"})
+_REPORT_TIMES = ("impression", "conversion", "mixed", "lifetime")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A checked insights request."""
+
+    level: str
+    fields: tuple[str, ...]
+    pieces: tuple[periods.Period, ...]
+    windows: tuple[str, ...]
+    breakdowns: tuple[str, ...]
+    filtering: str
+    sort: tuple[str, ...]
+
+
+def read(params: Mapping[str, str], today: dt.date, *, level: str) -> Ask:
+    """Check the parameters; `level` is the default for the object asked. Raises GraphError."""
+    level = params.get("level") or level
+    if level not in LEVELS:
+        raise bad_parameter("level", "must be one of {ad, adset, campaign, account}")
+    fields = filtering.listed("fields", params.get("fields", "")) or list(DEFAULT_FIELDS)
+    for name in fields:
+        if name not in names.INSIGHTS:
+            raise GraphError(
+                100, f"(#100) {name[:80]} is not valid for fields param. Check the reference."
+            )
+    report_time = params.get("action_report_time", "") or "mixed"
+    if report_time not in _REPORT_TIMES:
+        raise bad_parameter("action_report_time", f"must be one of {{{', '.join(_REPORT_TIMES)}}}")
+    _known("action_breakdowns", params, names.ACTION_BREAKDOWNS)
+    increment = params.get("time_increment", "").strip('"')
+    pieces = [
+        piece
+        for period in periods.asked(params, today)
+        for piece in periods.cut(period, increment, today)
+    ]
+    return Ask(
+        level, tuple(dict.fromkeys(fields)), tuple(pieces), _windows(params), _breakdowns(params),
+        params.get("filtering", ""), tuple(filtering.listed("sort", params.get("sort", ""))),
+    )  # fmt: skip
+
+
+def _known(name: str, params: Mapping[str, str], allowed: frozenset[str]) -> list[str]:
+    found = filtering.listed(name, params.get(name, ""))
+    for index, item in enumerate(found):
+        if item not in allowed:
+            raise bad_parameter(
+                f"{name}[{index}]", f"must be one of {{{', '.join(sorted(allowed))}}}"
+            )
+    return found
+
+
+def _windows(params: Mapping[str, str]) -> tuple[str, ...]:
+    asked = _known("action_attribution_windows", params, names.WINDOWS)
+    wanted: list[str] = []
+    for window in asked:
+        wanted += DEFAULT_WINDOWS if window == "default" else [window]
+    return tuple(w for w in dict.fromkeys(wanted) if w in WINDOWS)
+
+
+def _breakdowns(params: Mapping[str, str]) -> tuple[str, ...]:
+    found = _known("breakdowns", params, names.BREAKDOWNS)
+    missing = [b for b in found if b not in SPLITS]
+    if missing:
+        raise GraphError(
+            2,
+            "(#2) The breakdown combination cannot be computed: " + ", ".join(missing),
+            subcode=1504041,
+            transient=False,
+        )
+    return tuple(dict.fromkeys(found))
+
+
+Group = tuple[str, int, tuple[str, ...]]
+
+
+def rows(ask: Ask, account: Account, *, within: Node | None = None) -> list[dict[str, Any]]:
+    """Rows of a report in a stable order: by day, then by object, then by breakdown."""
+    ads = {node.id: node for node in account.nodes("ad")}
+    groups = _grouped(ask, account, ads, within)
+    objects = {n.id: n for kind in ("campaign", "adset", "ad") for n in account.nodes(kind)}
+    found: list[dict[str, Any]] = []
+    for (entity, piece, split), figures in sorted(
+        groups.items(), key=lambda item: (item[0][1], item[0][0], item[0][2])
+    ):
+        if figures.is_zero():
+            continue
+        row = _identity(entity, account, objects)
+        row |= plain(figures, account.digits) | lists(figures, ask.windows, account.digits)
+        first, last = ask.pieces[piece]
+        row |= {"date_start": first.isoformat(), "date_stop": last.isoformat()}
+        found.append(row | dict(zip(ask.breakdowns, split, strict=True)))
+    test = filtering.parse(ask.filtering, known=_filterable, read=_read)
+    found = [row for row in found if test(row)]
+    return [_shown(row, ask, account) for row in _sorted(found, ask.sort)]
+
+
+def _grouped(
+    ask: Ask, account: Account, ads: Mapping[str, Node], within: Node | None
+) -> dict[Group, Figures]:
+    groups: dict[Group, Figures] = {}
+    for piece, (first, last) in enumerate(ask.pieces):
+        for cell in account.cells(first, last):
+            ad = ads[cell.ad_id]
+            if within is not None and within.id not in {ad.id, *ad.up.values()}:
+                continue
+            entity = account.node.id if ask.level == "account" else ad.up.get(ask.level, ad.id)
+            for split, figures in _splits(ask, cell):
+                groups.setdefault((entity, piece, split), Figures()).add(figures)
+        if len(groups) > MAX_ROWS:
+            raise GraphError(
+                100,
+                "(#100) Too much data was requested in this query. Reduce the date range or "
+                "use an asynchronous report.",
+                subcode=1487534,
+            )
+    return groups
+
+
+def _splits(ask: Ask, cell: Cell) -> list[tuple[tuple[str, ...], Figures]]:
+    here = {"country": cell.country, "region": cell.region}
+    if "publisher_platform" not in ask.breakdowns:
+        return [(tuple(here[b] for b in ask.breakdowns), cell.figures)]
+    return [
+        (tuple((here | {"publisher_platform": name})[b] for b in ask.breakdowns), part)
+        for name, part in zip(PLATFORMS, cell.figures.split(PLATFORM_WEIGHTS), strict=True)
+    ]
+
+
+def _identity(entity: str, account: Account, objects: Mapping[str, Node]) -> dict[str, Any]:
+    """Names and ids from the object upwards, and the settings an ad reports."""
+    values = account.node.values
+    row: dict[str, Any] = {
+        "account_id": values["account_id"],
+        "account_name": values["name"],
+        "account_currency": account.currency,
+        "attribution_setting": "7d_click_1d_view",
+    }
+    node = objects.get(entity)
+    if node is None:
+        return row
+    chain = [node, *(objects[up] for up in node.up.values() if up in objects)]
+    for item in chain:
+        row |= {f"{item.kind}_id": item.id, f"{item.kind}_name": item.name}
+        row |= {
+            name: item.values[name]
+            for name in ("objective", "buying_type", "optimization_goal")
+            if name in item.values
+        }
+    row |= {k: node.values[k] for k in ("created_time", "updated_time") if k in node.values}
+    row["_status"] = {item.kind: item.values.get("effective_status") for item in chain}
+    return row
+
+
+def _filterable(name: str) -> bool:
+    kind, _, rest = name.rpartition(".")
+    if kind:
+        return kind in LEVELS and rest in {"id", "name", "effective_status", "delivery_info"}
+    return name in names.INSIGHTS or name in {"id", "action_type"}
+
+
+def _read(row: Mapping[str, Any], name: str) -> Any:
+    kind, _, rest = name.rpartition(".")
+    if rest in {"effective_status", "delivery_info"}:
+        return row.get("_status", {}).get(kind)
+    return row.get(f"{kind}_{rest}") if kind else row.get(name)
+
+
+def _sorted(found: list[dict[str, Any]], sort: Sequence[str]) -> list[dict[str, Any]]:
+    for term in reversed(sort):
+        name, _, way = term.rpartition("_")
+        if way not in {"ascending", "descending"} or name not in names.INSIGHTS | SPLITS:
+            raise bad_parameter("sort", f"cannot be '{term[:60]}'")
+        found.sort(key=partial(_order, name=name), reverse=way == "descending")
+    return found
+
+
+def _order(row: Mapping[str, Any], *, name: str) -> tuple[int, float, str]:
+    value: Any = row.get(name)
+    try:
+        return 0, float(value), ""
+    except (TypeError, ValueError):
+        return 1, 0.0, str(value)
+
+
+def _shown(row: dict[str, Any], ask: Ask, account: Account) -> dict[str, Any]:
+    """The asked fields that have a value. Reach in old broken-down rows silently falls away."""
+    hidden: frozenset[str] = frozenset()
+    if ask.breakdowns:
+        oldest = account.today - dt.timedelta(days=REACH_MONTHS * 365 // 12)
+        if dt.date.fromisoformat(row["date_start"]) < oldest:
+            hidden = _REACH
+    fields = (*ask.fields, "date_start", "date_stop", *ask.breakdowns)
+    return {f: row[f] for f in fields if f not in hidden and row.get(f) not in (None, [], "")}

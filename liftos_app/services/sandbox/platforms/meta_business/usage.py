@@ -1,0 +1,81 @@
+"""The hourly call budget of an ad account and the headers that announce it."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from dataclasses import dataclass, field
+
+HOUR = 3600
+BASE = {"ads_insights": 600, "ads_management": 300}
+PER_ACTIVE_AD = {"ads_insights": 400, "ads_management": 40}
+TIER = "standard_access"
+
+
+@dataclass(slots=True)
+class Usage:
+    """Calls of the last hour, by account and use case. Times in Unix seconds."""
+
+    calls: dict[tuple[str, str], deque[float]] = field(default_factory=dict)
+    forced: dict[str, int] = field(default_factory=dict)  # account -> percent, for scripted climbs
+
+    def note(self, account_id: str, use_case: str, now: float) -> None:
+        """Count one call."""
+        calls = self.calls.setdefault((account_id, use_case), deque())
+        calls.append(now)
+        while calls and calls[0] <= now - HOUR:
+            calls.popleft()
+
+    def percent(self, account_id: str, use_case: str, active_ads: int) -> int:
+        """Share of the hourly budget used, 0 to 100 and beyond; active_ads of the account."""
+        if account_id in self.forced:
+            return self.forced[account_id]
+        budget = BASE[use_case] + PER_ACTIVE_AD[use_case] * active_ads
+        return len(self.calls.get((account_id, use_case), ())) * 100 // budget
+
+    def minutes_left(self, account_id: str, use_case: str, now: float) -> int:
+        """Minutes until the oldest call of the hour falls out of it."""
+        calls = self.calls.get((account_id, use_case))
+        if not calls:
+            return HOUR // 60
+        return max(1, int(calls[0] + HOUR - now + 59) // 60)
+
+
+def headers(
+    *, account_id: str, business_id: str, use_case: str, percent: int, minutes: int
+) -> dict[str, str]:
+    """The usage headers of one ads call. Percentages are whole; waiting time is in minutes."""
+    shown = min(percent, 100)
+    wait = minutes if percent >= 100 else 0
+    case = {
+        "type": use_case,
+        "call_count": shown,
+        "total_cputime": shown // 2,
+        "total_time": shown // 2,
+        "estimated_time_to_regain_access": wait,
+        "ads_api_access_tier": TIER,
+    }
+    account = {
+        "acc_id_util_pct": shown,
+        "reset_time_duration": wait * 60,
+        "ads_api_access_tier": TIER,
+    }
+    found = {
+        "x-business-use-case-usage": json.dumps({business_id or account_id: [case]}),
+        "x-ad-account-usage": json.dumps(account),
+    }
+    if use_case == "ads_insights":
+        found["x-fb-ads-insights-throttle"] = json.dumps(
+            {"app_id_util_pct": shown / 10, "acc_id_util_pct": shown, "ads_api_access_tier": TIER}
+        )
+    return found
+
+
+def app_headers(calls: int) -> dict[str, str]:
+    """Usage of the app as a whole, on every call."""
+    shown = min(100, calls // 100)
+    return {
+        "x-app-usage": json.dumps(
+            {"call_count": shown, "total_time": shown, "total_cputime": shown // 2}
+        )
+    }

@@ -1,0 +1,63 @@
+"""What the signed-out pages need: is there an administrator yet, what went wrong, where to next."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import reflex as rx
+
+from liftos_app.state import process, visitor
+from liftos_app.state.app import PUBLIC, AppState, handler, needs_setup
+
+# Codes that the form routes put in the address; words stay here so that nothing is reflected.
+_TROUBLES: Final = {
+    "wrong_sign_in": "E-mail and password do not belong together. Check both and try again.",
+    "too_many": "Too many tries. Wait a few minutes, then sign in again.",
+    "too_many_requests": "Too many tries. Wait a few minutes, then sign in again.",
+    "denied": "Your account belongs to no organization. Ask an administrator to invite you.",
+    "conflict": "LiftOS is set up already. Sign in, or ask an administrator for an account.",
+    "expired": "Your session ended. Sign in again; nothing you saved is lost.",
+}
+
+
+class GateState(AppState):
+    """Sign-in and first run."""
+
+    next_path: str = ""
+    trouble: str = ""
+    field: str = ""
+    known: bool = False
+
+    @handler(PUBLIC)
+    async def open_login(self):
+        """Send people on who need no sign-in; else show the form and what went wrong."""
+        if visitor.acting.get() is not None:
+            return rx.redirect(safe_path(self._asked("next")) or "/", replace=True)
+        if await process.in_thread(needs_setup):
+            return rx.redirect("/setup", replace=True)
+        self._read()
+        return None
+
+    @handler(PUBLIC)
+    async def open_setup(self):
+        """The first run only: afterwards this page sends people to sign in."""
+        if not await process.in_thread(needs_setup):
+            return rx.redirect("/welcome" if visitor.acting.get() else "/login", replace=True)
+        self._read()
+        return None
+
+    def _read(self) -> None:
+        self.next_path = safe_path(self._asked("next"))
+        code = self._asked("error") or self._asked("code")
+        self.trouble = _TROUBLES.get(code, "That did not work. Check what you typed and try again.") if code else ""
+        self.field = self._asked("field")[:40]
+        self.known = True
+
+    def _asked(self, name: str) -> str:
+        return str(self.router.url.query_parameters.get(name, ""))
+
+
+def safe_path(text: str) -> str:
+    """A path of our own to go on to, or an empty text: never another host."""
+    fine = text.startswith("/") and not text.startswith(("//", "/\\")) and "\n" not in text
+    return text[:500] if fine else ""

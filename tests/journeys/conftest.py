@@ -1,0 +1,182 @@
+"""The real thing for journeys: `liftos serve` on a free port, and Chromium in front of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+CHROMIUM_ARGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-quic",
+    "--disable-component-update", "--disable-sync", "--no-first-run",
+]
+EMAIL, PASSWORD = "ada@larkspur.example", "a quiet harbour in winter"
+SHOTS = ROOT / "test-results"
+
+
+@dataclass
+class Server:
+    """A running LiftOS: its address, its folder, its log, and ways to kill and restart it."""
+
+    port: int
+    home: Path
+    env: dict[str, str]
+    process: subprocess.Popen[bytes] | None = None
+    log: Path = field(default_factory=Path)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        self.log = self.home / "server.log"
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "liftos_app.cli", "serve"], cwd=ROOT, env=self.env,
+                stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+            )
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise AssertionError(self.log.read_text(encoding="utf-8"))
+            try:
+                with urllib.request.urlopen(self.url + "/api/v1/health", timeout=2):
+                    return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.1)
+        raise AssertionError("LiftOS did not answer within a minute:\n" + self.log.read_text("utf-8"))
+
+    def kill(self) -> None:
+        """End it as a power cut would: no clean-up of any kind."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(20)
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGTERM)
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
+def a_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Start servers with a bare environment plus what a test names."""
+    servers: list[Server] = []
+
+    def start(**env: str) -> Server:
+        port, home = a_free_port(), tmp_path / f"home{len(servers)}"
+        home.mkdir()
+        base = {k: v for k, v in os.environ.items() if k in {"PATH", "HOME", "LANG", "TZ", "TMPDIR"}}
+        server = Server(port, home, {
+            **base, "PORT": str(port), "LIFTOS_HOME": str(home), "PYTHONPATH": str(ROOT), **env,
+        })
+        server.start()
+        servers.append(server)
+        return server
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def playwright_driver() -> Iterator[Playwright]:
+    with sync_playwright() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="session")
+def browser(playwright_driver: Playwright) -> Iterator[Browser]:
+    import find_chromium
+
+    path = find_chromium.find()
+    assert path, "No Chromium. Type: make setup"
+    chromium = playwright_driver.chromium.launch(executable_path=path, args=CHROMIUM_ARGS)
+    yield chromium
+    chromium.close()
+
+
+@dataclass
+class Watched:
+    """A browser tab whose console errors and foreign requests are collected."""
+
+    page: Page
+    context: BrowserContext
+    errors: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+
+    def assert_clean(self) -> None:
+        """No console error (a CSP violation is one) and no request to another host."""
+        assert self.errors == []
+        assert self.foreign == []
+
+
+@pytest.fixture
+def open_tab(browser: Browser) -> Iterator[Callable[..., Watched]]:
+    """A fresh browser profile looking at one server: open_tab(server, width=390, dark=True)."""
+    contexts: list[BrowserContext] = []
+
+    def open_(server: Server, *, width: int = 1280, height: int = 900, dark: bool = False) -> Watched:
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, base_url=server.url,
+            color_scheme="dark" if dark else "light", locale="en-US",
+            reduced_motion="reduce",
+        )
+        context.set_default_timeout(20_000)
+        contexts.append(context)
+        page = context.new_page()
+        watched = Watched(page, context)
+
+        def note(message: Any) -> None:
+            if message.type == "error":
+                watched.errors.append(f"{page.url}: {message.text}")
+
+        def check(request: Any) -> None:
+            if not request.url.startswith((server.url, "data:", "blob:")):
+                watched.foreign.append(request.url)
+
+        page.on("console", note)
+        page.on("pageerror", lambda error: watched.errors.append(f"{page.url}: {error}"))
+        page.on("request", check)
+        return watched
+
+    yield open_
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def shot() -> Callable[[Page, str], Path]:
+    """Save a full-page picture under test-results/."""
+
+    def save(page: Page, name: str) -> Path:
+        SHOTS.mkdir(exist_ok=True)
+        path = SHOTS / f"{name}.png"
+        page.screenshot(path=path, full_page=True)
+        return path
+
+    return save
