@@ -15,7 +15,6 @@ import reflex as rx
 
 from liftos_app import config, pages  # noqa: F401  (pages registers itself)
 from liftos_app.components.shell import lost_contact
-from liftos_app.db import Database
 from liftos_app.services.context import App
 from liftos_app.state import process
 from liftos_app.state.guard import EventGuard
@@ -24,24 +23,13 @@ from liftos_app.state.socket import SocketGate
 log = logging.getLogger(__name__)
 
 
-def make_app(settings: config.Settings | None = None) -> App:
-    """The services' App for this process: settings, database and vault, checked. Raises ConfigError."""
-    from liftos_app.services.vault import Vault
-
-    settings = settings or config.load()
-    database = Database(settings.database_url)
-    app = App(settings=settings, db=database, vault=Vault(settings.master_keys))
-    with database.write() as session:
-        app.vault.boot_check(session)
-    return app
-
-
 def assemble(page_server: Any) -> Any:
     """REST and sandbox before the page, the socket gate and the security headers around all."""
     from liftos_app.api.routes import create_api
     from liftos_app.api.security import SecurityHeaders
+    from liftos_app.services import boot
 
-    services = make_app()
+    services = boot.build_app(config.load(), migrate=False)
     process.install(services)
     api = create_api(services)
     if services.settings.demo_mode:

@@ -7,6 +7,7 @@ uses whatever it is set up with, and the committed lock file holds integrity has
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import os
@@ -26,8 +27,7 @@ STAMP = WEB / "liftos-fingerprint"
 INPUT_FOLDERS = ("liftos_app/pages", "liftos_app/components", "liftos_app/state", "assets",
                  "reflex.lock")
 INPUT_FILES = ("rxconfig.py", "liftos_app/liftos_app.py", "liftos_app/rxplugins.py",
-               "liftos_app/services/access.py", "requirements/runtime.lock",
-               "requirements/build.lock", "scripts/build_page.py")
+               "requirements/runtime.lock", "requirements/build.lock", "scripts/build_page.py")
 # Settings of the operator must not reach the build: it is the same page for everybody.
 DROPPED = ("DATABASE_URL", "REDIS_URL", "JWT_SECRET_KEY", "API_VAULT_MASTER_KEY", "PORT",
            "LIFTOS_PUBLIC_URL", "LIFTOS_ADMIN_EMAIL", "LIFTOS_ADMIN_PASSWORD", "DEMO_MODE",
@@ -122,6 +122,19 @@ def _inputs() -> Iterator[Path]:
         for path in (ROOT / folder).rglob("*"):
             if path.is_file() and "__pycache__" not in path.parts:
                 yield path
+                if path.suffix == ".py":
+                    yield from _imported(path)
+
+
+def _imported(path: Path) -> Iterator[Path]:
+    """Our modules that a page or state imports by name: their constants become part of the page."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("liftos_app"):
+            for name in ("", *(f".{alias.name}" for alias in node.names)):
+                place = ROOT.joinpath(*f"{node.module}{name}".split("."))
+                for found in (place.with_suffix(".py"), place / "__init__.py"):
+                    if found.is_file():
+                        yield found
 
 
 if __name__ == "__main__":

@@ -6,19 +6,16 @@ in `callback.py`.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable
-from datetime import datetime
 from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 
+from liftos_app.api import cursors
 from liftos_app.api.connection_models import (
     AccountOut,
-    CauseOut,
     ConnectionChange,
     ConnectionCreate,
     ConnectionDetail,
@@ -26,19 +23,17 @@ from liftos_app.api.connection_models import (
     ConsentBegun,
     DashboardOut,
     EventOut,
-    Listed,
     OAuthInitiate,
-    PlatformOut,
-    SyncAsk,
-    SyncOut,
-    SyncQueued,
     TestAnswer,
     TestedAccount,
 )
 from liftos_app.api.deps import Caller, CallerDep, ContextDep
+from liftos_app.api.platform_models import PlatformOut
+from liftos_app.api.shapes import CauseOut, Listed
+from liftos_app.api.sync_models import SyncAsk, SyncOut, SyncQueued
 from liftos_app.errors import Conflict, Invalid, Missing
 from liftos_app.services import catalogue, connections, idempotency, oauth, sync
-from liftos_app.services.context import Context
+from liftos_app.services.context import App, Context
 from liftos_app.services.idempotency import Answer
 
 router = APIRouter(prefix="/platform-connections", tags=["Platform connections"])
@@ -85,7 +80,7 @@ def dashboard(ctx: ContextDep) -> DashboardOut:
 
 @router.get("/connections")
 def list_connections(
-    ctx: ContextDep, platform: Annotated[str, Query(max_length=40)] = "",
+    ctx: ContextDep, *, platform: Annotated[str, Query(max_length=40)] = "",
     status: Annotated[list[str] | None, Query()] = None,
     mode: Annotated[str, Query(max_length=12)] = "",
     search: Annotated[str, Query(max_length=200)] = "",
@@ -96,14 +91,14 @@ def list_connections(
         ctx, platform=platform, statuses=status or (), provenance=mode, search=search
     )
     if cursor:
-        after = _id_in(cursor)
+        after = cursors.read_id(cursor)
         ids = [r.id for r in rows]
         rows = rows[ids.index(after) + 1:] if after in ids else []
     page = rows[:limit]
     more = len(rows) > limit
     return Listed(
         data=[ConnectionOut.of(r) for r in page],
-        next_cursor=_cursor(str(page[-1].id)) if more else None,
+        next_cursor=cursors.write(str(page[-1].id)) if more else None,
     )
 
 
@@ -133,7 +128,9 @@ def create_connection(
             )
         return Answer(201, detail.model_dump(mode="json"))
 
-    return _once(caller, idempotency_key, ("create", body.model_dump(mode="json")), work)
+    answer = _once(caller, idempotency_key, ("create", body.model_dump(mode="json")), work)
+    wake_engine(caller.app)
+    return answer
 
 
 @router.get("/connections/{connection_id}")
@@ -205,18 +202,18 @@ def discover_accounts(caller: CallerDep, connection_id: UUID) -> Listed[AccountO
 
 @router.get("/connections/{connection_id}/log")
 def connection_log(
-    ctx: ContextDep, connection_id: UUID, kind: Annotated[list[str] | None, Query()] = None,
+    ctx: ContextDep, connection_id: UUID, *, kind: Annotated[list[str] | None, Query()] = None,
     level: Annotated[list[str] | None, Query()] = None,
     search: Annotated[str, Query(max_length=200)] = "", limit: Limit = PAGE, cursor: Cursor = "",
 ) -> Listed[EventOut]:
     """The timeline, newest first."""
     page = connections.log(
         ctx, connection_id, kinds=kind or (), levels=level or (), search=search, limit=limit,
-        before=_number_in(cursor) if cursor else None,
+        before=cursors.read_number(cursor) if cursor else None,
     )
     return Listed(
         data=[EventOut.of(e) for e in page.events],
-        next_cursor=_cursor(str(page.next_before)) if page.next_before else None,
+        next_cursor=cursors.write(str(page.next_before)) if page.next_before else None,
     )
 
 
@@ -245,9 +242,7 @@ def start_sync(
 
     request = ("sync", str(connection_id), asked.model_dump(mode="json"))
     answer = _once(caller, idempotency_key, request, work)
-    wake = caller.app.extras.get("wake_engine")
-    if callable(wake):
-        wake()
+    wake_engine(caller.app)
     return answer
 
 
@@ -275,12 +270,12 @@ def sync_history(
     ctx: ContextDep, connection_id: UUID, limit: Limit = PAGE, cursor: Cursor = ""
 ) -> Listed[SyncOut]:
     """Syncs, newest first."""
-    before = _moment_in(cursor) if cursor else None
+    before = cursors.read_moment(cursor) if cursor else None
     runs = sync.history(ctx, connection_id, limit=limit, before=before)
     more = len(runs) == limit
     return Listed(
         data=[SyncOut.of(r) for r in runs],
-        next_cursor=_cursor(runs[-1].created_at.isoformat()) if more else None,
+        next_cursor=cursors.write(runs[-1].created_at.isoformat()) if more else None,
     )
 
 
@@ -318,11 +313,12 @@ def _apply(ctx: Context, connection_id: UUID, body: ConnectionChange) -> None:
     if body.name is not None:
         connections.rename(ctx, connection_id, body.name)
     if body.accounts is not None:
-        chosen = (
-            "all" if body.accounts == "all"
-            else connections.account_ids(ctx, connection_id, body.accounts)
-        )
-        connections.select_accounts(ctx, connection_id, chosen)
+        if body.accounts == "all":
+            connections.select_accounts(ctx, connection_id, "all")
+        else:
+            connections.select_accounts(
+                ctx, connection_id, connections.account_ids(ctx, connection_id, body.accounts)
+            )
     if body.streams is not None:
         connections.choose_streams(ctx, connection_id, body.streams)
     if body.history_days is not None:
@@ -374,47 +370,12 @@ def _check_same(body: OAuthInitiate, platform: str, mode: str) -> None:
         )
 
 
+def wake_engine(app: App) -> None:
+    """Let the engine of this process look now rather than at its next tick."""
+    wake = getattr(app.extras.get("engine"), "wake", None)
+    if callable(wake):
+        wake()
+
+
 def _no_such_sync() -> Missing:
     return Missing("There is no such sync.", why="It may have been deleted.", fix="Reload.")
-
-
-def _cursor(text: str) -> str:
-    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
-
-
-def _text_in(cursor: str) -> str:
-    try:
-        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-    except (binascii.Error, ValueError) as error:
-        raise _wrong_cursor() from error
-
-
-def _id_in(cursor: str) -> UUID:
-    try:
-        return UUID(_text_in(cursor))
-    except ValueError as error:
-        raise _wrong_cursor() from error
-
-
-def _number_in(cursor: str) -> int:
-    text = _text_in(cursor)
-    if not text.isdecimal() or len(text) > 18:
-        raise _wrong_cursor()
-    return int(text)
-
-
-def _moment_in(cursor: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(_text_in(cursor))
-    except ValueError as error:
-        raise _wrong_cursor() from error
-    if found.tzinfo is None:
-        raise _wrong_cursor()
-    return found
-
-
-def _wrong_cursor() -> Invalid:
-    return Invalid(
-        "This cursor cannot be used.", why="It is not one that an answer gave.",
-        fix="Send next_cursor of the page before, or leave it out.", field="cursor",
-    )

@@ -196,7 +196,7 @@ class LastResort:
             answer: Response = of_error(scope, error)
         except HTTPException as error:
             answer = of_http(scope, error)
-        except Exception as error:  # noqa: BLE001  (an edge: code.md section 6)
+        except Exception as error:  # an edge: code.md section 6
             answer = of_unknown(scope, error)
         else:
             return

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
-from liftos_app.errors import LiftOSError, PlatformFault, Retry, SignInAgain
+from liftos_app.errors import Conflict, LiftOSError, PlatformFault, Retry, SignInAgain
 from liftos_app.models import (
     Connection,
     ConnectionStatus,
@@ -75,6 +75,15 @@ def has_credential(ctx: Context, connection: Connection) -> bool:
         )
     ).all()
     return bool(SIGNS_IN.intersection(fields))
+
+
+def require_credential(ctx: Context, connection: Connection) -> None:
+    """Raise Conflict before the sign-in is done."""
+    if not has_credential(ctx, connection):
+        raise Conflict(
+            "This connection has no sign-in yet.", why="The wizard's second step is not done.",
+            fix="Sign in first.",
+        )
 
 
 def active_run(ctx: Context, connection_id: UUID) -> SyncRun | None:

@@ -56,17 +56,19 @@ def once(
     kept = _begin(app, org_id, actor, key, fingerprint)
     if kept is not None:
         return kept
+    done = False
     try:
         answer = work()
-    except BaseException:
-        _forget(app, org_id, actor, key)
-        raise
-    with app.db.write() as session:
-        row = session.exec(_row(org_id, actor, key)).first()
-        if row is not None:
-            row.status, row.answer = answer.status, answer.body
-            session.add(row)
-    return answer
+        with app.db.write() as session:
+            row = session.exec(_row(org_id, actor, key)).first()
+            if row is not None:
+                row.status, row.answer = answer.status, answer.body
+                session.add(row)
+        done = True
+        return answer
+    finally:
+        if not done:
+            _forget(app, org_id, actor, key)
 
 
 def _begin(app: App, org_id: int, actor: str, key: str, fingerprint: str) -> Answer | None:

@@ -46,7 +46,9 @@ _SHAPES: Final = re.compile(
     r"|\bEAA[A-Za-z0-9]{20,}|\bya29\.[\w.-]{10,}|\b1//0[\w-]{10,}|\bGOCSPX-[\w-]{10,}"
     r"|\blv1\.[0-9a-f-]{36}\.[\w-]+",  # sealed values
 )
-_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
+_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message", "asctime", "color_message",
+}
 # Libraries that bring handlers or loud levels of their own.
 _TAMED: Final = {
     "granian": logging.INFO, "_granian": logging.INFO, "granian.access": logging.INFO,
@@ -111,17 +113,13 @@ def redact_value(name: str, value: Any) -> Any:
     """A field of a log record, safe to write: masked by its name, or looked through."""
     if _SECRET_FIELD.fullmatch(name) and not _HARMLESS_FIELD.fullmatch(name):
         return MASK
-    if isinstance(value, Secret):
-        return MASK
-    if isinstance(value, str):
-        return redact(value)
     if isinstance(value, bool | int | float) or value is None:
         return value
     if isinstance(value, dict):
         return {str(k)[:100]: redact_value(str(k), v) for k, v in list(value.items())[:100]}
     if isinstance(value, list | tuple | set | frozenset):
         return [redact_value("", v) for v in list(value)[:100]]
-    return redact(str(value))
+    return redact(str(value))  # a Secret says no more than that it is one
 
 
 class RedactionFilter(logging.Filter):

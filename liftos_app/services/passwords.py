@@ -60,28 +60,29 @@ def check_new(password: str, *, about: Iterable[str] = (), shortest: int = SHORT
     asked about kinds of characters, and nothing is cut off or changed.
     """
     if len(password) < shortest:
-        raise _refused(f"Use at least {shortest} characters; this one has {len(password)}.")
+        raise _refused("password_short", f"It has {len(password)} characters of {shortest} needed.")
     if len(password) > LONGEST:
-        raise _refused(f"Use at most {LONGEST} characters; this one has {len(password)}.")
+        raise _refused("password_long", f"It has {len(password)} characters of {LONGEST} at most.")
     if "\x00" in password:
-        raise _refused("It holds a character that cannot be typed.")
+        raise _refused("password_odd", "It holds a character that cannot be typed.")
     folded = password.casefold()
     if len(set(folded)) < 5 or _is_repeated(folded):
-        raise _refused("It repeats the same few characters. Several unrelated words work well.")
-    rest = _without(_letters(folded), _context_words(about))
-    if len(rest) < 4 and _letters(folded):
+        raise _refused("password_repeats", "It repeats the same few characters.")
+    words = _context_words(about)
+    if any(form and len(_without(form, words)) < 4 for form in _letter_forms(folded)):
         raise _refused(
-            "It is made of your name, your address or the name of this product. "
-            "Several unrelated words work well."
+            "password_about_you",
+            "It is made of your name, your address or the name of this product.",
         )
     if _is_common(folded):
-        raise _refused(
-            "It is among the first that attackers try. Several unrelated words work well."
-        )
+        raise _refused("password_common", "It is among the first that attackers try.")
 
 
-def _refused(why: str) -> Invalid:
-    return Invalid("Choose another password.", why=why, field="password")
+def _refused(reason: str, why: str) -> Invalid:
+    return Invalid(
+        "Choose another password.", why=why, fix="Several unrelated words work well.",
+        field="password", reason=reason,
+    )
 
 
 @contextmanager
@@ -109,15 +110,16 @@ def _common() -> frozenset[str]:
     return frozenset(line for line in text.split() if line)
 
 
-def _letters(text: str) -> str:
-    return re.sub(r"[^a-z]", "", text.translate(_LEET))
+def _letter_forms(text: str) -> tuple[str, str]:
+    """The letters alone, as typed and with l33t read back."""
+    return re.sub(r"[^a-z]", "", text), re.sub(r"[^a-z]", "", text.translate(_LEET))
 
 
 def _context_words(about: Iterable[str]) -> list[str]:
     words = {"liftos", "lift", "password", "admin", "marketing"}
     for text in (t.casefold() for t in about):
-        words |= {_letters(part) for part in re.split(r"[^0-9a-z]+", text)}
-        words.add(_letters(text))
+        for part in (text, *re.split(r"[^0-9a-z]+", text)):
+            words |= set(_letter_forms(part))
     return sorted((w for w in words if len(w) >= 4), key=len, reverse=True)
 
 
@@ -137,11 +139,11 @@ def _is_repeated(text: str) -> bool:
 
 def _is_common(text: str) -> bool:
     """Whether the whole is one or two common passwords, keyboard rows or number rows."""
-    for form in {text, text.translate(_LEET), re.sub(r"[^a-z0-9]", "", text),
-                 re.sub(r"[^a-z]+$", "", text), _letters(text)}:
-        if len(form) >= 4 and _pieces(form, limit=2):
-            return True
-    return False
+    forms: set[str] = set()
+    for end in ("", r"[^a-z0-9]+$", r"[^a-z]+$"):
+        cut = re.sub(end, "", text) if end else text
+        forms |= {cut, cut.translate(_LEET), re.sub(r"[^a-z0-9]", "", cut), *_letter_forms(cut)}
+    return any(len(form) >= 4 and _pieces(form, limit=2) for form in forms)
 
 
 def _pieces(text: str, *, limit: int) -> bool:

@@ -100,6 +100,16 @@ async def perform(
     return await process.in_thread(work)
 
 
+async def reach(state: AppState, fn: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    """Run `fn(app, who, org_id, ...)` in a worker thread: for services that call a platform.
+
+    They open short contexts themselves, so that no transaction waits for the network.
+    """
+    app, seen = process.app(), visitor.acting.get()
+    who, org_id = (seen.who, seen.org_id) if seen else (NOBODY, None)
+    return await process.in_thread(lambda: fn(app, who, org_id, *args, **kwargs))
+
+
 class AppState(rx.State):
     """What every page needs to know. Page states inherit from it."""
 

@@ -35,19 +35,18 @@ from liftos_app.services.connections.reading import (
     row_of,
 )
 from liftos_app.services.connections.reconnecting import Reconnect, reconnect
+from liftos_app.services.connections.scopes import granted_scopes
 from liftos_app.services.connections.signin import (
     SignedIn,
-    Tested,
     Wishes,
     account_ids,
     after_sign_in,
     create_connected,
     disconnect,
     discover_accounts,
-    granted_scopes,
     sign_in,
-    test,
 )
+from liftos_app.services.connections.testing import Tested, test
 
 __all__ = [
     "HISTORY_DAYS", "SCHEDULE", "ConnectionRow", "CredentialView", "Difference", "LogPage",

@@ -249,8 +249,8 @@ def _data_through(ctx: Context, connections: Sequence[Connection]) -> dict[UUID,
     """Smallest newest day over selected accounts and chosen streams that count days."""
     chosen = {c.id: set(c.streams) for c in connections}
     rows = ctx.session.exec(
-        select(Account.connection_id, StreamState.stream, StreamState.newest_day)
-        .join(Account, col(Account.key) == col(StreamState.account_key))
+        select(Account.connection_id, StreamState)
+        .join(StreamState, col(Account.key) == col(StreamState.account_key))
         .where(
             col(StreamState.org_id) == ctx.org, col(Account.org_id) == ctx.org,
             col(Account.connection_id).in_(list(chosen)), col(Account.selected).is_(True),
@@ -258,9 +258,11 @@ def _data_through(ctx: Context, connections: Sequence[Connection]) -> dict[UUID,
         )
     ).all()
     through: dict[UUID, dt.date] = {}
-    for connection_id, stream, day in rows:
-        if day is not None and stream in chosen[connection_id]:
-            through[connection_id] = min(day, through.get(connection_id, day))
+    for connection_id, state in rows:
+        if state.newest_day is not None and state.stream in chosen[connection_id]:
+            through[connection_id] = min(
+                state.newest_day, through.get(connection_id, state.newest_day)
+            )
     return through
 
 

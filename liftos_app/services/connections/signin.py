@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 from uuid import UUID
 
-from sqlmodel import col, select
-
 from liftos_app.errors import Conflict, Fix, Invalid, PlatformFault
-from liftos_app.models import Account, Connection, ConnectionStatus, Credential, Provenance
+from liftos_app.models import Account, Connection, ConnectionStatus, Provenance
 from liftos_app.services import audit, catalogue, condition, links, sync
-from liftos_app.services.connections import choosing, drafts, life, reading
+from liftos_app.services.connections import choosing, drafts, life, reading, scopes
 from liftos_app.services.connections.choosing import Difference
 from liftos_app.services.connections.inputs import check_inputs, check_name
 from liftos_app.services.connectors.client import Client
@@ -34,20 +31,9 @@ class SignedIn:
     connection_id: UUID
     status: ConnectionStatus
     missing_scopes: tuple[str, ...] = ()  # required ones that were not granted
-    difference: Difference = Difference()
+    difference: Difference = field(default_factory=Difference)
     accounts: int = 0  # usable ones
     run_id: UUID | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Tested:
-    """One account's live test. `cause` has the fields of a failure, None when it passed."""
-
-    account_id: UUID
-    account: str
-    ok: bool
-    text: str
-    cause: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +90,7 @@ def create_connected(
         drafts.store_inputs(ctx, connection, chosen, checked)
         links.store_tokens(ctx, connection, trial.tokens)
         outcome = _land(ctx, connection, platform, seen)
-        _grant(ctx, connection, wishes, platform)
+        _settle(ctx, connection, wishes)
         run = life.start(ctx, connection.id) if wishes.start else None
         return _with(outcome, connection, run.id if run else None)
 
@@ -151,20 +137,13 @@ def after_sign_in(app: App, who: Principal, org_id: int, connection_id: UUID) ->
     """
     with open_context(app, who, org_id) as ctx:
         ctx.require("connections.write")
-        platform = catalogue.find(reading.get(ctx, connection_id).platform)
-        granted = granted_scopes(ctx, reading.get(ctx, connection_id))
-    missing = _missing(platform, granted)
-    if missing:  # the platform would refuse to list accounts; say which permission instead
-        seen = None
-    else:
-        with links.open_client(app, org_id, connection_id, purpose="discover") as client:
-            seen = _look(platform, client)
-    with open_context(app, who, org_id, write=True) as ctx:
         connection = reading.get(ctx, connection_id)
-        if seen is None:
-            _note_missing(ctx, connection, platform, missing)
-            return SignedIn(connection.id, condition.refresh(ctx, connection), missing)
-        return _land(ctx, connection, platform, seen)
+        platform = catalogue.find(connection.platform)
+        told = scopes.granted_scopes(ctx, connection)
+    with links.open_client(app, org_id, connection_id, purpose="discover") as client:
+        seen = _look(platform, client, told=told)
+    with open_context(app, who, org_id, write=True) as ctx:
+        return _land(ctx, reading.get(ctx, connection_id), platform, seen)
 
 
 def discover_accounts(
@@ -174,7 +153,7 @@ def discover_accounts(
     with open_context(app, who, org_id) as ctx:
         ctx.require("connections.write")
         connection = reading.get(ctx, connection_id)
-        _require_credential(ctx, connection)
+        condition.require_credential(ctx, connection)
         platform = catalogue.find(connection.platform)
     with links.open_client(app, org_id, connection_id, purpose="discover") as client:
         found = tuple(platform.discover(client))
@@ -183,36 +162,6 @@ def discover_accounts(
         choosing.remember(ctx, connection, found)
         audit.record(ctx, "connection.accounts_read", connection, found=len(found))
         return reading.accounts_of(ctx, connection_id)
-
-
-def test(app: App, who: Principal, org_id: int, connection_id: UUID) -> list[Tested]:
-    """A live test of each chosen account, or of each usable one before any is chosen.
-
-    A refusal is a result, not an error; only a connection without a sign-in raises Conflict.
-    """
-    with open_context(app, who, org_id) as ctx:
-        ctx.require("syncs.run")
-        connection = reading.get(ctx, connection_id)
-        _require_credential(ctx, connection)
-        platform = catalogue.find(connection.platform)
-        accounts = [a for a in reading.accounts_of(ctx, connection_id) if a.usable]
-        accounts = [a for a in accounts if a.selected] or accounts
-        ctx.session.expunge_all()
-    results: list[Tested] = []
-    try:
-        with links.open_client(app, org_id, connection_id, purpose="test") as client:
-            results = [_test_one(app, platform, client, a) for a in accounts]
-    except PlatformFault as error:
-        results = [_failed(app, a, error) for a in accounts]
-    with open_context(app, who, org_id, write=True) as ctx:
-        connection = reading.get(ctx, connection_id)
-        passed = sum(r.ok for r in results)
-        condition.note(
-            ctx, connection, "settings", f"Tested: {passed} of {len(results)} accounts answered.",
-            level="info" if passed == len(results) else "warning",
-        )
-        audit.record(ctx, "connection.tested", connection, passed=passed, of=len(results))
-    return results
 
 
 def disconnect(app: App, who: Principal, org_id: int, connection_id: UUID) -> None:
@@ -231,24 +180,18 @@ def disconnect(app: App, who: Principal, org_id: int, connection_id: UUID) -> No
         life.delete(ctx, connection_id)
 
 
-def granted_scopes(ctx: Context, connection: Connection) -> tuple[str, ...] | None:
-    """The permissions a sign-in really has; None when unknown."""
-    row = ctx.session.exec(
-        select(Credential).where(
-            col(Credential.org_id) == ctx.org, col(Credential.connection_id) == connection.id,
-            col(Credential.field).in_(["access_token", "api_key"]),
-        ).order_by(col(Credential.field))
-    ).first()
-    return tuple(row.scopes) if row is not None and row.scopes else None
+def _look(
+    platform: Platform, client: Client, *, told: tuple[str, ...] | None = None
+) -> _Seen:
+    """Permissions first: without them the list of accounts fails with a worse sentence.
 
-
-def _look(platform: Platform, client: Client) -> _Seen:
-    """Permissions first: without them the list of accounts fails with a worse sentence."""
-    granted = platform.granted(client) if platform.granted else None
-    scopes = tuple(granted) if granted is not None else None
-    if _missing(platform, scopes):
-        return _Seen((), scopes)
-    return _Seen(tuple(platform.discover(client)), scopes)
+    What the platform lists counts more than what its token answer told.
+    """
+    listed = platform.granted(client) if platform.granted else None
+    granted = tuple(listed) if listed is not None else told
+    if scopes.missing(platform, granted):
+        return _Seen((), granted)
+    return _Seen(tuple(platform.discover(client)), granted)
 
 
 def _land(
@@ -256,10 +199,10 @@ def _land(
 ) -> SignedIn:
     """Store what the sign-in sees, and settle what it means for the connection."""
     if seen.granted is not None:
-        _store_granted(ctx, connection, seen.granted)
-    missing = _missing(platform, seen.granted)
+        scopes.store_granted(ctx, connection, seen.granted)
+    missing = scopes.missing(platform, seen.granted)
     if missing:
-        _note_missing(ctx, connection, platform, missing)
+        scopes.note_missing(ctx, connection, platform, missing)
         return SignedIn(connection.id, condition.refresh(ctx, connection), missing)
     difference = choosing.remember(ctx, connection, seen.accounts)
     usable = sum(a.usable for a in seen.accounts)
@@ -314,7 +257,7 @@ def _returned(ctx: Context, connection: Connection, difference: Difference) -> U
     return sync.request(ctx, connection.id, trigger="resume").id
 
 
-def _grant(ctx: Context, connection: Connection, wishes: Wishes, platform: Platform) -> None:
+def _settle(ctx: Context, connection: Connection, wishes: Wishes) -> None:
     """Settle what a program asked for in the same call."""
     if wishes.streams:
         drafts.choose_streams(ctx, connection.id, wishes.streams)
@@ -357,73 +300,6 @@ def _check_wishes(platform: Platform, wishes: Wishes) -> None:
             f"{platform.name} has no stream called {unknown[0][:60]!r}.",
             why=f"Its streams are: {', '.join(sorted(known))}.", fix="Choose from these.",
             field="streams",
-        )
-
-
-def _missing(platform: Platform, granted: Sequence[str] | None) -> tuple[str, ...]:
-    if granted is None:
-        return ()
-    return tuple(s.name for s in platform.scopes if s.required and s.name not in granted)
-
-
-def _store_granted(ctx: Context, connection: Connection, granted: Sequence[str]) -> None:
-    rows = ctx.session.exec(
-        select(Credential).where(
-            col(Credential.org_id) == ctx.org, col(Credential.connection_id) == connection.id,
-            col(Credential.field).in_(["access_token", "api_key"]),
-        )
-    ).all()
-    for row in rows:
-        row.scopes = list(granted)
-        ctx.session.add(row)
-
-
-def _note_missing(
-    ctx: Context, connection: Connection, platform: Platform, missing: Sequence[str]
-) -> None:
-    scopes = [s for s in platform.scopes if s.name in missing]
-    broken = " ".join(s.without for s in scopes if s.without)
-    error = Fix(
-        f"{platform.name} did not give the permission {', '.join(missing)}.",
-        why=(broken or "; ".join(s.reason for s in scopes))[:600],
-        fix="Sign in again and leave all permissions on.", cause="permission", owner="you",
-    )
-    connection.cause = condition.cause_of(
-        error, now=ctx.now(), before=connection.cause, code=condition.MISSING_SCOPE
-    )
-    ctx.session.add(connection)
-    condition.note(
-        ctx, connection, "credential", error.sentence(), level="error", scopes=list(missing)
-    )
-
-
-def _test_one(app: App, platform: Platform, client: Client, account: Account) -> Tested:
-    try:
-        text = platform.test(client, info_of(account))
-    except PlatformFault as error:
-        return _failed(app, account, error)
-    return Tested(account.id, account.name, True, text)
-
-
-def _failed(app: App, account: Account, error: PlatformFault) -> Tested:
-    cause = condition.cause_of(error, now=app.now())
-    return Tested(account.id, account.name, False, error.sentence(), cause)
-
-
-def info_of(account: Account) -> AccountInfo:
-    """A stored account as connectors know it."""
-    return AccountInfo(
-        external_id=account.external_id, name=account.name, currency=account.currency,
-        time_zone=account.time_zone, status=account.status, usable=account.usable,
-        reason=account.reason, extra=dict(account.extra),
-    )
-
-
-def _require_credential(ctx: Context, connection: Connection) -> None:
-    if not condition.has_credential(ctx, connection):
-        raise Conflict(
-            "This connection has no sign-in yet.", why="The wizard's second step is not done.",
-            fix="Sign in first.",
         )
 
 

@@ -18,19 +18,15 @@ from authlib.common.security import generate_token
 from authlib.common.urls import add_params_to_uri
 from authlib.oauth2.client import OAuth2Client
 
-from liftos_app.errors import Fix, GiveUp, LiftOSError, PlatformFault, Retry, SignInAgain
+from liftos_app.errors import GiveUp, LiftOSError, PlatformFault
 from liftos_app.services.connectors import faults, net, wire
 from liftos_app.services.connectors.addresses import Addresses
 from liftos_app.services.connectors.client import Request, judge, reveal
-from liftos_app.services.connectors.redaction import redact, said
+from liftos_app.services.connectors.grant_faults import ended, error_words, named
+from liftos_app.services.connectors.redaction import redact
 from liftos_app.services.connectors.spec import AuthMethod, OAuth2, Platform, TokenSet
 
 _AUTH = {"basic": "client_secret_basic", "body": "client_secret_post", "json": "json"}
-
-
-_BUSY = frozenset({"temporarily_unavailable", "server_error"})
-_BAD_CLIENT = frozenset({"invalid_client", "unauthorized_client", "application_cannot_be_found"})
-_CLIENT_WORDS = ("client secret", "client_secret", "client id", "client_id", "app_id")
 
 
 def new_verifier() -> str:
@@ -148,7 +144,7 @@ def renew(
     if method.renewal == "client_credentials":
         return obtain(platform, method, addresses, values, now=now, transport=transport)
     if method.renewal == "never" or method.oauth is None:
-        raise _ended(platform)
+        raise ended(platform)
     with _desk(
         platform, method, addresses, values, now=now, stage="renew", transport=transport
     ) as desk:
@@ -156,7 +152,7 @@ def renew(
             return desk.oauth.renew(desk)
         old = desk.text("refresh_token")
         if not old:
-            raise _ended(platform)
+            raise ended(platform)
         answer = desk.authlib.refresh_token(
             addresses.server(desk.oauth.token_url), refresh_token=old
         )
@@ -299,8 +295,8 @@ class Desk:
             return wrong or faults.by_status(self.platform.name, raw.status, raw.headers)
         if self.stage == "revoke":
             return None  # already invalid is what we want
-        name, words = _error_words(data)
-        return _named(self.platform, self.stage, name, words) or wrong
+        name, words = error_words(data)
+        return named(self.platform, self.stage, name, words) or wrong
 
 
 class _Session:
@@ -351,87 +347,6 @@ def _in_json(client: Any, _: str, uri: str, headers: Any, body: str) -> tuple[st
     values |= {"client_id": client.client_id, "client_secret": client.client_secret}
     headers["Content-Type"] = "application/json"
     return uri, headers, json.dumps(values)
-
-
-def _error_words(data: Any) -> tuple[str, str]:
-    """The standard error name and the words of a token endpoint's error."""
-    if not isinstance(data, dict):
-        return "", ""
-    error = data.get("error")
-    if isinstance(error, dict):
-        return str(error.get("type", "")), str(error.get("message", ""))
-    words = data.get("error_description") or data.get("errors") or ""
-    return str(error or ""), words if isinstance(words, str) else ""
-
-
-def _named(platform: Platform, stage: str, name: str, words: str) -> PlatformFault | None:
-    """The error behind a standard name, or behind what the words speak of."""
-    name, low = name.lower(), words.lower()
-    told = said(words).rstrip(".") or name or "no reason given"
-    found: PlatformFault | None = None
-    if name in _BUSY:
-        found = Retry(
-            f"{platform.name} cannot sign anyone in right now.",
-            why="Its sign-in is busy.",
-            fix=faults.LATER,
-        )
-    elif name == "redirect_uri_mismatch" or "redirect" in low:
-        found = Fix(
-            f"{platform.name} does not know our redirect address.",
-            why="The address registered with the app differs from the one we sent.",
-            fix="Copy the redirect address shown in the wizard into the app's settings, "
-            "character by character.",
-            field="redirect_uri",
-            said=said(words),
-        )
-    elif name in _BAD_CLIENT or any(w in low for w in _CLIENT_WORDS):
-        found = Fix(
-            f"{platform.name} does not accept the app's id and secret.",
-            why=f"It says: {told}.",
-            fix="Check both in the app's settings and enter them again.",
-            cause="credential",
-            field="client_secret",
-        )
-    elif name == "invalid_scope":
-        found = Fix(
-            f"{platform.name} does not give the permissions that were asked for.",
-            why=f"It says: {told}.",
-            fix="Add the permissions to the app, then sign in again.",
-            cause="permission",
-        )
-    elif name == "access_denied":
-        found = refused_consent(platform, words)
-    elif stage == "exchange":
-        found = SignInAgain(
-            f"The sign-in with {platform.name} could not be completed.",
-            why="It took too long, or its code was used already.",
-            fix="Sign in once more.",
-            renew=False,
-            said=said(words),
-        )
-    elif name == "invalid_grant":
-        found = _ended(platform)
-    return found
-
-
-def refused_consent(platform: Platform, words: str = "") -> Fix:
-    """The person, or an administrator of the platform, said no on the consent page."""
-    return Fix(
-        f"The permissions were not given in {platform.name}.",
-        why="The consent page was closed or answered with no.",
-        fix="Sign in again and allow reading; nothing is ever written.",
-        cause="permission",
-        said=said(words),
-    )
-
-
-def _ended(platform: Platform) -> SignInAgain:
-    return SignInAgain(
-        f"The sign-in with {platform.name} has ended.",
-        why="The permission was withdrawn, the password changed, or its time ran out.",
-        fix="Sign in again; history and settings stay.",
-        renew=False,
-    )
 
 
 def _desk(

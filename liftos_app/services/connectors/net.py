@@ -12,7 +12,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import httpcore
@@ -155,7 +155,7 @@ class Http:
     """A transport and what each request carries. No cookie jar, no redirects, no request log."""
 
     transport: httpx.BaseTransport
-    timeout: httpx.Timeout = TIMEOUT
+    timeout: httpx.Timeout = field(default_factory=lambda: TIMEOUT)
 
     def send(
         self, method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes | None

@@ -119,7 +119,6 @@ def _rows(ctx: Context, reading: Reading, sources: dict[int, Source]) -> dict[in
                 total, said = picked[2 * index], picked[2 * index + 1]
                 amount = row.amounts.setdefault(name, Amount())
                 if not said:
-                    amount.reason = amount.reason or Reason.NOT_REPORTED
                     continue
                 if name in sums.CLAIMED:
                     if row.settings - {setting}:
@@ -154,7 +153,7 @@ def _read(
     group: list[Any] = [FactDaily.entity_key, FactDaily.account_key, FactDaily.setting]
     day: list[Any] = [FactDaily.day] if by_day else []
     statement = (
-        select(*group, *(day or [null()]), func.count(), *picked)
+        select(*group, *(day or [null()]), func.count(), *picked)  # type: ignore[call-overload]
         .where(
             FactDaily.org_id == ctx.org, FactDaily.level == int(Level.CAMPAIGN),
             col(FactDaily.day) >= reading.period.start, col(FactDaily.day) <= reading.period.end,
@@ -162,14 +161,15 @@ def _read(
         )
         .group_by(*group, *day)
     )
-    return ctx.session.exec(statement).all()
+    return list(ctx.session.exec(statement).all())
 
 
 def _value(metric: str, amounts: dict[str, Amount], reading: Reading) -> Value:
-    return compute(
-        METRICS[metric], lambda name: amounts.get(name, Amount(reason=Reason.NOT_REPORTED)),
-        basis=reading.basis, currency=reading.currency,
-    )
+    def find(name: str) -> Amount:
+        amount = amounts.get(name, Amount())
+        return amount if amount.known or amount.reason else Amount(reason=Reason.NOT_REPORTED)
+
+    return compute(METRICS[metric], find, basis=reading.basis, currency=reading.currency)
 
 
 def _names(ctx: Context, keys: Sequence[int]) -> dict[int, Entity]:

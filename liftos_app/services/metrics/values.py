@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum, StrEnum
@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
+from liftos_app.services import currencies
 from liftos_app.services.metrics.periods import Period
 
 
@@ -191,16 +192,17 @@ def to_json(value: Any) -> Any:  # noqa: PLR0911 - one line per kind of value
         return {str(to_json(k)): to_json(v) for k, v in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [to_json(v) for v in value]
+    if isinstance(value, Value) and value.currency and value.amount is not None:
+        least = currencies.decimals(value.currency)
+        return {**to_json(replace(value, currency="")), "currency": value.currency,
+                "amount": plain(value.amount, least)}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
     raise TypeError(f"no JSON form for {type(value).__name__}")
 
 
-def plain(value: Decimal) -> str:
-    """`184220.14`, `0.1234`, `12`: no exponent, at least two decimals where there are any."""
-    text = f"{value:f}"
-    if "." not in text:
-        return text
-    whole, _, decimals = text.partition(".")
-    decimals = decimals.rstrip("0")
-    return f"{whole}.{decimals.ljust(2, '0')}" if decimals else whole
+def plain(value: Decimal, least: int = 0) -> str:
+    """`184220.14`, `0.1234`, `12`: no exponent, no trailing zeros beyond the `least` decimals."""
+    whole, _, decimals = f"{value:f}".partition(".")
+    decimals = decimals.rstrip("0").ljust(least, "0")
+    return f"{whole}.{decimals}" if decimals else whole

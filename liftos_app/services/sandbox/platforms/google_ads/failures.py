@@ -29,7 +29,7 @@ _SUMMARY = {
 }
 
 
-class Failure(Exception):
+class GoogleAdsError(Exception):
     """A refusal: HTTP status, error class and name of the vendor, sentence."""
 
     def __init__(
@@ -82,14 +82,14 @@ class Failure(Exception):
         return [envelope] if in_array else envelope
 
 
-def of_query(error: GaqlError) -> Failure:
+def of_query(error: GaqlError) -> GoogleAdsError:
     """A query that cannot be run."""
-    return Failure(400, "queryError", error.code, error.message, trigger=error.subject)
+    return GoogleAdsError(400, "queryError", error.code, error.message, trigger=error.subject)
 
 
-def unsupported_version(version: str) -> Failure:
+def unsupported_version(version: str) -> GoogleAdsError:
     """A version the vendor has shut down or never had."""
-    return Failure(
+    return GoogleAdsError(
         400,
         "requestError",
         "UNSUPPORTED_VERSION",
@@ -97,7 +97,7 @@ def unsupported_version(version: str) -> Failure:
     )
 
 
-def token(name: str) -> Failure:
+def token(name: str) -> GoogleAdsError:
     """A dead or missing access token: OAUTH_TOKEN_EXPIRED, _INVALID, _REVOKED, _HEADER_INVALID."""
     sentences = {
         "OAUTH_TOKEN_EXPIRED": "The access token is past its end.",
@@ -105,12 +105,12 @@ def token(name: str) -> Failure:
         "OAUTH_TOKEN_HEADER_INVALID": "The Authorization header holds no bearer token.",
     }
     message = sentences.get(name, "The access token is not one the service issued.")
-    return Failure(401, "authenticationError", name, message)
+    return GoogleAdsError(401, "authenticationError", name, message)
 
 
-def scope_missing() -> Failure:
+def scope_missing() -> GoogleAdsError:
     """The token was granted without the adwords scope; told in an ErrorInfo, not a failure."""
-    return Failure(
+    return GoogleAdsError(
         403,
         "authorizationError",
         "AUTHORIZATION_ERROR",
@@ -124,9 +124,9 @@ def scope_missing() -> Failure:
     )
 
 
-def denied() -> Failure:
+def denied() -> GoogleAdsError:
     """The user cannot reach this customer in the way asked."""
-    return Failure(
+    return GoogleAdsError(
         403,
         "authorizationError",
         "USER_PERMISSION_DENIED",
@@ -135,9 +135,9 @@ def denied() -> Failure:
     )
 
 
-def quota(name: str, seconds: float) -> Failure:
+def quota(name: str, seconds: float) -> GoogleAdsError:
     """A quota refusal; `seconds` until a call may work again."""
-    return Failure(
+    return GoogleAdsError(
         429,
         "quotaError",
         name,

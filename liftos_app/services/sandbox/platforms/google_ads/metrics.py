@@ -18,6 +18,7 @@ class Tally:
 
     impressions: int = 0
     clicks: int = 0
+    interactions: int = 0
     engagements: int = 0
     video_views: int = 0
     view_through: int = 0
@@ -26,8 +27,6 @@ class Tally:
     value: int = 0
     all_conversions: int = 0
     all_value: int = 0
-    conversions_by_day: int = 0  # dated by the conversion, not by the click
-    value_by_day: int = 0
 
     def add(self, other: Tally) -> None:
         """Sum in place."""
@@ -75,7 +74,7 @@ def _double(name: str) -> Callable[[Tally], float]:
 METRICS: dict[str, Callable[[Tally], int | float]] = {
     "impressions": _whole("impressions"),
     "clicks": _whole("clicks"),
-    "interactions": lambda t: t.clicks + t.engagements,
+    "interactions": _whole("interactions"),
     "engagements": _whole("engagements"),
     "video_trueview_views": _whole("video_views"),
     "view_through_conversions": _whole("view_through"),
@@ -84,14 +83,12 @@ METRICS: dict[str, Callable[[Tally], int | float]] = {
     "conversions_value": _double("value"),
     "all_conversions": _double("all_conversions"),
     "all_conversions_value": _double("all_value"),
-    "conversions_by_conversion_date": _double("conversions_by_day"),
-    "conversions_value_by_conversion_date": _double("value_by_day"),
     "ctr": _ratio("clicks", "impressions"),
     "average_cpc": _ratio("cost", "clicks"),
     "average_cpm": _ratio("cost", "impressions", 1000),
-    "average_cost": lambda t: t.cost / (t.clicks + t.engagements or 1),
+    "average_cost": _ratio("cost", "interactions"),
     "trueview_average_cpv": _ratio("cost", "video_views"),
-    "interaction_rate": lambda t: (t.clicks + t.engagements) / (t.impressions or 1),
+    "interaction_rate": _ratio("interactions", "impressions"),
     "engagement_rate": _ratio("engagements", "impressions"),
     "cost_per_conversion": _ratio("cost", "conversions", MILLION),
     "cost_per_all_conversions": _ratio("cost", "all_conversions", MILLION),
@@ -99,7 +96,8 @@ METRICS: dict[str, Callable[[Tally], int | float]] = {
     "value_per_all_conversions": _ratio("all_value", "all_conversions"),
     "conversions_value_per_cost": _ratio("value", "cost"),
     "all_conversions_value_per_cost": _ratio("all_value", "cost"),
-    "conversions_from_interactions_rate": lambda t: (
-        t.conversions / MILLION / (t.clicks + t.engagements or 1)
+    "conversions_from_interactions_rate": _ratio("conversions", "interactions", 1 / MILLION),
+    "all_conversions_from_interactions_rate": _ratio(
+        "all_conversions", "interactions", 1 / MILLION
     ),
 }

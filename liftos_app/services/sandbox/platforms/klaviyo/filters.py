@@ -129,6 +129,9 @@ class _Reader:
             raise self.refuse(f"a value is missing before '{text}'")
         if text in {"true", "false"}:
             return text == "true"
+        # A '+' that was not percent-encoded arrives as a blank: the platform reads it all the same.
+        if self.at < len(self.tokens) and re.fullmatch(r"\d{2}:?\d{2}", self.tokens[self.at][1]):
+            return f"{text}+{self.take()[1]}"
         if text == "null":
             return None
         return float(text) if re.fullmatch(r"-?\d+(\.\d+)?", text) else text
@@ -187,8 +190,7 @@ def as_time(value: object, zone: ZoneInfo | None = None) -> datetime | None:
     if not isinstance(value, str):
         return None
     try:
-        # A '+' that was not percent-encoded arrives as a blank: the platform reads it all the same.
-        moment = datetime.fromisoformat(re.sub(r" (\d{2}:?\d{2})$", r"+\1", value.strip()))
+        moment = datetime.fromisoformat(value.strip())
     except ValueError:
         return None
     if moment.tzinfo is None:

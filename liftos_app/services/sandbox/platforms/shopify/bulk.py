@@ -7,6 +7,7 @@ import hmac
 import logging
 import tempfile
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,7 +25,7 @@ _CHUNK = 64 * 1024
 Source = Callable[[str, Mapping[str, Any]], Iterable[dict[str, Any]]]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class Job:
     """One bulk job."""
 
@@ -127,6 +128,7 @@ def _work(job: Job, inner: Inner, source: Source, now: Callable[[], datetime]) -
         return
     # Lives as long as the job: closed when the job is forgotten, gone from disk when closed.
     job.file = tempfile.TemporaryFile(prefix="liftos-sandbox-")  # noqa: SIM115
+    weakref.finalize(job, job.file.close)
     try:
         for node in source(inner.name, inner.args):
             if job.cancelled:

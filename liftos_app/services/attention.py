@@ -1,0 +1,68 @@
+"""What needs a person now: connections that stopped, settings left half-done, data that looks wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from liftos_app.models import ConnectionStatus
+from liftos_app.services import connections
+from liftos_app.services import format as fmt
+from liftos_app.services.connections import ConnectionRow
+from liftos_app.services.context import Context
+
+_RANK = {"bad": 0, "warn": 1, "info": 2}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One thing to do. `kind`: bad, warn, info. `act` names the way: reauthorise, look, finish."""
+
+    kind: str
+    what: str
+    why: str
+    act: str
+    connection_id: UUID | None
+    urgent: bool  # counts in the navigation's badge
+
+
+def list_all(ctx: Context) -> list[Item]:
+    """Everything that needs a person, the worst first."""
+    rows = connections.list_all(ctx)
+    found = [item for row in rows for item in _of(ctx, row)]
+    return sorted(found, key=lambda item: _RANK[item.kind])
+
+
+def count(ctx: Context) -> int:
+    """How many connections need a person: the number in the navigation."""
+    return len({i.connection_id for i in list_all(ctx) if i.urgent})
+
+
+def _of(ctx: Context, row: ConnectionRow) -> Iterator[Item]:
+    cause = row.cause or {}
+    why = " ".join(str(cause.get(k, "")) for k in ("why", "fix") if cause.get(k))
+    broken = {
+        ConnectionStatus.NEEDS_REAUTH: (f"{row.name} needs a new sign-in", "reauthorise", "bad"),
+        ConnectionStatus.FAILING: (f"{row.name} stopped syncing", "look", "bad"),
+        ConnectionStatus.DISABLED: (f"{row.name} was switched off after repeated failures", "look", "bad"),
+        ConnectionStatus.DEGRADED: (f"{row.name} loads only in part", "look", "warn"),
+        ConnectionStatus.DELAYED: (
+            f"{row.name} is late, last read {fmt.ago(row.last_success_at, ctx.now())}", "look", "warn"),
+        ConnectionStatus.DRAFT: (f"{row.name} is not set up yet", "finish", "info"),
+        ConnectionStatus.AUTHORISING: (f"{row.name} waits for its sign-in", "finish", "info"),
+        ConnectionStatus.SELECTING_ACCOUNTS: (f"{row.name} waits for its accounts", "finish", "info"),
+    }.get(row.status)
+    if broken:
+        what, act, kind = broken
+        yield Item(kind=kind, what=what, why=why or str(cause.get("what", "")), act=act,
+                   connection_id=row.id, urgent=kind != "info")
+    end = row.credential_expires_at
+    if end is not None and row.status is not ConnectionStatus.NEEDS_REAUTH:
+        days = (end - ctx.now()).days
+        if days <= 14:
+            yield Item(
+                kind="warn", what=f"The sign-in of {row.name} ends {fmt.ago(end, ctx.now())}",
+                why="Sign in again before then and nothing is missed.", act="reauthorise",
+                connection_id=row.id, urgent=days <= 3,
+            )

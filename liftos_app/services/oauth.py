@@ -1,0 +1,380 @@
+"""Consent on a platform's own page: begun here, finished here, bound to who began it.
+
+State is 256 random bits, kept as a keyed hash for ten minutes and deleted before its code is
+exchanged. The redirect address is built from settings only. Begun in a browser, it must come back
+to the same browser session; begun over REST, to the same person.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import delete
+from sqlmodel import Session, col, select
+
+from liftos_app.errors import Conflict, Fix, Invalid, LiftOSError, Missing, SignInNeeded
+from liftos_app.models import Connection, ConnectionStatus, OAuthRequest, Provenance
+from liftos_app.services import audit, condition, links, vault
+from liftos_app.services.connectors import addresses, grants, registry
+from liftos_app.services.connectors.redaction import said
+from liftos_app.services.connectors.spec import AuthMethod, Platform, TokenSet
+from liftos_app.services.context import App, Context, Principal, open_context
+
+log = logging.getLogger(__name__)
+LIFE: Final = timedelta(minutes=10)
+LONGEST_PARAM: Final = 4096
+
+
+class StateUnknown(Conflict):
+    """The state is not one we gave, was used, or is too old."""
+
+    code = "state_expired"
+
+
+class OtherSession(Conflict):
+    """The consent was begun by somebody else or in another browser."""
+
+    code = "state_other_session"
+
+
+class Forged(Conflict):
+    """The answer does not carry the platform's signature, or names another sender."""
+
+    code = "callback_forged"
+
+
+class Refused(Conflict):
+    """The person said no on the platform's page, or the platform did."""
+
+    code = "consent_refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A consent under way. `url` holds the state: it is for the person's browser only."""
+
+    url: str
+    redirect_uri: str
+    expires_at: datetime
+    connection_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A consent that ended well; the tokens are stored."""
+
+    connection_id: UUID
+    org_id: int
+    missing_scopes: tuple[str, ...] = ()  # required ones the answer itself shows as not granted
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A consent that waits for its answer."""
+
+    connection_id: UUID
+    platform: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A pending request, taken out of the table: it can be used this once."""
+
+    org_id: int
+    connection_id: UUID
+    user_id: UUID
+    redirect_uri: str
+    verifier: str
+    method: AuthMethod
+    inputs: dict[str, Any]
+    demo: bool
+
+
+def begin(ctx: Context, connection_id: UUID, *, origin: str) -> str:
+    """The consent address for the browser. Needs a writing context."""
+    return begin_in_full(ctx, connection_id, origin=origin).url
+
+
+def begin_in_full(ctx: Context, connection_id: UUID, *, origin: str) -> Begun:
+    """The same with the return address and the end of its life.
+
+    `origin` is one of ours (`settings.origin_for`); anything else falls back to the public one.
+    Raises Invalid when the inputs are missing, Conflict for a method without a consent page.
+    """
+    ctx.require("connections.write")
+    connection = _connection(ctx, connection_id)
+    platform = registry.get(connection.platform)
+    method = platform.method(connection.auth_kind)
+    if method.kind != "oauth2" or method.oauth is None:
+        raise Conflict(
+            f"{method.title} has no consent page.", why="It signs in with a key.",
+            fix="Enter the key instead, or choose another method.",
+        )
+    if ctx.who.user_id is None:
+        raise SignInNeeded("This needs a person.", why="A consent is bound to who begins it.")
+    inputs = _inputs(ctx, connection)
+    missing = [i.label for i in method.inputs if i.required and not inputs.get(i.name)]
+    if missing:
+        raise Invalid(
+            f"{missing[0]} is missing.", why="The platform asks which app wants to sign in.",
+            fix="Enter it first.", field=missing[0],
+        )
+    home = origin if origin in ctx.settings.origins else ctx.settings.public_url
+    state, verifier = secrets.token_urlsafe(32), grants.new_verifier()
+    row = _store(ctx, connection, home=home, state=state, verifier=verifier)
+    url = grants.authorize_url(
+        platform, method, _addresses(ctx.app, platform, connection, inputs, home), inputs,
+        state=state, redirect_uri=row.redirect_uri, verifier=verifier,
+        again=str((connection.cause or {}).get("code")) == condition.MISSING_SCOPE,
+    )
+    if connection.status == ConnectionStatus.DRAFT:
+        connection.status = ConnectionStatus.AUTHORISING
+        connection.updated_at = ctx.now()
+        ctx.session.add(connection)
+    audit.record(ctx, "oauth.begun", connection, platform=platform.slug)
+    return Begun(url, row.redirect_uri, row.expires_at, connection.id)
+
+
+def finish(
+    app: App, platform_slug: str, params: Mapping[str, str], *, session_id: UUID | None,
+    origin: str = "", who: Principal,
+) -> Finished:
+    """Take the platform's answer: check it, use its state up, exchange its code, store tokens.
+
+    `params` are the query parameters as they came. Raises StateUnknown, OtherSession, Forged,
+    Refused, or a PlatformFault of the exchange.
+    """
+    params = {k: v for k, v in params.items() if len(v) <= LONGEST_PARAM}
+    platform = registry.get(platform_slug)
+    taken = _take(app, platform, params, session_id=session_id, who=who)
+    try:
+        if params.get("error"):
+            raise _refusal(platform, params)
+        _check_answer(app, taken, params)
+        tokens = grants.exchange(
+            platform, taken.method,
+            addresses.resolve(platform, app.settings, demo=taken.demo, inputs=taken.inputs,
+                              origin=origin),
+            taken.inputs, code=params["code"], redirect_uri=taken.redirect_uri, now=app.now(),
+            verifier=taken.verifier,
+        )
+    except LiftOSError as error:
+        _note_failure(app, who, taken, error)
+        raise
+    return _keep(app, who, platform, taken, tokens)
+
+
+def pending(
+    app: App, params: Mapping[str, str], *, session_id: UUID | None, who: Principal
+) -> Pending | None:
+    """What a state belongs to, when it is this caller's; for the way back to the wizard."""
+    with app.db.read() as session:
+        row = _pending(app, session, params.get("state", ""))
+        if row is None or not _is_theirs(row, session_id=session_id, who=who):
+            return None
+        return Pending(row.connection_id, row.platform)
+
+
+def purge(app: App) -> int:
+    """Delete consents that were never finished; for an hourly job."""
+    with app.db.write() as session:
+        found = session.connection().execute(
+            delete(OAuthRequest).where(col(OAuthRequest.expires_at) <= app.now())
+        )
+        return int(found.rowcount)
+
+
+def _store(
+    ctx: Context, connection: Connection, *, home: str, state: str, verifier: str
+) -> OAuthRequest:
+    """Keep the request: the state as a keyed hash, the verifier sealed for this row alone."""
+    assert ctx.who.user_id is not None  # noqa: S101  (begin checked it)
+    state_hash = ctx.app.vault.token_hash(state)
+    ctx.session.connection().execute(
+        delete(OAuthRequest).where(
+            col(OAuthRequest.org_id) == ctx.org, col(OAuthRequest.expires_at) <= ctx.now()
+        )
+    )
+    row = OAuthRequest(
+        state_hash=state_hash, org_id=ctx.org, connection_id=connection.id,
+        user_id=ctx.who.user_id, session_id=ctx.who.session_id, platform=connection.platform,
+        redirect_uri=f"{home}/oauth/callback/{connection.platform}",
+        verifier_sealed=vault.seal(
+            ctx, verifier, table="oauth_request", row_id=state_hash, field="verifier"
+        ),
+        created_at=ctx.now(), expires_at=ctx.now() + LIFE,
+    )
+    ctx.session.add(row)
+    ctx.session.flush()
+    return row
+
+
+def _take(
+    app: App, platform: Platform, params: Mapping[str, str], *, session_id: UUID | None,
+    who: Principal,
+) -> _Taken:
+    """Delete the pending request and return what it held: of two callers one gets it."""
+    state = params.get("state", "")
+    with app.db.write() as session:
+        row = _pending(app, session, state, lock=True)
+        if row is None or row.platform != platform.slug:
+            raise _unknown()
+        if not _is_theirs(row, session_id=session_id, who=who):
+            raise OtherSession(
+                "This sign-in was started somewhere else.",
+                why="It began in another browser or for another person.",
+                fix="Start it again where you are signed in.",
+            )
+        gone = session.connection().execute(
+            delete(OAuthRequest).where(col(OAuthRequest.state_hash) == row.state_hash)
+        )
+        if gone.rowcount != 1 or row.expires_at <= app.now():
+            expired = True
+        else:
+            expired = False
+            ctx = Context(app=app, session=session, who=who, org_id=row.org_id)
+            connection = _connection(ctx, row.connection_id)
+            taken = _Taken(
+                org_id=row.org_id, connection_id=row.connection_id, user_id=row.user_id,
+                redirect_uri=row.redirect_uri,
+                verifier=vault.unseal(
+                    ctx, row.verifier_sealed, table="oauth_request", row_id=row.state_hash,
+                    field="verifier",
+                ).reveal(),
+                method=platform.method(connection.auth_kind), inputs=_inputs(ctx, connection),
+                demo=connection.provenance == Provenance.DEMO,
+            )
+        session.expunge(row)
+    if expired:
+        raise _unknown()
+    return taken
+
+
+def _pending(app: App, session: Session, state: str, *, lock: bool = False) -> OAuthRequest | None:
+    if not 20 <= len(state) <= 200:
+        return None
+    query = select(OAuthRequest).where(
+        col(OAuthRequest.state_hash).in_(app.vault.token_hashes(state))
+    )
+    return session.exec(query.with_for_update() if lock else query).first()
+
+
+def _is_theirs(row: OAuthRequest, *, session_id: UUID | None, who: Principal) -> bool:
+    """Same browser session, or for a consent begun over REST the same person."""
+    if row.session_id is not None:
+        return session_id is not None and hmac.compare_digest(
+            str(row.session_id), str(session_id)
+        )
+    return who.user_id is not None and who.user_id == row.user_id
+
+
+def _check_answer(app: App, taken: _Taken, params: Mapping[str, str]) -> None:
+    """The platform's own signature where it has one, and a code to exchange."""
+    try:
+        grants.verify_callback(taken.method, taken.inputs, params, now=app.now())
+    except LiftOSError as error:
+        raise Forged(
+            "The answer did not come from the platform.", why=error.why or error.what,
+            fix="Start the sign-in again.",
+        ) from error
+    if not params.get("code"):
+        raise Refused(
+            "The platform sent no code.", why="Its answer holds neither a code nor an error.",
+            fix="Sign in again.",
+        )
+
+
+def _refusal(platform: Platform, params: Mapping[str, str]) -> LiftOSError:
+    """What an error on the way back means; the platform's words are quoted as plain text."""
+    name = said(params.get("error", ""), 60)
+    words = said(params.get("error_description") or params.get("error_reason") or "")
+    if "redirect" in name.lower() or "redirect" in words.lower():
+        return Fix(
+            f"{platform.name} does not know our redirect address.",
+            why="The address registered with the app differs from the one we sent.",
+            fix="Copy the redirect address shown in the wizard into the app's settings.",
+            field="redirect_uri",
+        )
+    return Refused(
+        f"The permissions were not given in {platform.name}.",
+        why=f"It says: {words or name}.".replace("..", "."),
+        fix="Sign in again and allow reading; nothing is ever written.",
+    )
+
+
+def _keep(
+    app: App, who: Principal, platform: Platform, taken: _Taken, tokens: TokenSet
+) -> Finished:
+    with open_context(app, who, taken.org_id, write=True) as ctx:
+        connection = _connection(ctx, taken.connection_id)
+        links.store_tokens(ctx, connection, tokens)
+        condition.refresh(ctx, connection)
+        if not condition.started(connection):
+            connection.wizard_step = max(connection.wizard_step, 3)
+            ctx.session.add(connection)
+        condition.note(ctx, connection, "credential", f"{platform.name} gave its consent.")
+        audit.record(
+            ctx, "oauth.finished", connection, platform=platform.slug, scopes=list(tokens.scopes)
+        )
+    told = tokens.scopes if platform.granted is None else ()  # else the platform is asked itself
+    missing = tuple(s.name for s in platform.scopes if s.required and told and s.name not in told)
+    return Finished(taken.connection_id, taken.org_id, missing)
+
+
+def _note_failure(app: App, who: Principal, taken: _Taken, error: LiftOSError) -> None:
+    """The connection's log and the audit log say how it failed; a draft stays a draft."""
+    with open_context(app, who, taken.org_id, write=True) as ctx:
+        connection = _connection(ctx, taken.connection_id)
+        if connection.status == ConnectionStatus.AUTHORISING:
+            connection.status = ConnectionStatus.DRAFT
+            ctx.session.add(connection)
+            condition.refresh(ctx, connection)
+        condition.note(
+            ctx, connection, "credential", error.sentence(), level="error",
+            request_id=str(error.facts.get("request_id", ""))[:120],
+        )
+        audit.record(ctx, "oauth.failed", connection, result="failed", reason=error.code)
+
+
+def _addresses(
+    app: App, platform: Platform, connection: Connection, inputs: Mapping[str, Any], origin: str
+) -> addresses.Addresses:
+    return addresses.resolve(
+        platform, app.settings, demo=connection.provenance == Provenance.DEMO, inputs=inputs,
+        origin=origin,
+    )
+
+
+def _inputs(ctx: Context, connection: Connection) -> dict[str, Any]:
+    """Options in clear, secrets as Secret."""
+    options: dict[str, Any] = {str(k): str(v) for k, v in connection.options.items()}
+    return {**options, **vault.get_all(ctx, connection, purpose="consent")}
+
+
+def _connection(ctx: Context, connection_id: UUID) -> Connection:
+    found = ctx.session.exec(
+        select(Connection).where(
+            col(Connection.org_id) == ctx.org, col(Connection.id) == connection_id,
+            col(Connection.deleted_at).is_(None),
+        )
+    ).first()
+    if found is None:
+        raise Missing(
+            "This connection is not there.", why="It was deleted, or it never was.",
+            fix="Go back to the list of connections.",
+        )
+    return found
+
+
+def _unknown() -> StateUnknown:
+    return StateUnknown(
+        "This sign-in is no longer valid.",
+        why="It took longer than ten minutes, or it was used before.", fix="Start it again.",
+    )

@@ -1,0 +1,295 @@
+"""Overview: the figures of a period, what needs a person, and where each number comes from."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from liftos_app.errors import Invalid
+from liftos_app.services import attention, figures, organization
+from liftos_app.services import format as fmt
+from liftos_app.services.context import Context
+from liftos_app.services.metrics import query, readout
+from liftos_app.services.metrics.definitions import BASIS_TITLES, METRICS
+from liftos_app.services.metrics.query import Channel, Claims, Days, Reading, Totals
+from liftos_app.services.metrics.values import Gap, Passport
+from liftos_app.state import filters
+from liftos_app.state.app import handler, perform
+from liftos_app.state.filters import Asked, FilterState
+
+TILES = ("spend", "revenue", "blended_roas", "claimed_value")
+MORE = ("orders", "aov", "new_customers", "cac", "claim_ratio")
+CHANNEL_METRICS = ("spend", "claimed_value", "roas")
+_GAPS = {
+    Gap.MISSING: "not read yet", Gap.FAILED: "could not be read",
+    Gap.PARTIAL: "have rows that were refused", Gap.EARLY: "were read before the day was over",
+    Gap.BEFORE_HISTORY: "are older than the chosen history",
+}
+
+
+@dataclass
+class Tile:
+    """A key figure, formatted."""
+
+    key: str
+    label: str
+    value: str
+    delta: str
+    direction: str
+    verdict: str
+    comparison: str
+    spark: str
+    help_text: str
+
+
+@dataclass
+class ChannelRow:
+    """One channel in the table and in the claims list."""
+
+    id: str
+    name: str
+    dot: str
+    spend: str
+    share: str
+    claimed: str
+    roas: str
+    delta: str
+    setting: str
+
+
+@dataclass
+class Bar:
+    """One bar of the claims card. `width` is a percentage text."""
+
+    name: str
+    value: str
+    note: str
+    width: str
+    dot: str
+
+
+@dataclass
+class Todo:
+    """One line of the needs-attention list."""
+
+    kind: str
+    what: str
+    why: str
+    label: str
+    href: str
+
+
+@dataclass
+class View:
+    """Everything the page shows."""
+
+    phase: str = "ready"  # first_use, empty, ready
+    scope: str = ""
+    fresh_kind: str = "mute"
+    fresh_word: str = ""
+    fresh_title: str = ""
+    provenance: str = ""
+    tiles: list[Tile] = field(default_factory=list)
+    more: list[Tile] = field(default_factory=list)
+    figure: dict[str, Any] = field(default_factory=dict)
+    figure_words: str = ""
+    table_head: list[str] = field(default_factory=list)
+    table_rows: list[list[str]] = field(default_factory=list)
+    unit: str = ""
+    source: str = ""
+    claims_words: str = ""
+    bars: list[Bar] = field(default_factory=list)
+    channels: list[ChannelRow] = field(default_factory=list)
+    channel_foot: list[str] = field(default_factory=list)
+    gaps: list[str] = field(default_factory=list)
+    todos: list[Todo] = field(default_factory=list)
+
+
+class OverviewState(FilterState):
+    """The Overview page."""
+
+    view: View = View()
+    phase: str = "loading"
+    trouble: str = ""
+    trouble_fix: str = ""
+    as_table: bool = False
+
+    @handler("metrics.read")
+    async def load(self):
+        """Read the address, then the figures."""
+        asked = self._asked()
+        self.trouble = ""
+        try:
+            self.view = await perform(self, view_of, asked)
+            self.phase = self.view.phase
+        except Invalid as error:
+            self.trouble, self.trouble_fix = error.what, f"{error.why} {error.fix}".strip()
+            if self.phase == "loading":
+                self.phase = "failed"
+
+    @handler("metrics.read")
+    async def toggle_table(self):
+        """The chart's numbers as a table, and back."""
+        self.as_table = not self.as_table
+
+
+def view_of(ctx: Context, asked: Asked) -> View:
+    """The page's content for one address."""
+    wanted, today = filters.question(ctx, asked)
+    reading = query.read(ctx, wanted)
+    todos = [_todo(item) for item in attention.list_all(ctx)]
+    if not reading.sources:
+        return View(phase="first_use", todos=todos)
+    mine = organization.get(ctx)
+    totals = reading.totals((*TILES, *MORE))
+    days = reading.by_day((*TILES, *MORE))
+    channels = reading.by_channel(CHANNEL_METRICS)
+    claims = reading.claims()
+    passport = totals.passport
+    kind, word, title = readout.freshness(passport, today, mine.time_zone)
+    view = View(
+        scope=f"{filters.words(wanted, today)}. {fmt.plural(len(channels.rows), 'channel')}, "
+              f"{passport.currency}",
+        fresh_kind=kind, fresh_word=word, fresh_title=title,
+        provenance="Demo" if passport.provenance == "demo" else "",
+        tiles=[_tile(name, totals, days, today, passport) for name in TILES],
+        more=[_tile(name, totals, days, today, passport) for name in MORE],
+        source=_source(passport), todos=todos, gaps=_gaps(passport, today),
+        channels=[_channel(row, passport, today) for row in channels.rows],
+        unit=f"{passport.currency} a day, {BASIS_TITLES.get(passport.revenue_basis, 'revenue').lower()}",
+    )
+    _fill_chart(view, reading, days, today)
+    _fill_claims(view, claims)
+    view.channel_foot = _foot(totals)
+    return view
+
+
+def _tile(name: str, totals: Totals, days: Days, today: dt.date, passport: Passport) -> Tile:
+    value = totals.values[name]
+    change = readout.change(totals.deltas.get(name), passport, today)
+    metric = METRICS[name]
+    label = metric.title
+    if metric.uses_basis:
+        basis = BASIS_TITLES.get(passport.revenue_basis, passport.revenue_basis)
+        help_text = f"{metric.definition} Revenue here is {basis.lower()}. {metric.formula}."
+    else:
+        help_text = f"{metric.definition} {metric.formula}."
+    return Tile(
+        key=name, label=label, value=readout.text(value), delta=change.text,
+        direction=change.direction, verdict=change.verdict,
+        comparison=change.words or readout.why(value),
+        spark=figures.spark([d.values[name].amount for d in days.days]), help_text=help_text,
+    )
+
+
+def _fill_chart(view: View, reading: Reading, days: Days, today: dt.date) -> None:
+    axis = [d.day for d in days.days]
+    pick = [("Spend", "spend", 1), ("Revenue", "revenue", 0)]
+    series = [
+        figures.Line(name=title, color=color, values=[d.values[name].amount for d in days.days])
+        for title, name, color in pick
+    ]
+    previous = [d.values["revenue"].amount for d in days.previous][: len(axis)]
+    if any(v is not None for v in previous):
+        padded: list[Decimal | None] = [*previous, *([None] * (len(axis) - len(previous)))]
+        series.append(figures.Line(name="Revenue before", color=None, values=padded))
+    view.figure = figures.lines(axis, series)
+    view.table_head = ["Day", "Spend", "Revenue", "Blended ROAS"]
+    view.table_rows = [
+        [fmt.day(d.day, today),
+         *(readout.text(d.values[n], exact=True) for n in ("spend", "revenue", "blended_roas"))]
+        for d in reversed(days.days)
+    ]
+    spend, revenue = view.tiles[0], view.tiles[1]
+    view.figure_words = (
+        f"Spend and revenue by day, {fmt.days(reading.period.start, reading.period.end, today)}: "
+        f"spend {spend.value} in total, revenue {revenue.value}."
+    )
+
+
+def _fill_claims(view: View, claims: Claims) -> None:
+    amounts = [c.claimed.amount for c in claims.rows] + [claims.revenue.amount, claims.claimed.amount]
+    most = max((a for a in amounts if a is not None), default=Decimal(0))
+
+    def width(amount: Decimal | None) -> str:
+        return f"{int(amount / most * 100)}%" if amount and most else "0%"
+
+    view.bars = [
+        Bar(name=c.connection, value=readout.text(c.claimed), width=width(c.claimed.amount),
+            note=f"{fmt.share(c.of_revenue, 0)} of revenue", dot=f"lo-dot lo-dot-{c.color_index % 6}")
+        for c in claims.rows
+    ]
+    view.bars.append(Bar("All claims", readout.text(claims.claimed), "they overlap",
+                         width(claims.claimed.amount), "lo-dot"))
+    view.bars.append(Bar("Store revenue", readout.text(claims.revenue), "what was sold",
+                         width(claims.revenue.amount), "lo-dot lo-dot-0"))
+    ratio = claims.claim_ratio.amount
+    if ratio is None:
+        view.claims_words = readout.why(claims.claim_ratio)
+    elif ratio > 1:
+        view.claims_words = (
+            f"Platforms claim {fmt.ratio(ratio)} times what the store sold. Several claim the same "
+            "orders; that is how they count, not an error."
+        )
+    else:
+        view.claims_words = (
+            f"Platforms claim {fmt.share(ratio, 0)} of what the store sold. Part of it may be "
+            "claimed twice, and part would have been sold anyway."
+        )
+
+
+def _channel(row: Channel, passport: Passport, today: dt.date) -> ChannelRow:
+    change = readout.change(row.deltas.get("spend"), passport, today)
+    return ChannelRow(
+        id=str(row.connection_id), name=row.connection, dot=f"lo-dot lo-dot-{row.color_index % 6}",
+        spend=readout.text(row.values["spend"]), share=fmt.share(row.spend_share),
+        claimed=readout.text(row.values["claimed_value"]), roas=readout.text(row.values["roas"]),
+        delta=change.text or fmt.UNKNOWN, setting=_settings(row.attribution),
+    )
+
+
+def _foot(totals: Totals) -> list[str]:
+    values = totals.values
+    return ["All channels", readout.text(values["spend"]), "", "",
+            readout.text(values["claimed_value"]), "", ""]
+
+
+def _settings(names: tuple[str, ...]) -> str:
+    from liftos_app.services.metrics import attribution
+
+    told = [attribution.words(attribution.number(n)) for n in names if n != "none"]
+    return ", ".join(told) or fmt.UNKNOWN
+
+
+def _source(passport: Passport) -> str:
+    zones = "mixed time zones" if passport.mixed_time_zones else "".join(passport.time_zones)
+    parts = [
+        f"Source: {fmt.listed([c.connection for c in passport.connections])}",
+        f"days of {zones}" if zones else "", passport.currency,
+    ]
+    for one in passport.conversions:
+        parts.append(f"{one.source} converted at each day's rate")
+    if passport.data_through:
+        parts.append(f"complete through {fmt.day(passport.data_through, passport.as_of.date())}")
+    return ", ".join(p for p in parts if p) + "."
+
+
+def _gaps(passport: Passport, today: dt.date) -> list[str]:
+    told = []
+    for hole in passport.holes[:6]:
+        days = fmt.listed([fmt.days(r.start, r.end, today) for r in hole.runs], most=3)
+        told.append(f"{hole.connection}, {hole.account}: {days} {_GAPS[hole.kind]}.")
+    if len(passport.holes) > 6:
+        told.append(f"And {len(passport.holes) - 6} more.")
+    return told
+
+
+def _todo(item: attention.Item) -> Todo:
+    where = f"/connections/{item.connection_id}"
+    label, href = {
+        "reauthorise": ("Sign in again", f"/connections/new?id={item.connection_id}&step=2"),
+        "finish": ("Finish set-up", f"/connections/new?id={item.connection_id}"),
+    }.get(item.act, ("Look", where))
+    return Todo(item.kind, item.what, item.why, label, href)
