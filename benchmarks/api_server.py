@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 import orjson
 
 PAGE = 5_000
-LAST_DAY = dt.date(2026, 11, 22)
+LAST_DAY = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
 ROWS = int(os.environ.get("BENCH_ROWS", "200000"))
 DAYS = 40
 _ready: dict[tuple[str, str], list[bytes]] = {}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from fastapi import APIRouter, FastAPI, Request
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from starlette.routing import compile_path
 
 from liftos_app import __version__
 from liftos_app.api import auth, callback, connections, docs, health, problems, web
@@ -27,6 +30,7 @@ def create_api(app: App) -> FastAPI:
         redirect_slashes=False,
     )
     api.state.liftos = app
+    api.state.known_paths = _known_paths()
     for router in ROUTERS:
         api.include_router(router, prefix=PREFIX)
     api.include_router(web.router)
@@ -38,13 +42,23 @@ def create_api(app: App) -> FastAPI:
     return api
 
 
-async def _nothing_here(request: Request, rest: str) -> None:  # noqa: ARG001
+async def _nothing_here(request: Request, rest: str) -> None:
     """404 for an unknown path, 405 with Allow for a known one asked with another method."""
+    path = f"/api/{rest}"
     allowed: set[str] = set()
-    for route in request.app.routes:
-        match, _ = route.matches(request.scope)
-        if match is Match.PARTIAL:
-            allowed |= set(getattr(route, "methods", None) or ())
+    for pattern, methods in request.app.state.known_paths:
+        if pattern.fullmatch(path):
+            allowed |= methods
     if allowed:
         raise HTTPException(405, headers={"Allow": ", ".join(sorted(allowed))})
     raise HTTPException(404)
+
+
+def _known_paths() -> list[tuple[re.Pattern[str], set[str]]]:
+    """Every path of the API with its methods. FastAPI's own table keeps them out of reach."""
+    return [
+        (compile_path(PREFIX + route.path)[0], set(route.methods or ()))
+        for router in ROUTERS
+        for route in router.routes
+        if isinstance(route, APIRoute)
+    ]

@@ -23,6 +23,7 @@ router = APIRouter(prefix="/auth", include_in_schema=False)
 AFTER_SETUP: Final = "/welcome"
 LONGEST_NEXT: Final = 500
 _LOCAL_PATH: Final = re.compile(r"/(?![/\\])[^\x00-\x20\x7f\\]*")
+_NOT_IN_PATHS: Final = re.compile(r"[\x00-\x1f\x7f\\]")
 _FIELD: Final = re.compile(r"[a-z_]{1,40}")
 
 
@@ -30,7 +31,8 @@ def local_path(text: str) -> str:
     """The path to go on to, when it is one of ours; else an empty text (L48)."""
     if len(text) > LONGEST_NEXT or not _LOCAL_PATH.fullmatch(text):
         return ""
-    if not _LOCAL_PATH.fullmatch(unquote(text)) or text.startswith(("/auth/", "/api/")):
+    decoded = unquote(text)
+    if decoded.startswith(("//", "/auth/", "/api/")) or _NOT_IN_PATHS.search(decoded):
         return ""
     return text
 

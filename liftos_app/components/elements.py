@@ -25,6 +25,19 @@ class NativeForm(Element):
     auto_complete: rx.Var[str]
 
 
+class PlainLink(Element):
+    """An anchor the browser follows by itself: page parts, other sites, our HTTP routes.
+
+    `rx.el.a` becomes a link of the client-side router.
+    """
+
+    tag = "a"
+
+    href: rx.Var[str]
+    target: rx.Var[str]
+    rel: rx.Var[str]
+
+
 def classes(*names: str) -> str:
     """Class names joined, empty ones dropped."""
     return " ".join(n.strip() for n in names if n and n.strip())
@@ -47,7 +60,7 @@ def go(*children: Any, href: Text, class_name: Text = "", **props: Any) -> rx.Co
 
 def outside(*children: Any, href: Text, class_name: Text = "lo-link", **props: Any) -> rx.Component:
     """A link that leaves the product, in a new tab."""
-    return rx.el.a(
+    return PlainLink.create(
         *children, icon("external-link", size=13), href=href, target="_blank",
         rel="noopener noreferrer", class_name=class_name, **props,
     )
@@ -162,6 +175,11 @@ def card(*children: Any, title: Text = "", aside: rx.Component | None = None, **
         head = rx.el.div(rx.el.h2(title, class_name="lo-h2"), aside or rx.fragment(),
                          class_name="lo-card-head")
     return rx.el.section(head, *children, class_name=look, **props)
+
+
+def platform_mark(letter: Text) -> rx.Component:
+    """A platform's initial in a small square. Decoration: its name stands beside it."""
+    return rx.el.span(letter, class_name="lo-logo", aria_hidden="true")
 
 
 def facts(*pairs: tuple[Text, Any]) -> rx.Component:

@@ -15,6 +15,7 @@ from reflex_components_core.core.banner import has_connection_errors
 from liftos_app.components.dialog import close, drawer
 from liftos_app.components.elements import (
     NativeForm,
+    PlainLink,
     button,
     classes,
     go,
@@ -54,9 +55,9 @@ def shell(
 ) -> rx.Component:
     """Wrap a page. `current` is the href of the sidebar entry it belongs to."""
     return rx.fragment(
-        rx.el.a("Skip to content", href="#main", class_name="lo-skip"),
+        PlainLink.create("Skip to content", href="#main", class_name="lo-skip"),
         rx.el.div(
-            rx.el.div(_side(nav, foot, current, frame, prefix="side"), class_name="lo-side"),
+            rx.el.header(_side(nav, foot, current, frame, prefix="side"), class_name="lo-side"),
             rx.el.div(
                 _top(nav, foot, current, frame),
                 _banners(frame),
@@ -178,7 +179,7 @@ def _person(frame: Frame, *, prefix: str) -> rx.Component:
 
 
 def _top(nav: Sequence[NavItem], foot: Sequence[NavItem], current: str, frame: Frame) -> rx.Component:
-    return rx.el.div(
+    return rx.el.header(
         drawer(
             icon_button("menu", "Open menu"),
             _side(nav, foot, current, frame, prefix="drawer", closes=True),

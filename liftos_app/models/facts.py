@@ -1,7 +1,8 @@
 """The unified rows every platform lands in. Narrow, because ten million must stay quick.
 
 `FactDaily` is entity x day x attribution setting. Its level is copied from the entity so that a
-total reads one level only: levels overlap by nature and are never added up.
+total reads one level only: levels overlap by nature and are never added up. The primary key begins
+with account, level and day, so that a window is one range and the table needs no other index.
 """
 
 from __future__ import annotations
@@ -67,17 +68,15 @@ class FactDaily(SQLModel, table=True):
     __tablename__ = "fact_daily"
     __table_args__ = (
         ForeignKeyConstraint(["org_id", "entity_key"], ["entity.org_id", "entity.key"]),
-        Index("ix_fact_daily_account", "account_key", "level", "day"),
-        Index("ix_fact_daily_org", "org_id", "level", "day"),
         {"sqlite_with_rowid": False},
     )
 
-    entity_key: int = Field(primary_key=True)
+    account_key: int = Field(primary_key=True)
+    level: int = Field(primary_key=True, sa_type=SmallInteger)
     day: dt.date = Field(primary_key=True)
+    entity_key: int = Field(primary_key=True)
     setting: int = Field(default=0, primary_key=True, sa_type=SmallInteger)
     org_id: int
-    account_key: int
-    level: int = Field(sa_type=SmallInteger)
     impressions: int | None = Field(default=None, sa_type=BigInteger)
     clicks: int | None = Field(default=None, sa_type=BigInteger)
     spend_micros: int | None = Field(default=None, sa_type=BigInteger)
@@ -94,16 +93,15 @@ class FactExtra(SQLModel, table=True):
     __tablename__ = "fact_extra"
     __table_args__ = (
         ForeignKeyConstraint(["org_id", "entity_key"], ["entity.org_id", "entity.key"]),
-        Index("ix_fact_extra_account", "account_key", "level", "day"),
         {"sqlite_with_rowid": False},
     )
 
-    entity_key: int = Field(primary_key=True)
+    account_key: int = Field(primary_key=True)
+    level: int = Field(primary_key=True, sa_type=SmallInteger)
     day: dt.date = Field(primary_key=True)
+    entity_key: int = Field(primary_key=True)
     metric: str = Field(max_length=40, primary_key=True)
     org_id: int
-    account_key: int
-    level: int = Field(sa_type=SmallInteger)
     value: int = Field(sa_type=BigInteger)
 
 
@@ -205,15 +203,14 @@ class MailFact(SQLModel, table=True):
     __tablename__ = "mail_fact"
     __table_args__ = (
         ForeignKeyConstraint(["org_id", "entity_key"], ["entity.org_id", "entity.key"]),
-        Index("ix_mail_fact_account", "account_key", "level", "day"),
-        Index("ix_mail_fact_org_day", "org_id", "day"),
+        {"sqlite_with_rowid": False},
     )
 
-    entity_key: int = Field(primary_key=True)
+    account_key: int = Field(primary_key=True)
+    level: int = Field(primary_key=True, sa_type=SmallInteger)
     day: dt.date = Field(primary_key=True)
+    entity_key: int = Field(primary_key=True)
     org_id: int
-    account_key: int
-    level: int = Field(sa_type=SmallInteger)
     recipients: int | None = Field(default=None, sa_type=BigInteger)
     delivered: int | None = Field(default=None, sa_type=BigInteger)
     opens_unique: int | None = Field(default=None, sa_type=BigInteger)

@@ -13,7 +13,7 @@ from liftos_app.components.filter_bar import filter_bar
 from liftos_app.components.kpi_tile import kpi_tile
 from liftos_app.components.page_header import page_header
 from liftos_app.components.states import empty_state, error_state, loading_cards, skeleton
-from liftos_app.components.status_pill import badge, status_icon, status_pill
+from liftos_app.components.status_pill import badge, status_pill
 from liftos_app.pages._page import page
 from liftos_app.state.app import AppState
 from liftos_app.state.filters import COMPARISONS, MODES, PERIODS
@@ -125,7 +125,12 @@ def _attention() -> rx.Component:
 def _todo(todo: Any) -> rx.Component:
     return rx.el.li(
         rx.el.div(
-            status_icon(todo.kind),
+            rx.match(
+                todo.kind,
+                ("bad", icon("circle-x", class_name="lo-mark-bad")),
+                ("warn", icon("clock-alert", class_name="lo-mark-warn")),
+                icon("circle-dashed", class_name="lo-mark-mute"),
+            ),
             rx.el.div(
                 rx.el.p(todo.what, class_name="lo-h3"),
                 rx.cond(todo.why != "", rx.el.p(todo.why, class_name="lo-help")),

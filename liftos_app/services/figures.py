@@ -18,32 +18,54 @@ SPARK_WIDTH, SPARK_HEIGHT, _SPARK_EDGE = 100, 32, 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One series over days. `color` None marks the comparison period, drawn quiet and dashed."""
+    """One series over days. `color` None marks the comparison period, drawn quiet and dashed.
+
+    `unsure` marks days whose value is not whole: they are drawn dotted, never like the others.
+    """
 
     name: str
     values: Sequence[Number]
     color: int | None
+    unsure: Sequence[bool] = ()
 
 
 def lines(days: Sequence[dt.date], series: Sequence[Line], *, prefix: str = "") -> dict[str, Any]:
     """A line per series over the same days. Unknown days leave a gap, never a zero."""
-    data = [
-        {
-            "type": "scatter", "mode": "lines", "name": line.name,
-            "x": [d.isoformat() for d in days],
-            "y": [None if v is None else float(v) for v in line.values],
-            "line": {"width": 2}, "connectgaps": False,
-            "meta": {"role": "comparison"} if line.color is None else {"color": line.color},
-            "hovertemplate": f"{prefix}%{{y:,.0f}}",
-        }
-        for line in series
-    ]
+    axis = [d.isoformat() for d in days]
+    data: list[dict[str, Any]] = []
+    for line in series:
+        unsure = list(line.unsure) or [False] * len(line.values)
+        whole = [None if bad else v for v, bad in zip(line.values, unsure, strict=True)]
+        data.append(_trace(axis, line, whole, prefix))
+        if any(unsure):
+            near = [
+                v if bad or any(unsure[max(0, i - 1):i + 2]) else None
+                for i, (v, bad) in enumerate(zip(line.values, unsure, strict=True))
+            ]
+            rest = _trace(axis, line, near, prefix)
+            rest |= {"name": f"{line.name}, not whole", "showlegend": False,
+                     "line": {"width": 2, "dash": "dot"}}
+            rest["hoverinfo"] = "skip"
+            del rest["hovertemplate"]
+            data.append(rest)
     layout = {
         "showlegend": len(series) > 1,
         "xaxis": {"type": "date", "hoverformat": "%a %-d %b %Y"},
         "yaxis": {"rangemode": "tozero", "tickprefix": prefix},
     }
     return {"data": data, "layout": layout}
+
+
+def _trace(
+    axis: Sequence[str], line: Line, values: Sequence[Number], prefix: str
+) -> dict[str, Any]:
+    return {
+        "type": "scatter", "mode": "lines", "name": line.name, "x": list(axis),
+        "y": [None if v is None else float(v) for v in values],
+        "line": {"width": 2}, "connectgaps": False,
+        "meta": {"role": "comparison"} if line.color is None else {"color": line.color},
+        "hovertemplate": f"{prefix}%{{y:,.0f}}",
+    }
 
 
 def spark(values: Sequence[Number]) -> str:

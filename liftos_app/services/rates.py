@@ -230,7 +230,7 @@ def _needs(ctx: Context) -> list[_Need]:
 
 
 def _start(ctx: Context, currency: str, source: str) -> dt.date:
-    newest = ctx.session.exec(
+    newest: dt.date | None = ctx.session.exec(
         select(func.max(RateDay.day)).where(
             RateDay.org_id == ctx.org, RateDay.base == currency, RateDay.currency == PIVOT,
             RateDay.source == source,

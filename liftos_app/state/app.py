@@ -19,7 +19,7 @@ from urllib.parse import quote
 import reflex as rx
 
 from liftos_app.errors import Denied, LiftOSError, SignInNeeded
-from liftos_app.services import access, accounts, organization
+from liftos_app.services import access, accounts, attention, organization
 from liftos_app.services.context import NOBODY, Context, open_context
 from liftos_app.state import process, visitor
 
@@ -173,7 +173,7 @@ class Frame:
 
 def _frame(ctx: Context) -> Frame:
     role = ctx.who.role.value.replace("_", " ").capitalize() if ctx.who.role else ""
-    return Frame(ctx.who.name, role, organization.get(ctx).name, 0)
+    return Frame(ctx.who.name, role, organization.get(ctx).name, attention.count(ctx))
 
 
 def needs_setup() -> bool:

@@ -179,7 +179,7 @@ def _tile(name: str, totals: Totals, days: Days, today: dt.date, passport: Passp
     return Tile(
         key=name, label=label, value=readout.text(value), delta=change.text,
         direction=change.direction, verdict=change.verdict,
-        comparison=change.words or readout.why(value),
+        comparison=readout.why(value) if value.amount is None else change.words,
         spark=figures.spark([d.values[name].amount for d in days.days]), help_text=help_text,
     )
 
@@ -188,7 +188,8 @@ def _fill_chart(view: View, reading: Reading, days: Days, today: dt.date) -> Non
     axis = [d.day for d in days.days]
     pick = [("Spend", "spend", 1), ("Revenue", "revenue", 0)]
     series = [
-        figures.Line(name=title, color=color, values=[d.values[name].amount for d in days.days])
+        figures.Line(name=title, color=color, values=[d.values[name].amount for d in days.days],
+                     unsure=[d.values[name].partial for d in days.days])
         for title, name, color in pick
     ]
     previous = [d.values["revenue"].amount for d in days.previous][: len(axis)]

@@ -61,34 +61,46 @@ def test_an_unknown_person_takes_as_long_as_a_known_one() -> None:
     assert 0.5 < known / unknown < 2
 
 
-@pytest.mark.parametrize(("password", "reason"), [
-    ("short", "password_short"),
-    ("x" * 14, "password_short"),
-    ("a1" * 70, "password_long"),
-    ("violin\x00kettle harbour", "password_odd"),
-    ("aaaaaaaaaaaaaaaa", "password_repeats"),
-    ("abcabcabcabcabcabc", "password_repeats"),
-    ("1234512345123451", "password_repeats"),
-    ("passwordpassword", "password_about_you"),
-    ("liftos-admin-2026", "password_about_you"),
-    ("Larkspur-Home-2026!", "password_about_you"),
-    ("ann.example.1984!", "password_about_you"),
-    ("123456789012345", "password_common"),
-    ("qwertyuiopasdfghjkl", "password_common"),
-    ("Summer2026Summer2026", "password_common"),
-    ("iloveyouiloveyou1", "password_common"),
-    ("Dr4gonM0nkey!!!!!", "password_common"),
-    ("monkey123456789!!", "password_common"),
-])
+@pytest.mark.parametrize(
+    ("password", "reason"),
+    [
+        ("short", "password_short"),
+        ("x" * 14, "password_short"),
+        ("a1" * 70, "password_long"),
+        ("violin\x00kettle harbour", "password_odd"),
+        ("aaaaaaaaaaaaaaaa", "password_repeats"),
+        ("abcabcabcabcabcabc", "password_repeats"),
+        ("1234512345123451", "password_repeats"),
+        ("passwordpassword", "password_about_you"),
+        ("liftos-admin-2026", "password_about_you"),
+        ("Larkspur-Home-2026!", "password_about_you"),
+        ("ann.example.1984!", "password_about_you"),
+        ("123456789012345", "password_common"),
+        ("qwertyuiopasdfghjkl", "password_common"),
+        ("Summer2026Summer2026", "password_common"),
+        ("iloveyouiloveyou1", "password_common"),
+        ("Dr4gonM0nkey!!!!!", "password_common"),
+        ("monkey123456789!!", "password_common"),
+    ],
+)
 def test_easy_passwords_are_refused_with_their_reason(password: str, reason: str) -> None:
     assert refusal(password, "ann.example@larkspur.com", "Larkspur Home", "Ann") == reason
 
 
-@pytest.mark.parametrize("password", [
-    GOOD, "kettleviolinharbour", "Straßenbahn fährt grün", "пароль длинный и хороший",
-    "四季折々の美しい風景を眺める旅へ",
-    "t7#Kp2!vQz9$Lm4x", "correct horse battery staple", "x" + "9" * 3 + "k2j4h5g6f7d8s", GOOD * 5,
-])
+@pytest.mark.parametrize(
+    "password",
+    [
+        GOOD,
+        "kettleviolinharbour",
+        "Straßenbahn fährt grün",
+        "пароль длинный и хороший",
+        "四季折々の美しい風景を眺める旅へ",
+        "t7#Kp2!vQz9$Lm4x",
+        "correct horse battery staple",
+        "x" + "9" * 3 + "k2j4h5g6f7d8s",
+        GOOD * 5,
+    ],
+)
 def test_long_unrelated_words_in_any_language_are_welcome(password: str) -> None:
     passwords.check_new(password, about=("ann@larkspur.com", "Larkspur Home", "Ann"))
 

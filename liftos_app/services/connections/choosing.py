@@ -93,10 +93,10 @@ def remember(
             ctx.session.add(account)
     ctx.session.flush()
     return Difference(
-        missing=tuple(
+        missing=tuple(sorted(
             a.name for e, a in known.items() if a.selected and e not in seen
-        ),
-        new=tuple(i.name for i in found if known and i.external_id not in known),
+        )),
+        new=tuple(sorted(i.name for i in found if known and i.external_id not in known)),
     )
 
 

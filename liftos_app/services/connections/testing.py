@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from liftos_app.errors import PlatformFault
+from liftos_app.errors import PlatformFault, SignInAgain
 from liftos_app.models import Account
 from liftos_app.services import audit, catalogue, condition, links
 from liftos_app.services.connections import reading
@@ -59,6 +59,8 @@ def test(app: App, who: Principal, org_id: int, connection_id: UUID) -> list[Tes
 def _test_one(app: App, platform: Platform, client: Client, account: Account) -> Tested:
     try:
         text = platform.test(client, info_of(account))
+    except SignInAgain:  # concerns all accounts: open_client notes it on the connection
+        raise
     except PlatformFault as error:
         return _failed(app, account, error)
     return Tested(account.id, account.name, True, text)

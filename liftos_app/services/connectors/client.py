@@ -149,9 +149,8 @@ class Client:
         form: Params | None = None,
         headers: Mapping[str, str] | None = None,
         lane: str = "",
-        repeat: bool = True,
     ) -> Answer:
-        """POST JSON or a form. `repeat` False for what must not be done twice."""
+        """POST JSON or a form. Everything we post only reads, so it may be sent again."""
         more = dict(headers or {})
         body: bytes | None = None
         if form is not None:
@@ -161,7 +160,7 @@ class Client:
             body = orjson.dumps(json)
             more.setdefault("Content-Type", "application/json")
         url = self.addresses.url(host, path)
-        return self._answer(Request("POST", url, _pairs(params), more, body), lane, repeat=repeat)
+        return self._answer(Request("POST", url, _pairs(params), more, body), lane)
 
     def follow(
         self, url: str, *, headers: Mapping[str, str] | None = None, lane: str = ""
@@ -204,10 +203,10 @@ class Client:
 
     # --- the way of one request -----------------------------------------------------------------
 
-    def _answer(self, request: Request, lane: str, *, repeat: bool = True) -> Answer:
+    def _answer(self, request: Request, lane: str) -> Answer:
         """Send until there is a good answer or an error that waiting does not mend."""
         retrying = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(self._tries if repeat else 1),
+            stop=tenacity.stop_after_attempt(self._tries),
             retry=tenacity.retry_if_exception(_passes),
             wait=_wait,
             sleep=self.pause,

@@ -166,7 +166,7 @@ class Http:
             url,
             headers={**_HEADERS, **headers},
             content=body,
-            extensions={"timeout": self.timeout.as_dict()},
+            extensions={"timeout": TIMEOUT.as_dict()},
         )
         if request.url.scheme not in {"http", "https"} or not request.url.host:
             raise httpx.UnsupportedProtocol("not a web address", request=request)

@@ -51,6 +51,10 @@ def micros(value: object) -> int:
     Raises ValueError for anything that is not a finite number a column can hold.
     """
     kind = type(value)
+    if kind is str and len(value) <= 18:  # type: ignore[arg-type]
+        head, _, tail = value.partition(".")  # type: ignore[attr-defined]
+        if len(tail) <= 6 and value.isascii() and (head + tail).isdigit() and head:  # type: ignore[attr-defined]
+            return int(head + tail.ljust(6, "0"))  # the plain form, without Decimal's cost
     if kind is int:
         result = value * 1_000_000  # type: ignore[operator]
     elif kind is str or kind is float or kind is Decimal:
@@ -71,6 +75,8 @@ def micros(value: object) -> int:
 def whole(value: object) -> int:
     """A whole count, from a number or its text. Raises ValueError for anything else."""
     kind = type(value)
+    if kind is str and len(value) <= 18 and value.isdigit() and value.isascii():  # type: ignore[arg-type, attr-defined]
+        return int(value)  # type: ignore[call-overload, no-any-return]
     if kind is int:
         result: int = value  # type: ignore[assignment]
     elif kind is str and value.isascii() and value.isdigit():  # type: ignore[attr-defined]

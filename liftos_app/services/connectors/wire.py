@@ -159,7 +159,10 @@ def _parts(
             cause="source_data",
         )
     count = 0
-    for chunk in response.iter_raw(64 * 1024):
+    stream = response.stream
+    if not isinstance(stream, httpx.SyncByteStream):  # never with our transports
+        raise TypeError(type(stream).__name__)
+    for chunk in stream:
         if clock() > deadline:
             raise Retry(
                 f"{name} answers too slowly.",

@@ -72,7 +72,8 @@ def freshness(
         return "ok", f"Fresh, {fmt.ago(newest, passport.as_of, zone)}", lines
     if len(stale) < len(rows):
         return "warn", f"Partial, {len(rows) - len(stale)} of {len(rows)} fresh", lines
-    return "warn", f"Late, {fmt.ago(newest, passport.as_of, zone)}", lines
+    reached = passport.data_through
+    return "warn", f"Late, through {fmt.day(reached, today)}" if reached else "Not fully loaded", lines
 
 
 def _line(row: Freshness, passport: Passport, today: dt.date, zone: str) -> str:

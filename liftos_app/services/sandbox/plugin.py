@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 
 from liftos_app.services.sandbox.call import Call, Target, json_answer
-from liftos_app.services.sandbox.trouble import Fault, Plant
+from liftos_app.services.sandbox.trouble import Fault
 
 Handler = Callable[[Call], Response]
 
@@ -59,7 +59,6 @@ class SandboxPlatform:
     classify: Callable[[Call], Target] = field(default=lambda _call: Target())
     otherwise: Handler = _no_route
     wrap: Callable[[Call, Response], Response] | None = None
-    plants: Callable[[Mapping[str, object]], Sequence[Plant]] | None = None
 
     def find(self, method: str, path: str) -> tuple[Handler, dict[str, str]]:
         """The first route that fits, with its parameters; else `otherwise`."""

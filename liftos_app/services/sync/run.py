@@ -7,7 +7,7 @@ import secrets
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -35,10 +35,11 @@ from liftos_app.services.context import App
 from liftos_app.services.sync.load import Target
 from liftos_app.services.sync.plan import AccountDay, Ask, Known, Plan, Unit, make_plan
 from liftos_app.services.sync.schedule import next_runs, zone_of
-from liftos_app.services.sync.window import LeaseLost, Work, commit_unit, read_unit
+from liftos_app.services.sync.window import LeaseLost, Reading, Work, commit_unit, read_unit
 
 log = logging.getLogger(__name__)
 Stop = Callable[[], bool]
+OUTAGES = 2  # streams of one account in a row that a platform could not answer
 
 
 @dataclass(slots=True)
@@ -258,54 +259,65 @@ def _account(job: Job, key: int, units: list[Unit]) -> None:
 
 
 def _units(job: Job, work: Work, client: Client, units: Iterable[Unit]) -> None:
+    """Read unit by unit; while one is being stored the next is being read."""
     skip: set[str] = set()
     outages = 0
-    for unit in units:
-        if job.halted():
-            return
-        if unit.stream in skip:
-            continue
-        stream = job.platform.stream(unit.stream)
-        before, began_at = client.requests, job.app.now()
-        try:
-            reading = read_unit(client, work, stream, unit, job.halted)
-            counts = commit_unit(
-                work, stream, unit, reading=reading, began_at=began_at,
-                requests=client.requests - before,
-            )
-            outages = 0
-        except (SignInAgain, Quota, Stopped):
+    with ThreadPoolExecutor(1, thread_name_prefix="read") as reader:
+        ahead: tuple[Unit, Future[Reading]] | None = None
+        queue = iter(units)
+        while True:
+            unit = next((u for u in queue if u.stream not in skip), None)
+            begun = None
+            if unit is not None and not job.halted():
+                stream = job.platform.stream(unit.stream)
+                begun = (unit, reader.submit(read_unit, client, work, stream, unit, job.halted))
+            if ahead is not None:
+                error = _store(job, work, *ahead)
+                if error is not None:
+                    skip.add(ahead[0].stream)
+                    outages = outages + 1 if isinstance(error, Retry) else 0
+                    if outages >= OUTAGES:
+                        raise error
+                else:
+                    outages = 0
+            if begun is None:
+                return
+            ahead = begun
+
+
+def _store(job: Job, work: Work, unit: Unit, reading: Future[Reading]) -> LiftOSError | None:
+    """Store what was read. Returns the error that ends the unit's stream; raises what ends more."""
+    stream = job.platform.stream(unit.stream)
+    try:
+        read = reading.result()
+        counts = commit_unit(work, stream, unit, reading=read)
+    except (SignInAgain, Quota, Stopped):
+        raise
+    except LeaseLost:
+        job.lost.set()
+        raise
+    except LiftOSError as error:
+        if _must_wait(error):
             raise
-        except LeaseLost:
-            if not job.halted():
-                raise
-            return
-        except LiftOSError as error:
-            if _must_wait(error):
-                raise
-            outages += isinstance(error, Retry)
-            skip.add(unit.stream)
-            _note(job, work.account_key, unit, error)
-            if outages >= 2:
-                raise
-            continue
-        except Exception as error:  # an edge: one stream's bug must not hide in another's
-            reference = secrets.token_hex(4)
-            log.exception("sync.unit_failed", extra={"stream": unit.stream, "ref": reference})
-            skip.add(unit.stream)
-            fault = GiveUp(
-                f"{stream.title} could not be read.", why="The fault is ours.",
-                fix=f"Send reference {reference} to your administrator.", reference=reference,
-            )
-            fault.__cause__ = error
-            _note(job, work.account_key, unit, fault)
-            continue
-        if not (reading.adds_up and counts.adds_up):
-            _note(job, work.account_key, unit, GiveUp(
-                f"{stream.title}: the rows read and stored do not add up.",
-                why=f"{reading.read} were read, {counts.read} were accounted for.",
-                fix="Read these days again; if it stays so, send the log to support.",
-            ))
+        _note(job, work.account_key, unit, error)
+        return error
+    except Exception as error:  # an edge: one stream's bug must not hide in another's
+        reference = secrets.token_hex(4)
+        log.exception("sync.unit_failed", extra={"stream": unit.stream, "ref": reference})
+        fault = GiveUp(
+            f"{stream.title} could not be read.", why="The fault is ours.",
+            fix=f"Send reference {reference} to your administrator.", reference=reference,
+        )
+        fault.__cause__ = error
+        _note(job, work.account_key, unit, fault)
+        return fault
+    if not (read.adds_up and counts.adds_up):
+        _note(job, work.account_key, unit, GiveUp(
+            f"{stream.title}: the rows read and stored do not add up.",
+            why=f"{read.read} were read, {counts.read} were accounted for.",
+            fix="Read these days again; if it stays so, send the log to support.",
+        ))
+    return None
 
 
 def _must_wait(error: LiftOSError) -> bool:

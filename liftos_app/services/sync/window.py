@@ -51,6 +51,8 @@ class Reading:
     bytes_read: int = 0
     notes: set[str] = field(default_factory=set)
     seconds: float = 0.0
+    requests: int = 0
+    began_at: datetime | None = None
 
     @property
     def adds_up(self) -> bool:
@@ -84,8 +86,8 @@ def read_unit(
         stream=stream, account=work.account, start=unit.start, end=unit.end, today=work.today,
         cursor=unit.cursor, options=work.options, salt=work.salt,
     )
-    reading = Reading()
-    began = time.monotonic()
+    reading = Reading(began_at=work.app.now())
+    began, sent = time.monotonic(), client.requests
     for page in stream.read(client, task):
         if cancelled():
             raise Stopped
@@ -97,13 +99,11 @@ def read_unit(
         reading.cursor = page.cursor or reading.cursor
         reading.bytes_read += page.bytes_read
         reading.notes.update(page.notes)
-    reading.seconds = time.monotonic() - began
+    reading.seconds, reading.requests = time.monotonic() - began, client.requests - sent
     return reading
 
 
-def commit_unit(
-    work: Work, stream: Stream, unit: Unit, *, reading: Reading, began_at: datetime, requests: int
-) -> Counts:
+def commit_unit(work: Work, stream: Stream, unit: Unit, *, reading: Reading) -> Counts:
     """Store a unit in one transaction; LeaseLost, and nothing stored, when the run is not ours."""
     now = work.app.now()
     span = None if unit.phase in (Phase.WHOLE, Phase.INCREMENT) else (unit.start, unit.end)
@@ -111,11 +111,11 @@ def commit_unit(
         work.target.now = now
         rejected = list(reading.rejected)
         counts = load(Landing(session, work.target, stream, reading.rows, span, rejected))
-        _check_lease(session, work, counts, requests, now)
+        _check_lease(session, work, counts, reading.requests, now)
         bad_days = {r.day[:10] for r in rejected}
         _cover(session, work, stream, unit=unit, counts=counts, bad_days=bad_days, now=now)
-        _move(session, work, stream, unit=unit, reading=reading, began_at=began_at, now=now)
-        _count_stream(session, work, unit, counts=counts, reading=reading, requests=requests)
+        _move(session, work, stream, unit=unit, reading=reading, now=now)
+        _count_stream(session, work, unit, counts=counts, reading=reading)
         for note in sorted(reading.notes - work.told):
             session.add(SyncEvent(
                 org_id=work.org_id, connection_id=work.connection_id, run_id=work.run_id, at=now,
@@ -192,8 +192,7 @@ def _cover(
 
 
 def _move(
-    session: Session, work: Work, stream: Stream, *, unit: Unit, reading: Reading,
-    began_at: datetime, now: datetime,
+    session: Session, work: Work, stream: Stream, *, unit: Unit, reading: Reading, now: datetime
 ) -> None:
     """Move the stream's position, and tell when its source columns changed."""
     state = session.exec(
@@ -208,7 +207,7 @@ def _move(
         if unit.phase is Phase.INCREMENT:
             state.cursor = max(state.cursor, reading.cursor)
         elif not state.cursor:  # changes after this moment come with the first increment
-            state.cursor = began_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+            state.cursor = (reading.began_at or now).strftime("%Y-%m-%dT%H:%M:%SZ")
     state.newest_day = max(filter(None, (state.newest_day, unit.end)))
     state.oldest_day = min(filter(None, (state.oldest_day, unit.start)))
     state.last_read_at = now
@@ -238,7 +237,7 @@ def _tell_drift(
 
 
 def _count_stream(
-    session: Session, work: Work, unit: Unit, *, counts: Counts, reading: Reading, requests: int
+    session: Session, work: Work, unit: Unit, *, counts: Counts, reading: Reading
 ) -> None:
     session.execute(
         update(StreamRun)
@@ -255,7 +254,7 @@ def _count_stream(
             rows_unchanged=StreamRun.rows_unchanged + counts.unchanged,
             rows_rejected=StreamRun.rows_rejected + counts.rejected,
             bytes_read=StreamRun.bytes_read + reading.bytes_read,
-            requests=StreamRun.requests + requests,
+            requests=StreamRun.requests + reading.requests,
             seconds=StreamRun.seconds + reading.seconds,
         )
         .execution_options(synchronize_session=False)

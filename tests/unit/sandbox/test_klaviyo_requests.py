@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liftos_app.services.sandbox.platforms.klaviyo import filters, limits, requests, statistics, wire
+from liftos_app.services.sandbox.platforms.klaviyo import (
+    filters,
+    limits,
+    requests,
+    statistics,
+    wire,
+)
 from liftos_app.services.sandbox.platforms.klaviyo.wire import Refusal
 
 RULES = {
@@ -25,8 +31,11 @@ ROWS = [
     {"id": "b", "name": "O'Neill (new)", "archived": True, "at": datetime(2026, 11, 2, tzinfo=UTC)},
 ]
 READ: dict[str, Any] = {
-    "messages.channel": lambda _r: "email", "id": lambda r: r["id"], "name": lambda r: r["name"],
-    "archived": lambda r: r["archived"], "updated_at": lambda r: r["at"],
+    "messages.channel": lambda _r: "email",
+    "id": lambda r: r["id"],
+    "name": lambda r: r["name"],
+    "archived": lambda r: r["archived"],
+    "updated_at": lambda r: r["at"],
 }
 TODAY = date(2026, 11, 22)
 ZONE = ZoneInfo("America/New_York")
@@ -41,7 +50,7 @@ def found(text: str) -> list[str]:
     ("text", "ids"),
     [
         ("equals(messages.channel,'email')", ["a", "b"]),
-        ("equals(messages.channel,\"sms\")", []),
+        ('equals(messages.channel,"sms")', []),
         ("and(equals(messages.channel,'email'),equals(archived,true))", ["b"]),
         ("equals(messages.channel,'email'),equals(archived,false)", ["a"]),
         ("any(id,['a','c'])", ["a"]),
@@ -59,9 +68,19 @@ def test_filter_selects_rows(text: str, ids: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "equals(name)", "equals(colour,'red')", "any(name,['a'])", "equals(archived,'maybe')",
-     "equals(messages.channel,'fax')", "or(equals(name,'a'),equals(name,'b'))", "equals(name,'a",
-     "greater-than(updated_at,yesterday)", "equals(name,'a'))", "between(name,'a')"],
+    [
+        "",
+        "equals(name)",
+        "equals(colour,'red')",
+        "any(name,['a'])",
+        "equals(archived,'maybe')",
+        "equals(messages.channel,'fax')",
+        "or(equals(name,'a'),equals(name,'b'))",
+        "equals(name,'a",
+        "greater-than(updated_at,yesterday)",
+        "equals(name,'a'))",
+        "between(name,'a')",
+    ],
 )
 def test_filter_outside_the_grammar_is_refused(text: str) -> None:
     with pytest.raises(Refusal) as caught:
@@ -103,7 +122,9 @@ def test_windows_count_even_when_they_do_not_refuse() -> None:
     assert refused.headers == {"Retry-After": "50"}
     relaxed = counter.count("acc", "reports", limits.REPORTS, 612.0, enforce=False)
     assert relaxed.headers == {
-        "RateLimit-Limit": "2", "RateLimit-Remaining": "0", "RateLimit-Reset": "48",
+        "RateLimit-Limit": "2",
+        "RateLimit-Remaining": "0",
+        "RateLimit-Reset": "48",
     }
     assert counter.count("other", "reports", limits.REPORTS, 612.0, enforce=True).wait == 0
     assert counter.count("acc", "reports", limits.REPORTS, 661.0, enforce=True).wait == 0
@@ -125,11 +146,16 @@ def test_timeframe_uses_the_account_zone_and_ignores_offsets() -> None:
     assert start == datetime(2026, 11, 1, 4, tzinfo=UTC)  # still summer time
     assert end == datetime(2026, 11, 8, 5, tzinfo=UTC)
     assert requests.timeframe({"key": "yesterday"}, ZONE, NOW) == (
-        datetime(2026, 11, 21, 5, tzinfo=UTC), datetime(2026, 11, 22, 5, tzinfo=UTC)
+        datetime(2026, 11, 21, 5, tzinfo=UTC),
+        datetime(2026, 11, 22, 5, tzinfo=UTC),
     )
-    for bad in ({"key": "last_decade"}, {"start": "2026-01-01"}, "today",
-                {"start": "2024-01-01", "end": "2026-01-01"},
-                {"start": "2026-01-02", "end": "2026-01-01"}):
+    for bad in (
+        {"key": "last_decade"},
+        {"start": "2026-01-01"},
+        "today",
+        {"start": "2024-01-01", "end": "2026-01-01"},
+        {"start": "2026-01-02", "end": "2026-01-01"},
+    ):
         with pytest.raises(Refusal):
             requests.timeframe(bad, ZONE, NOW)
 
@@ -141,12 +167,20 @@ def test_every_named_timeframe_is_a_span(key: str) -> None:
 
 
 def report(**attributes: Any) -> requests.Report:
-    body = {"data": {"type": "campaign-values-report", "attributes": {
-        "statistics": ["opens"], "timeframe": {"key": "last_30_days"},
-        "conversion_metric_id": "M1", **attributes,
-    }}}
-    return requests.report(body, kind="campaign-values-report", subject="campaign",
-                           metrics=["M1"], zone=ZONE, now=NOW)
+    body = {
+        "data": {
+            "type": "campaign-values-report",
+            "attributes": {
+                "statistics": ["opens"],
+                "timeframe": {"key": "last_30_days"},
+                "conversion_metric_id": "M1",
+                **attributes,
+            },
+        }
+    }
+    return requests.report(
+        body, kind="campaign-values-report", subject="campaign", metrics=["M1"], zone=ZONE, now=NOW
+    )
 
 
 def test_report_groups_by_campaign_and_message_unless_told_otherwise() -> None:
@@ -166,9 +200,7 @@ def test_report_groups_by_campaign_and_message_unless_told_otherwise() -> None:
         ({"filter": "equals(send_channel,'email'),equals(send_channel,'sms')"}, "filter"),
     ],
 )
-def test_report_request_is_refused_with_a_pointer(
-    attributes: dict[str, Any], pointer: str
-) -> None:
+def test_report_request_is_refused_with_a_pointer(attributes: dict[str, Any], pointer: str) -> None:
     with pytest.raises(Refusal) as caught:
         report(**attributes)
     assert caught.value.source["pointer"].endswith(pointer)
@@ -176,26 +208,52 @@ def test_report_request_is_refused_with_a_pointer(
 
 def test_series_report_limits_its_span() -> None:
     def ask(interval: str, end: str) -> requests.Report:
-        body = {"data": {"type": "flow-series-report", "attributes": {
-            "statistics": ["opens"], "interval": interval, "conversion_metric_id": "M1",
-            "timeframe": {"start": "2026-01-01", "end": end},
-        }}}
-        return requests.report(body, kind="flow-series-report", subject="flow", metrics=["M1"],
-                               zone=ZONE, now=NOW, series=True)
+        body = {
+            "data": {
+                "type": "flow-series-report",
+                "attributes": {
+                    "statistics": ["opens"],
+                    "interval": interval,
+                    "conversion_metric_id": "M1",
+                    "timeframe": {"start": "2026-01-01", "end": end},
+                },
+            }
+        }
+        return requests.report(
+            body,
+            kind="flow-series-report",
+            subject="flow",
+            metrics=["M1"],
+            zone=ZONE,
+            now=NOW,
+            series=True,
+        )
 
     assert ask("daily", "2026-03-02").interval == "daily"
-    for interval, end in (("daily", "2026-03-05"), ("hourly", "2026-01-09"), ("yearly", "2026-02-01")):
+    for interval, end in (
+        ("daily", "2026-03-05"),
+        ("hourly", "2026-01-09"),
+        ("yearly", "2026-02-01"),
+    ):
         with pytest.raises(Refusal):
             ask(interval, end)
 
 
 def aggregate(**attributes: Any) -> requests.Aggregate:
-    body = {"data": {"type": "metric-aggregate", "attributes": {
-        "metric_id": "M1", "measurements": ["count"], "filter": [
-            "greater-or-equal(datetime,2026-11-01T00:00:00)",
-            "less-than(datetime,2026-11-03T00:00:00)",
-        ], **attributes,
-    }}}
+    body = {
+        "data": {
+            "type": "metric-aggregate",
+            "attributes": {
+                "metric_id": "M1",
+                "measurements": ["count"],
+                "filter": [
+                    "greater-or-equal(datetime,2026-11-01T00:00:00)",
+                    "less-than(datetime,2026-11-03T00:00:00)",
+                ],
+                **attributes,
+            },
+        }
+    }
     return requests.aggregate(body, metrics=["M1"])
 
 
@@ -209,12 +267,18 @@ def test_aggregate_reads_times_in_the_zone_it_names() -> None:
 @pytest.mark.parametrize(
     "attributes",
     [
-        {"metric_id": "other"}, {"measurements": ["mean"]}, {"interval": "daily"},
-        {"timezone": "Europe/Kyiv"}, {"timezone": "Mars"}, {"by": ["colour"]},
+        {"metric_id": "other"},
+        {"measurements": ["mean"]},
+        {"interval": "daily"},
+        {"timezone": "Europe/Kyiv"},
+        {"timezone": "Mars"},
+        {"by": ["colour"]},
         {"filter": "less-than(datetime,2026-11-03)"},
-        {"filter": ["less-than(datetime,2026-11-03)"]}, {"page_size": 0}, {"page_size": True},
-        {"sort": "colour"}, {"filter": ["greater-or-equal(datetime,2024-01-01)",
-                                        "less-than(datetime,2026-01-01)"]},
+        {"filter": ["less-than(datetime,2026-11-03)"]},
+        {"page_size": 0},
+        {"page_size": True},
+        {"sort": "colour"},
+        {"filter": ["greater-or-equal(datetime,2024-01-01)", "less-than(datetime,2026-01-01)"]},
     ],
 )
 def test_aggregate_outside_the_rules_is_refused(attributes: dict[str, Any]) -> None:
@@ -223,11 +287,20 @@ def test_aggregate_outside_the_rules_is_refused(attributes: dict[str, Any]) -> N
 
 
 def test_rates_are_fractions_and_never_divide_by_nothing() -> None:
-    counts = statistics.add([
-        {"recipients": 100, "delivered": 80, "opens_unique": 40, "clicks_unique": 10,
-         "conversions": 4, "conversion_uniques": 3, "conversion_value": 100.1},
-        {"recipients": 100, "delivered": 80, "bounced": 2, "failed": 1},
-    ])
+    counts = statistics.add(
+        [
+            {
+                "recipients": 100,
+                "delivered": 80,
+                "opens_unique": 40,
+                "clicks_unique": 10,
+                "conversions": 4,
+                "conversion_uniques": 3,
+                "conversion_value": 100.1,
+            },
+            {"recipients": 100, "delivered": 80, "bounced": 2, "failed": 1},
+        ]
+    )
     picked = statistics.pick(counts, statistics.STATISTICS)
     assert set(picked) == set(statistics.STATISTICS)
     assert picked["open_rate"] == 0.25

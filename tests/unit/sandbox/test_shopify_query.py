@@ -37,8 +37,13 @@ FIELDS = {
 
 def order(**values: Any) -> dict[str, Any]:
     return {
-        "number": 7, "status": "PAID", "test": False, "tags": ["vip"], "name": "#1042",
-        "updated": datetime(2026, 11, 1, 12, tzinfo=UTC), **values,
+        "number": 7,
+        "status": "PAID",
+        "test": False,
+        "tags": ["vip"],
+        "name": "#1042",
+        "updated": datetime(2026, 11, 1, 12, tzinfo=UTC),
+        **values,
     }
 
 
@@ -142,7 +147,9 @@ def test_no_search_text_breaks_the_parser(text: str) -> None:
 
 @given(
     st.lists(st.tuples(st.integers(0, 9), st.integers(0, 40)), unique=True, max_size=30),
-    st.integers(1, 8), st.booleans(), st.booleans(),
+    st.integers(1, 8),
+    st.booleans(),
+    st.booleans(),
 )
 def test_walking_pages_sees_each_row_once_in_order(
     rows: list[tuple[int, int]], size: int, reverse: bool, backwards: bool
@@ -151,8 +158,11 @@ def test_walking_pages_sees_each_row_once_in_order(
     seen: list[tuple[int, int]] = []
     cursor = None
     for _ in range(40):
-        args = {"reverse": reverse, "last" if backwards else "first": size,
-                "before" if backwards else "after": cursor}
+        args = {
+            "reverse": reverse,
+            "last" if backwards else "first": size,
+            "before" if backwards else "after": cursor,
+        }
         page = paging.connection(rows, args, key=lambda r: r, node=lambda r: r)
         seen = page["nodes"] + seen if backwards else seen + page["nodes"]
         more = page["pageInfo"]["hasPreviousPage" if backwards else "hasNextPage"]
@@ -187,13 +197,23 @@ def price(text: str, **variables: Any) -> int:
 
 
 def test_cost_follows_the_documented_rule() -> None:
-    assert price("{ shop { name primaryDomain { url } plan { shopifyPlus } } "
-                 "currentAppInstallation { accessScopes { handle } } }") == 3
+    assert (
+        price(
+            "{ shop { name primaryDomain { url } plan { shopifyPlus } } "
+            "currentAppInstallation { accessScopes { handle } } }"
+        )
+        == 3
+    )
     assert price("{ orders(first: 10) { nodes { id } pageInfo { hasNextPage } } }") == 12
     assert price("query($n: Int!) { orders(first: $n) { edges { cursor node { id } } } }", n=7) == 9
     assert price("{ orders(first: 10) { nodes { lineItems(first: 5) { nodes { id } } } } }") == 82
-    assert price("{ orders(last: 2) { ...F } } fragment F on OrderConnection "
-                 "{ nodes { customer { id } } }") == 6
+    assert (
+        price(
+            "{ orders(last: 2) { ...F } } fragment F on OrderConnection "
+            "{ nodes { customer { id } } }"
+        )
+        == 6
+    )
 
 
 def test_bucket_leaks_at_its_rate_and_never_overflows() -> None:
@@ -228,11 +248,13 @@ ALL = frozenset({"read_orders", "read_products", "read_customers", "read_all_ord
 def test_bulk_plan_writes_children_as_own_lines() -> None:
     inner = bulk_plan.read(
         schema(),
-        "{ orders(query: \"test:false\") { edges { node { id total: totalPriceSet { shopMoney "
-        "{ amount } } lineItems { nodes { id sku } } } } } }", ALL,
+        '{ orders(query: "test:false") { edges { node { id total: totalPriceSet { shopMoney '
+        "{ amount } } lineItems { nodes { id sku } } } } } }",
+        ALL,
     )
     node = {
-        "id": "gid://shopify/Order/1", "totalPriceSet": {"shopMoney": {"amount": "9.5"}},
+        "id": "gid://shopify/Order/1",
+        "totalPriceSet": {"shopMoney": {"amount": "9.5"}},
         "lineItems": paging.Children(lambda: [{"id": "gid://shopify/LineItem/2", "sku": "K"}]),
     }
     assert inner.name == "orders"
@@ -250,14 +272,19 @@ def test_bulk_plan_writes_children_as_own_lines() -> None:
         ("{ orders { nodes { id } } products { nodes { id } } }", "exactly one top-level"),
         ("{ orders { pageInfo { hasNextPage } } }", "select nodes"),
         ("{ orders { nodes { name lineItems { nodes { id } } } } }", "select its id"),
-        ("{ orders { nodes { id refunds { id refundLineItems { nodes { quantity } } } } } }",
-         "list field"),
+        (
+            "{ orders { nodes { id refunds { id refundLineItems { nodes { quantity } } } } } }",
+            "list field",
+        ),
         ("{ orders { nodes { colour } } }", "Cannot query field"),
         ("{ orders {", "Invalid bulk query"),
-        ("mutation { bulkOperationCancel(id: \"1\") { userErrors { message } } }", "exactly one"),
-        ("{ orders { nodes { id a: lineItems { nodes { id } } b: lineItems { nodes { id } } "
-         "c: lineItems { nodes { id } } d: lineItems { nodes { id } } "
-         "e: lineItems { nodes { id } } } } }", "more than 5"),
+        ('mutation { bulkOperationCancel(id: "1") { userErrors { message } } }', "exactly one"),
+        (
+            "{ orders { nodes { id a: lineItems { nodes { id } } b: lineItems { nodes { id } } "
+            "c: lineItems { nodes { id } } d: lineItems { nodes { id } } "
+            "e: lineItems { nodes { id } } } } }",
+            "more than 5",
+        ),
     ],
 )
 def test_bulk_query_outside_the_rules_is_refused(text: str, why: str) -> None:
@@ -277,8 +304,14 @@ def test_bulk_keeps_finished_jobs_seven_days() -> None:
     moment = datetime(2026, 11, 22, tzinfo=UTC)
     jobs = Jobs(key=b"k")
     inner = bulk_plan.read(schema(), "{ orders { nodes { id } } }", ALL)
-    job = jobs.start(shop="s", app="a", query="q", inner=inner,
-                     source=lambda *_: iter([{"id": "1"}]), now=lambda: moment)
+    job = jobs.start(
+        shop="s",
+        app="a",
+        query="q",
+        inner=inner,
+        source=lambda *_: iter([{"id": "1"}]),
+        now=lambda: moment,
+    )
     assert job is not None
     for _ in range(1000):
         if job.status == "COMPLETED":

@@ -236,7 +236,7 @@ def test_cancelling_keeps_what_is_stored_and_stops_asking(bench: Any, source: An
     source.before = cancel
     assert SyncEngine(bench.app).run(run_id) is RunState.CANCELLED
     assert len(bench.stored()) == 30
-    assert len(source.requests) == 3
+    assert len(source.requests) <= 4  # the window under way, and the one being read ahead
 
 
 def test_a_due_schedule_fires_once_for_two_engines(bench: Any, source: Any, clock: Clock) -> None:
@@ -296,7 +296,7 @@ def test_a_run_whose_process_is_killed_goes_on_from_its_last_window(
     def slow(path: str) -> None:
         if len(source.requests) == 4:
             reached.set()
-            time.sleep(3)
+            time.sleep(4)
 
     source.before = slow
     run_id = ask(bench)
@@ -317,6 +317,10 @@ def test_a_run_whose_process_is_killed_goes_on_from_its_last_window(
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )
     assert reached.wait(60), process.communicate(timeout=5)[0].decode()
+    for _ in range(25):  # the fourth window is being read; the third is stored beside it
+        if len(bench.stored()) == 45:
+            break
+        time.sleep(0.1)
     process.send_signal(signal.SIGKILL)
     process.wait(20)
     assert process.stdout is not None

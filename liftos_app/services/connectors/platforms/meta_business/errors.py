@@ -83,6 +83,16 @@ _PASSING = Rule(
     fix=LATER,
 )
 
+FAILED = Rule(
+    code="-2",
+    kind=ReportFailed,
+    what="Meta could not prepare a report.",
+    why="It failed even for a single day.",
+    fix="Read these days again later.",
+    cause="platform_outage",
+    owner="the_platform",
+)
+
 RULES: tuple[Rule, ...] = (
     _dead("190", "The token is no longer valid."),
     _dead("190/458", "Our app was removed from the account's settings."),
@@ -132,15 +142,7 @@ RULES: tuple[Rule, ...] = (
         why="Its service is busy for the moment.",
         fix=LATER,
     ),
-    Rule(
-        code="-2",
-        kind=ReportFailed,
-        what="Meta could not prepare a report.",
-        why="It failed even for a single day.",
-        fix="Read these days again later.",
-        cause="platform_outage",
-        owner="the_platform",
-    ),
+    FAILED,
     Rule(
         code="368",
         kind=Fix,

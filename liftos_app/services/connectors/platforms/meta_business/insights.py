@@ -18,6 +18,7 @@ from liftos_app.services.connectors.client import Answer, Client
 from liftos_app.services.connectors.paging import walk
 from liftos_app.services.connectors.platforms.meta_business.accounts import after_of
 from liftos_app.services.connectors.platforms.meta_business.errors import (
+    FAILED,
     ReportFailed,
     TooMuch,
     rule_of,
@@ -96,7 +97,7 @@ def _params(task: Task, level: str, start: dt.date, end: dt.date) -> dict[str, A
         "time_range": orjson.dumps({"since": start.isoformat(), "until": end.isoformat()}).decode(),
         "fields": ",".join(fields),
         "action_attribution_windows": orjson.dumps(WINDOWS).decode(),
-        "action_report_time": str(task.options.get("action_report_time") or "mixed"),
+        "action_report_time": str(task.options.get("action_report_time") or "impression"),
     }
 
 
@@ -131,9 +132,7 @@ def wait_for(client: Client, run: str, lane: str) -> None:
             )
             if known is not None and issubclass(known.kind, TooMuch | Retry | Fix):
                 raise known.error(words=str(state.get("error_message") or ""), report=run)
-            failed = rule_of(-2, 0)
-            assert failed is not None
-            raise failed.error(words=str(state.get("error_message") or ""), report=run)
+            raise FAILED.error(words=str(state.get("error_message") or ""), report=run)
         if waited >= REPORT_SECONDS:
             break
         step = POLLS[min(turn, len(POLLS) - 1)]

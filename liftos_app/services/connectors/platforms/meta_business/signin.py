@@ -118,7 +118,7 @@ OAUTH = AuthMethod(
     steps=(
         "Open developers.facebook.com and create an app of type Business.",
         "Add the product Marketing API, and Facebook Login for Business.",
-        "In Facebook Login, Settings, paste the redirect address below into the list of valid ones.",
+        "In Facebook Login, Settings, add the redirect address below to the valid ones.",
         "Copy the app id and the app secret from App settings, Basic, into the fields here.",
     ),
 )
@@ -127,7 +127,7 @@ TOKEN = AuthMethod(
     id="token",
     kind="key",
     title="Paste a system user token",
-    summary="For servers: a token of a system user from Business settings, which can be without end.",
+    summary="For servers: a system user's token from Business settings, which can be without end.",
     inputs=(
         Input(
             name="access_token",

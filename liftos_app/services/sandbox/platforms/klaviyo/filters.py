@@ -34,7 +34,14 @@ class Rule:
 
 ORDER = ("greater-or-equal", "greater-than", "less-or-equal", "less-than")
 _OPERATORS = {
-    "equals", "any", "contains", "contains-any", "contains-all", "starts-with", "ends-with", "has",
+    "equals",
+    "any",
+    "contains",
+    "contains-any",
+    "contains-all",
+    "starts-with",
+    "ends-with",
+    "has",
     *ORDER,
 }
 _TOKEN = re.compile(
@@ -161,7 +168,8 @@ def _check(clause: Clause, rules: Mapping[str, Rule], parameter: str) -> None:
     if clause.operator not in rule.operators:
         raise invalid(
             f"The operator '{clause.operator}' is not supported for '{clause.field}'. "
-            f"Allowed: {', '.join(rule.operators)}.", parameter=parameter,
+            f"Allowed: {', '.join(rule.operators)}.",
+            parameter=parameter,
         )
     values = clause.value if isinstance(clause.value, list) else [clause.value]
     for value in values:
@@ -181,7 +189,8 @@ def _check_value(clause: Clause, rule: Rule, value: Any, parameter: str) -> None
     if rule.values and value not in rule.values:
         raise invalid(
             f"'{value}' is not a valid value for '{clause.field}'. "
-            f"Allowed: {', '.join(rule.values)}.", parameter=parameter,
+            f"Allowed: {', '.join(rule.values)}.",
+            parameter=parameter,
         )
 
 
@@ -229,7 +238,12 @@ def _accepts(clause: Clause, have: Any) -> bool:
 
 
 def _ordered(operator: str, have: Any, limit: Any) -> bool:
-    return bool({
-        "greater-or-equal": have >= limit, "greater-than": have > limit,
-        "less-or-equal": have <= limit, "less-than": have < limit, "equals": have == limit,
-    }[operator])
+    return bool(
+        {
+            "greater-or-equal": have >= limit,
+            "greater-than": have > limit,
+            "less-or-equal": have <= limit,
+            "less-than": have < limit,
+            "equals": have == limit,
+        }[operator]
+    )

@@ -43,29 +43,32 @@ class Counter:
 
     windows: dict[tuple[str, str, int], _Window] = field(default_factory=dict)
 
-    def count(
-        self, owner: str, endpoint: str, tier: Tier, now: float, *, enforce: bool
-    ) -> Verdict:
+    def count(self, owner: str, endpoint: str, tier: Tier, now: float, *, enforce: bool) -> Verdict:
         """Count one call, unless a full window refuses it."""
         limits = [(1, tier.burst), (60, tier.steady)]
         if tier.daily:
             limits.append((86400, tier.daily))
-        found = [(self._window(owner, endpoint, length, now), length, limit)
-                 for length, limit in limits]
+        found = [
+            (self._window(owner, endpoint, length, now), length, limit) for length, limit in limits
+        ]
         waits = [
             max(1, math.ceil(window.starts + length - now))
-            for window, length, limit in found if window.count >= limit
+            for window, length, limit in found
+            if window.count >= limit
         ]
         if enforce and waits:
             return Verdict(max(waits), {"Retry-After": str(max(waits))})
         for window, _, _ in found:
             window.count += 1
         steady = found[1][0]
-        return Verdict(0, {
-            "RateLimit-Limit": str(tier.steady),
-            "RateLimit-Remaining": str(max(0, tier.steady - steady.count)),
-            "RateLimit-Reset": str(max(0, math.ceil(steady.starts + 60 - now))),
-        })
+        return Verdict(
+            0,
+            {
+                "RateLimit-Limit": str(tier.steady),
+                "RateLimit-Remaining": str(max(0, tier.steady - steady.count)),
+                "RateLimit-Reset": str(max(0, math.ceil(steady.starts + 60 - now))),
+            },
+        )
 
     def _window(self, owner: str, endpoint: str, length: int, now: float) -> _Window:
         key = (owner, endpoint, length)

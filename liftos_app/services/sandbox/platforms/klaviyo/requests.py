@@ -14,18 +14,58 @@ from liftos_app.services.sandbox.platforms.klaviyo.wire import Refusal, invalid
 
 AT = "/data/attributes/"
 TIMEFRAMES = (
-    "last_12_months", "last_30_days", "last_365_days", "last_3_months", "last_7_days",
-    "last_90_days", "last_month", "last_week", "last_year", "this_month", "this_week",
-    "this_year", "today", "yesterday",
+    "last_12_months",
+    "last_30_days",
+    "last_365_days",
+    "last_3_months",
+    "last_7_days",
+    "last_90_days",
+    "last_month",
+    "last_week",
+    "last_year",
+    "this_month",
+    "this_week",
+    "this_year",
+    "today",
+    "yesterday",
 )
 DIMENSIONS = (
-    "$attributed_channel", "$attributed_flow", "$attributed_message", "$attributed_variation",
-    "$campaign_channel", "$flow", "$flow_channel", "$message", "$message_send_cohort",
-    "$usage_amount", "$value_currency", "$variation", "$variation_send_cohort", "Bot Click",
-    "Bounce Type", "Campaign Name", "Client Canonical", "Client Name", "Client Type",
-    "Email Domain", "Failure Source", "Failure Type", "From Number", "From Phone Region",
-    "Inbox Provider", "List", "Message Format", "Message Name", "Message Type", "Method",
-    "Segment Count", "Subject", "To Number", "To Phone Region", "URL", "form_id",
+    "$attributed_channel",
+    "$attributed_flow",
+    "$attributed_message",
+    "$attributed_variation",
+    "$campaign_channel",
+    "$flow",
+    "$flow_channel",
+    "$message",
+    "$message_send_cohort",
+    "$usage_amount",
+    "$value_currency",
+    "$variation",
+    "$variation_send_cohort",
+    "Bot Click",
+    "Bounce Type",
+    "Campaign Name",
+    "Client Canonical",
+    "Client Name",
+    "Client Type",
+    "Email Domain",
+    "Failure Source",
+    "Failure Type",
+    "From Number",
+    "From Phone Region",
+    "Inbox Provider",
+    "List",
+    "Message Format",
+    "Message Name",
+    "Message Type",
+    "Method",
+    "Segment Count",
+    "Subject",
+    "To Number",
+    "To Phone Region",
+    "URL",
+    "form_id",
 )
 MEASUREMENTS = ("count", "sum_value", "unique")
 _UNSUPPORTED_ZONES = {"Factory", "Europe/Kyiv", "Pacific/Kanton"}
@@ -63,27 +103,31 @@ class Aggregate:
     sort: str
 
 
-def attributes(body: object, kind: str, allowed: Sequence[str], required: Sequence[str]) -> dict[
-    str, Any
-]:
+def attributes(
+    body: object, kind: str, allowed: Sequence[str], required: Sequence[str]
+) -> dict[str, Any]:
     """`data.attributes` of a JSON:API body of one type. Raises Refusal."""
     data = body.get("data") if isinstance(body, Mapping) else None
     if not isinstance(data, Mapping):
         raise invalid("'data' is a required field.", pointer="/data")
     if data.get("type") != kind:
-        raise invalid(f"'{data.get('type')}' is not a valid type for this resource. "
-                      f"Did you mean '{kind}'?", pointer="/data/type")
+        raise invalid(
+            f"'{data.get('type')}' is not a valid type for this resource. Did you mean '{kind}'?",
+            pointer="/data/type",
+        )
     found = data.get("attributes")
     if not isinstance(found, Mapping):
         raise invalid("'attributes' is a required field.", pointer="/data/attributes")
     for name in found:
         if name not in allowed:
-            raise invalid(f"'{name}' is not a valid field for the resource '{kind}'.",
-                          pointer=f"{AT}{name}")
+            raise invalid(
+                f"'{name}' is not a valid field for the resource '{kind}'.", pointer=f"{AT}{name}"
+            )
     for name in required:
         if found.get(name) is None:
-            raise invalid(f"'{name}' is a required field for the resource '{kind}'.",
-                          pointer=f"{AT}{name}")
+            raise invalid(
+                f"'{name}' is a required field for the resource '{kind}'.", pointer=f"{AT}{name}"
+            )
     return dict(found)
 
 
@@ -101,8 +145,14 @@ def words(found: Mapping[str, Any], name: str, allowed: Sequence[str]) -> tuple[
 
 
 def report(
-    body: object, *, kind: str, subject: str, metrics: Sequence[str], zone: ZoneInfo,
-    now: datetime, series: bool = False,
+    body: object,
+    *,
+    kind: str,
+    subject: str,
+    metrics: Sequence[str],
+    zone: ZoneInfo,
+    now: datetime,
+    series: bool = False,
 ) -> Report:
     """A campaign or flow report request. `subject` is campaign or flow. Raises Refusal."""
     allowed = ["statistics", "timeframe", "conversion_metric_id", "group_by", "filter"]
@@ -116,26 +166,44 @@ def report(
         raise invalid("'statistics' must name at least one statistic.", pointer=f"{AT}statistics")
     metric = found["conversion_metric_id"]
     if metric not in metrics:
-        raise invalid(f"The metric '{metric}' does not exist in this account.",
-                      pointer=f"{AT}conversion_metric_id")
+        raise invalid(
+            f"The metric '{metric}' does not exist in this account.",
+            pointer=f"{AT}conversion_metric_id",
+        )
     start, end = timeframe(found["timeframe"], zone, now)
     interval = ""
     if series:
         interval = found["interval"]
         if interval not in _INTERVAL_DAYS:
-            raise invalid("'interval' must be hourly, daily, weekly or monthly.",
-                          pointer=f"{AT}interval")
+            raise invalid(
+                "'interval' must be hourly, daily, weekly or monthly.", pointer=f"{AT}interval"
+            )
         if end - start > timedelta(days=_INTERVAL_DAYS[interval], hours=1):
-            raise invalid(f"The timeframe is too long for the interval '{interval}'.",
-                          pointer=f"{AT}timeframe")
-    return Report(statistics, start, end, str(metric), _grouping(found, subject),
-                  _report_clauses(found, subject), interval)
+            raise invalid(
+                f"The timeframe is too long for the interval '{interval}'.",
+                pointer=f"{AT}timeframe",
+            )
+    return Report(
+        statistics,
+        start,
+        end,
+        str(metric),
+        _grouping(found, subject),
+        _report_clauses(found, subject),
+        interval,
+    )
 
 
 def _grouping(found: Mapping[str, Any], subject: str) -> tuple[str, ...]:
     own = [f"{subject}_id", f"{subject}_message_id", f"{subject}_message_name"]
-    others = ["send_channel", "tag_id", "tag_name", "text_message_format", "variation",
-              "variation_name"]
+    others = [
+        "send_channel",
+        "tag_id",
+        "tag_name",
+        "text_message_format",
+        "variation",
+        "variation_name",
+    ]
     if subject == "campaign":
         others += ["group", "group_name"]
     else:
@@ -156,12 +224,17 @@ def _report_clauses(found: Mapping[str, Any], subject: str) -> tuple[filters.Cla
     if not isinstance(text, str):
         raise invalid("'filter' must be a string.", pointer=f"{AT}filter")
     scalar = filters.Rule(("equals", "contains-any"))
-    rules = {f"{subject}_id": scalar, f"{subject}_message_id": scalar,
-             f"{subject}_message_name": scalar, "variation": scalar, "variation_name": scalar,
-             "text_message_format": scalar,
-             "send_channel": filters.Rule(("equals", "contains-any"), values=_CHANNELS),
-             "tag_id": filters.Rule(("contains-any", "contains-all")),
-             "tag_name": filters.Rule(("contains-any", "contains-all"))}
+    rules = {
+        f"{subject}_id": scalar,
+        f"{subject}_message_id": scalar,
+        f"{subject}_message_name": scalar,
+        "variation": scalar,
+        "variation_name": scalar,
+        "text_message_format": scalar,
+        "send_channel": filters.Rule(("equals", "contains-any"), values=_CHANNELS),
+        "tag_id": filters.Rule(("contains-any", "contains-all")),
+        "tag_name": filters.Rule(("contains-any", "contains-all")),
+    }
     if subject == "flow":
         rules["flow_name"] = scalar
     clauses = _with_pointer(lambda: filters.parse(text, rules), f"{AT}filter")
@@ -185,25 +258,29 @@ def _with_pointer(parse: Any, pointer: str) -> list[filters.Clause]:
 def timeframe(value: object, zone: ZoneInfo, now: datetime) -> tuple[datetime, datetime]:
     """The half-open span in UTC. Any offset is ignored: the account's zone counts."""
     if not isinstance(value, Mapping):
-        raise invalid("'timeframe' must hold a key, or a start and an end.",
-                      pointer=f"{AT}timeframe")
+        raise invalid(
+            "'timeframe' must hold a key, or a start and an end.", pointer=f"{AT}timeframe"
+        )
     if "key" in value:
         if value["key"] not in TIMEFRAMES:
-            raise invalid(f"'{value['key']}' is not a valid timeframe.",
-                          pointer=f"{AT}timeframe/key")
+            raise invalid(
+                f"'{value['key']}' is not a valid timeframe.", pointer=f"{AT}timeframe/key"
+            )
         return _named(str(value["key"]), zone, now)
     local: list[datetime] = []
     for name in ("start", "end"):
         try:
             moment = datetime.fromisoformat(str(value.get(name)))
         except ValueError:
-            raise invalid(f"'{name}' must be an ISO 8601 datetime.",
-                          pointer=f"{AT}timeframe/{name}") from None
+            raise invalid(
+                f"'{name}' must be an ISO 8601 datetime.", pointer=f"{AT}timeframe/{name}"
+            ) from None
         local.append(moment.replace(tzinfo=zone))
     start, end = local
     if end <= start:
-        raise invalid("The end of the timeframe must be after its start.",
-                      pointer=f"{AT}timeframe/end")
+        raise invalid(
+            "The end of the timeframe must be after its start.", pointer=f"{AT}timeframe/end"
+        )
     if end.replace(tzinfo=None) > _plus_year(start.replace(tzinfo=None)):
         raise invalid("The timeframe cannot be longer than 1 year.", pointer=f"{AT}timeframe")
     return start.astimezone(UTC), end.astimezone(UTC)
@@ -252,25 +329,42 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
 def aggregate(body: object, *, metrics: Sequence[str]) -> Aggregate:
     """A metric-aggregate request. Raises Refusal."""
     found = attributes(
-        body, "metric-aggregate",
-        ["metric_id", "page_cursor", "measurements", "interval", "page_size", "by",
-         "return_fields", "filter", "timezone", "sort"],
+        body,
+        "metric-aggregate",
+        [
+            "metric_id",
+            "page_cursor",
+            "measurements",
+            "interval",
+            "page_size",
+            "by",
+            "return_fields",
+            "filter",
+            "timezone",
+            "sort",
+        ],
         ["metric_id", "measurements", "filter"],
     )
     measurements = words(found, "measurements", MEASUREMENTS)
     if not measurements:
-        raise invalid("'measurements' must name at least one measurement.",
-                      pointer=f"{AT}measurements")
+        raise invalid(
+            "'measurements' must name at least one measurement.", pointer=f"{AT}measurements"
+        )
     if found["metric_id"] not in metrics:
-        raise Refusal(404, "not_found", "Not found.",
-                      f"The metric '{found['metric_id']}' does not exist in this account.",
-                      {"pointer": f"{AT}metric_id"})
+        raise Refusal(
+            404,
+            "not_found",
+            "Not found.",
+            f"The metric '{found['metric_id']}' does not exist in this account.",
+            {"pointer": f"{AT}metric_id"},
+        )
     interval = found.get("interval") or "day"
     if interval not in {"hour", "day", "week", "month"}:
         raise invalid("'interval' must be hour, day, week or month.", pointer=f"{AT}interval")
     size = found.get("page_size")
-    if size is not None and (isinstance(size, bool) or not isinstance(size, int)
-                             or not 1 <= size <= 500):
+    if size is not None and (
+        isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= 500
+    ):
         raise invalid("'page_size' must be an integer from 1 to 500.", pointer=f"{AT}page_size")
     zone = _zone(found.get("timezone"))
     by = words(found, "by", DIMENSIONS)
@@ -279,8 +373,17 @@ def aggregate(body: object, *, metrics: Sequence[str]) -> Aggregate:
     if sort and sort.removeprefix("-") not in (*DIMENSIONS, *MEASUREMENTS):
         raise invalid(f"'{sort}' is not a valid sort key.", pointer=f"{AT}sort")
     return Aggregate(
-        str(found["metric_id"]), measurements, str(interval), by, start, end, zone, clauses,
-        size or 500, str(found.get("page_cursor") or ""), sort,
+        str(found["metric_id"]),
+        measurements,
+        str(interval),
+        by,
+        start,
+        end,
+        zone,
+        clauses,
+        size or 500,
+        str(found.get("page_cursor") or ""),
+        sort,
     )
 
 
@@ -306,9 +409,12 @@ def _aggregate_filter(
     times = {c.operator: filters.as_time(c.value, zone) for c in clauses if c.field == "datetime"}
     start, end = times.get("greater-or-equal"), times.get("less-than")
     if start is None or end is None:
-        raise invalid("The filter must hold greater-or-equal(datetime,..) and "
-                      "less-than(datetime,..).", pointer=pointer)
+        raise invalid(
+            "The filter must hold greater-or-equal(datetime,..) and less-than(datetime,..).",
+            pointer=pointer,
+        )
     if end <= start or end - start > timedelta(days=366, hours=1):
-        raise invalid("The time range must be longer than nothing and at most 1 year.",
-                      pointer=pointer)
+        raise invalid(
+            "The time range must be longer than nothing and at most 1 year.", pointer=pointer
+        )
     return start, end, tuple(c for c in clauses if c.field != "datetime")

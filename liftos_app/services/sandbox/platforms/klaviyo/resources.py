@@ -28,12 +28,20 @@ def moment(value: datetime | None, *, fraction: bool = False) -> str | None:
 
 
 def resource(
-    base: str, kind: str, path: str, identity: str, attributes: Mapping[str, Any],
-    fields: Mapping[str, Sequence[str]], relationships: Mapping[str, Any] | None = None,
+    base: str,
+    kind: str,
+    path: str,
+    identity: str,
+    *,
+    attributes: Mapping[str, Any],
+    fields: Mapping[str, Sequence[str]],
+    relationships: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """One resource object; `fields` are the sparse fieldsets by type."""
     body: dict[str, Any] = {
-        "type": kind, "id": identity, "attributes": sparse(attributes, fields.get(kind, ())),
+        "type": kind,
+        "id": identity,
+        "attributes": sparse(attributes, fields.get(kind, ())),
     }
     if relationships:
         body["relationships"] = dict(relationships)
@@ -41,9 +49,7 @@ def resource(
     return body
 
 
-def relation(
-    base: str, path: str, identity: str, name: str, data: Any = None
-) -> dict[str, Any]:
+def relation(base: str, path: str, identity: str, name: str, data: Any = None) -> dict[str, Any]:
     """One relationship: its links and, when known, what it points to."""
     found: dict[str, Any] = {} if data is None else {"data": data}
     found["links"] = {
@@ -63,89 +69,169 @@ def campaign(base: str, row: MailCampaign, fields: Mapping[str, Sequence[str]]) 
         tracking |= {"is_tracking_clicks": True, "is_tracking_opens": True}
     strategy: dict[str, Any] = {"method": "immediate"}
     if row.send_at is not None:
-        strategy = {"method": "static", "datetime": moment(row.send_at),
-                    "options": {"is_local": False}}
+        strategy = {
+            "method": "static",
+            "datetime": moment(row.send_at),
+            "options": {"is_local": False},
+        }
     scheduled = row.send_at is not None and row.status != "Draft"
     attributes = {
-        "name": row.name, "status": row.status, "archived": row.archived,
+        "name": row.name,
+        "status": row.status,
+        "archived": row.archived,
         "audiences": {"included": list(row.list_ids), "excluded": []},
-        "send_options": {"use_smart_sending": True}, "tracking_options": tracking,
-        "send_strategy": strategy, "created_at": moment(row.created_at, fraction=True),
+        "send_options": {"use_smart_sending": True},
+        "tracking_options": tracking,
+        "send_strategy": strategy,
+        "created_at": moment(row.created_at, fraction=True),
         "scheduled_at": moment(row.created_at, fraction=True) if scheduled else None,
-        "updated_at": moment(row.updated_at, fraction=True), "send_time": moment(row.send_at),
+        "updated_at": moment(row.updated_at, fraction=True),
+        "send_time": moment(row.send_at),
     }
     messages = [{"type": "campaign-message", "id": row.message_id}]
-    return resource(base, "campaign", "campaigns", row.id, attributes, fields, {
-        "campaign-messages": relation(base, "campaigns", row.id, "campaign-messages", messages),
-        "tags": relation(base, "campaigns", row.id, "tags"),
-    })
+    return resource(
+        base,
+        "campaign",
+        "campaigns",
+        row.id,
+        attributes=attributes,
+        fields=fields,
+        relationships={
+            "campaign-messages": relation(base, "campaigns", row.id, "campaign-messages", messages),
+            "tags": relation(base, "campaigns", row.id, "tags"),
+        },
+    )
 
 
 def message(
     base: str, row: MailCampaign, fields: Mapping[str, Sequence[str]], sender: Mapping[str, str]
 ) -> dict[str, Any]:
     """The message of a campaign; its data sits under `definition`."""
-    definition: dict[str, Any] = {"channel": "sms", "content": {"body": row.subject},
-                                  "render_options": {"shorten_links": True,
-                                                     "add_org_prefix": True,
-                                                     "add_info_link": True,
-                                                     "add_opt_out_language": False}}
+    definition: dict[str, Any] = {
+        "channel": "sms",
+        "content": {"body": row.subject},
+        "render_options": {
+            "shorten_links": True,
+            "add_org_prefix": True,
+            "add_info_link": True,
+            "add_opt_out_language": False,
+        },
+    }
     if row.channel == "email":
-        definition = {"channel": "email", "label": row.name, "content": {
-            "subject": row.subject, "preview_text": None, "from_email": sender["email"],
-            "from_label": sender["name"], "reply_to_email": None, "cc_email": None,
-            "bcc_email": None,
-        }}
+        definition = {
+            "channel": "email",
+            "label": row.name,
+            "content": {
+                "subject": row.subject,
+                "preview_text": None,
+                "from_email": sender["email"],
+                "from_label": sender["name"],
+                "reply_to_email": None,
+                "cc_email": None,
+                "bcc_email": None,
+            },
+        }
     times = [{"datetime": moment(row.send_at), "is_local": False}] if row.send_at else []
     attributes = {
-        "definition": definition, "send_times": times, "created_at": moment(row.created_at),
+        "definition": definition,
+        "send_times": times,
+        "created_at": moment(row.created_at),
         "updated_at": moment(row.updated_at),
     }
     owner = {"type": "campaign", "id": row.id}
-    return resource(base, "campaign-message", "campaign-messages", row.message_id, attributes,
-                    fields, {"campaign": relation(base, "campaign-messages", row.message_id,
-                                                  "campaign", owner)})
+    return resource(
+        base,
+        "campaign-message",
+        "campaign-messages",
+        row.message_id,
+        attributes=attributes,
+        fields=fields,
+        relationships={
+            "campaign": relation(base, "campaign-messages", row.message_id, "campaign", owner),
+        },
+    )
 
 
 def flow(base: str, row: MailFlow, fields: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """A flow."""
     attributes = {
-        "name": row.name, "status": row.status, "archived": row.archived,
-        "created": moment(row.created_at), "updated": moment(row.updated_at),
+        "name": row.name,
+        "status": row.status,
+        "archived": row.archived,
+        "created": moment(row.created_at),
+        "updated": moment(row.updated_at),
         "trigger_type": row.trigger,
     }
-    return resource(base, "flow", "flows", row.id, attributes, fields, {
-        name: relation(base, "flows", row.id, name) for name in ("flow-actions", "tags")
-    })
+    return resource(
+        base,
+        "flow",
+        "flows",
+        row.id,
+        attributes=attributes,
+        fields=fields,
+        relationships={
+            name: relation(base, "flows", row.id, name) for name in ("flow-actions", "tags")
+        },
+    )
 
 
 def mail_list(base: str, row: MailList, fields: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """A list, or a segment."""
     kind, path = ("segment", "segments") if row.segment else ("list", "lists")
     attributes: dict[str, Any] = {
-        "name": row.name, "created": moment(row.created_at), "updated": moment(row.updated_at),
+        "name": row.name,
+        "created": moment(row.created_at),
+        "updated": moment(row.updated_at),
     }
     if row.segment:
-        attributes |= {"definition": None, "is_active": True, "is_processing": False,
-                       "is_starred": False}
+        attributes |= {
+            "definition": None,
+            "is_active": True,
+            "is_processing": False,
+            "is_starred": False,
+        }
     else:
         attributes["opt_in_process"] = "single_opt_in"
-    return resource(base, kind, path, row.id, attributes, fields, {
-        name: relation(base, path, row.id, name) for name in ("profiles", "tags", "flow-triggers")
-    })
+    return resource(
+        base,
+        kind,
+        path,
+        row.id,
+        attributes=attributes,
+        fields=fields,
+        relationships={
+            name: relation(base, path, row.id, name)
+            for name in ("profiles", "tags", "flow-triggers")
+        },
+    )
 
 
 def metric(base: str, row: MailMetric, fields: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """A metric and the integration it comes from."""
     name = row.integration or "Klaviyo"
     attributes = {
-        "name": row.name, "created": moment(row.created_at), "updated": moment(row.created_at),
-        "integration": {"object": "integration", "id": f"int-{name.lower().replace(' ', '-')}",
-                        "key": name.lower(), "name": name, "category": row.category},
+        "name": row.name,
+        "created": moment(row.created_at),
+        "updated": moment(row.created_at),
+        "integration": {
+            "object": "integration",
+            "id": f"int-{name.lower().replace(' ', '-')}",
+            "key": name.lower(),
+            "name": name,
+            "category": row.category,
+        },
     }
-    return resource(base, "metric", "metrics", row.id, attributes, fields, {
-        "flow-triggers": relation(base, "metrics", row.id, "flow-triggers"),
-    })
+    return resource(
+        base,
+        "metric",
+        "metrics",
+        row.id,
+        attributes=attributes,
+        fields=fields,
+        relationships={
+            "flow-triggers": relation(base, "metrics", row.id, "flow-triggers"),
+        },
+    )
 
 
 def event(
@@ -154,24 +240,41 @@ def event(
     """A "Placed Order" event: ids and the amounts of the order, nothing personal."""
     identity = event_id(row)
     attributes = {
-        "timestamp": int(row.processed_at.timestamp()), "datetime": moment(row.processed_at),
+        "timestamp": int(row.processed_at.timestamp()),
+        "datetime": moment(row.processed_at),
         "uuid": f"{identity[:8]}-{identity[8:12]}-1000-8000-{identity[12:24]}",
         "event_properties": {
-            "$value": row.total / 100, "$value_currency": "USD", "$event_id": str(row.id),
-            "OrderId": str(row.id), "ItemCount": sum(x.quantity for x in row.lines),
+            "$value": row.total / 100,
+            "$value_currency": "USD",
+            "$event_id": str(row.id),
+            "OrderId": str(row.id),
+            "ItemCount": sum(x.quantity for x in row.lines),
             "$attributed_message": row.mail_message or None,
         },
     }
-    return resource(base, "event", "events", identity, attributes, fields, {
-        "profile": relation(base, "events", identity, "profile",
-                            {"type": "profile", "id": profile_id}),
-        "metric": relation(base, "events", identity, "metric",
-                           {"type": "metric", "id": metric_id}),
-        "attributions": relation(
-            base, "events", identity, "attributions",
-            [{"type": "attribution", "id": f"a{identity}"}] if row.mail_message else [],
-        ),
-    })
+    return resource(
+        base,
+        "event",
+        "events",
+        identity,
+        attributes=attributes,
+        fields=fields,
+        relationships={
+            "profile": relation(
+                base, "events", identity, "profile", {"type": "profile", "id": profile_id}
+            ),
+            "metric": relation(
+                base, "events", identity, "metric", {"type": "metric", "id": metric_id}
+            ),
+            "attributions": relation(
+                base,
+                "events",
+                identity,
+                "attributions",
+                [{"type": "attribution", "id": f"a{identity}"}] if row.mail_message else [],
+            ),
+        },
+    )
 
 
 def event_id(row: Order) -> str:

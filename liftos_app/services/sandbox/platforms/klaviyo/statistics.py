@@ -5,10 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 COUNTS = (
-    "bounced", "clicks", "clicks_unique", "conversion_uniques", "conversion_value", "conversions",
-    "delivered", "failed", "message_segment_count_sum", "opens", "opens_unique", "recipients",
-    "spam_complaints", "text_message_credit_usage_amount", "text_message_spend",
-    "unsubscribe_uniques", "unsubscribes",
+    "bounced",
+    "clicks",
+    "clicks_unique",
+    "conversion_uniques",
+    "conversion_value",
+    "conversions",
+    "delivered",
+    "failed",
+    "message_segment_count_sum",
+    "opens",
+    "opens_unique",
+    "recipients",
+    "spam_complaints",
+    "text_message_credit_usage_amount",
+    "text_message_spend",
+    "unsubscribe_uniques",
+    "unsubscribes",
 )
 _RATIOS = {
     "average_order_value": ("conversion_value", "conversions"),

@@ -30,10 +30,19 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a fault of ours
 
     def body(self) -> dict[str, Any]:
         """The error envelope."""
-        return {"errors": [{
-            "id": str(uuid.uuid4()), "status": self.status, "code": self.code,
-            "title": self.title, "detail": self.detail, "source": self.source, "meta": {},
-        }]}
+        return {
+            "errors": [
+                {
+                    "id": str(uuid.uuid4()),
+                    "status": self.status,
+                    "code": self.code,
+                    "title": self.title,
+                    "detail": self.detail,
+                    "source": self.source,
+                    "meta": {},
+                }
+            ]
+        }
 
 
 def invalid(detail: str, *, parameter: str = "", pointer: str = "") -> Refusal:
@@ -45,7 +54,10 @@ def invalid(detail: str, *, parameter: str = "", pointer: str = "") -> Refusal:
 def not_found(kind: str, identity: str) -> Refusal:
     """404: no such object."""
     return Refusal(
-        404, "not_found", "Not found.", f"A {kind} with id {identity} does not exist.",
+        404,
+        "not_found",
+        "Not found.",
+        f"A {kind} with id {identity} does not exist.",
     )
 
 
@@ -57,13 +69,19 @@ def revision(headers: Mapping[str, str], today: date) -> str:
     asked = headers.get("revision", "").strip()
     if not asked:
         raise Refusal(
-            400, "missing_revision", "Revision header is missing.",
-            "The revision header is required. Send revision: YYYY-MM-DD.", {"pointer": "/"},
+            400,
+            "missing_revision",
+            "Revision header is missing.",
+            "The revision header is required. Send revision: YYYY-MM-DD.",
+            {"pointer": "/"},
         )
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}(\.\w+)?", asked):
         raise Refusal(
-            400, "invalid_revision", "Revision header is invalid.",
-            "The revision header must look like YYYY-MM-DD.", {"pointer": "/"},
+            400,
+            "invalid_revision",
+            "Revision header is invalid.",
+            "The revision header must look like YYYY-MM-DD.",
+            {"pointer": "/"},
         )
     served = [r for r in REVISIONS if _is_served(r, today)]
     plain = asked.split(".")[0]
@@ -71,7 +89,9 @@ def revision(headers: Mapping[str, str], today: date) -> str:
         return asked
     if headers.get(OPT_OUT, "").strip() in {"1", "true"}:
         raise Refusal(
-            410, "revision_retired", "Revision is no longer available.",
+            410,
+            "revision_retired",
+            "Revision is no longer available.",
             f"Revision {asked} is retired or unknown. The oldest revision served is {served[0]}.",
             {"pointer": "/"},
         )
@@ -90,8 +110,9 @@ def check_query(pairs: Sequence[tuple[str, str]], allowed: Sequence[str]) -> dic
     query: dict[str, str] = {}
     for name, value in pairs:
         if name not in allowed:
-            raise invalid(f"'{name}' is not a valid query parameter for this resource.",
-                          parameter=name)
+            raise invalid(
+                f"'{name}' is not a valid query parameter for this resource.", parameter=name
+            )
         if name in query:
             raise invalid(f"'{name}' was given more than once.", parameter=name)
         query[name] = value
@@ -116,8 +137,9 @@ def page_size(query: Mapping[str, str], *, default: int, maximum: int) -> int:
     if text is None:
         return default
     if not re.fullmatch(r"-?\d{1,6}", text) or not 1 <= int(text) <= maximum:
-        raise invalid(f"Page size must be an integer between 1 and {maximum}.",
-                      parameter="page[size]")
+        raise invalid(
+            f"Page size must be an integer between 1 and {maximum}.", parameter="page[size]"
+        )
     return int(text)
 
 

@@ -23,6 +23,7 @@ PURCHASE_TYPES = (
     "onsite_web_app_purchase",
 )
 MICRO = Decimal(1_000_000)
+CENT = 10_000  # micro-units; parts of money stay whole cents
 
 
 @dataclass(slots=True)
@@ -66,17 +67,17 @@ class Figures:
         return [self._part(shares, index) for index in range(len(shares))]
 
     def _part(self, shares: list[int], index: int) -> Figures:
-        def piece(amount: int) -> int:
-            total = sum(shares)
+        def piece(amount: int, step: int = 1) -> int:
+            units, total = amount // step, sum(shares)
             if index < len(shares) - 1:
-                return amount * shares[index] // total
-            return amount - sum(amount * share // total for share in shares[:-1])
+                return units * shares[index] // total * step
+            return (units - sum(units * share // total for share in shares[:-1])) * step
 
         return Figures(
             piece(self.impressions), piece(self.reach), 0, piece(self.clicks),
-            piece(self.link_clicks), piece(self.spend),
+            piece(self.link_clicks), piece(self.spend, CENT),
             {w: piece(n) for w, n in self.counts.items()},
-            {w: piece(n) for w, n in self.values.items()},
+            {w: piece(n, CENT) for w, n in self.values.items()},
         )  # fmt: skip
 
 

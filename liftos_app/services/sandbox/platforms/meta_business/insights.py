@@ -23,7 +23,7 @@ LEVELS = ("account", "campaign", "adset", "ad")
 DEFAULT_FIELDS = ("account_id", "campaign_id", "adset_id", "ad_id", "impressions", "spend")
 PLATFORMS = ("facebook", "instagram", "audience_network", "messenger")
 PLATFORM_WEIGHTS = (54, 41, 3, 2)
-SPLITS = frozenset({"country", "region", "publisher_platform"})
+SPLITS = frozenset({"publisher_platform"})
 REACH_MONTHS = 13  # reach with a breakdown is kept this long
 MAX_ROWS = 100_000  # a synchronous answer of more rows times out
 _REACH = frozenset({"reach", "frequency", "cpp", "unique_clicks", "cost_per_unique_click"})
@@ -148,13 +148,10 @@ def _grouped(
 
 
 def _splits(ask: Ask, cell: Cell) -> list[tuple[tuple[str, ...], Figures]]:
-    here = {"country": cell.country, "region": cell.region}
-    if "publisher_platform" not in ask.breakdowns:
-        return [(tuple(here[b] for b in ask.breakdowns), cell.figures)]
-    return [
-        (tuple((here | {"publisher_platform": name})[b] for b in ask.breakdowns), part)
-        for name, part in zip(PLATFORMS, cell.figures.split(PLATFORM_WEIGHTS), strict=True)
-    ]
+    if not ask.breakdowns:
+        return [((), cell.figures)]
+    parts = cell.figures.split(PLATFORM_WEIGHTS)
+    return [((name,), part) for name, part in zip(PLATFORMS, parts, strict=True)]
 
 
 def _identity(entity: str, account: Account, objects: Mapping[str, Node]) -> dict[str, Any]:

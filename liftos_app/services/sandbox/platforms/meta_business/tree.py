@@ -29,12 +29,10 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Delivery of one ad on one day in one place."""
+    """Delivery of one ad on one day."""
 
     ad_id: str
     day: dt.date
-    country: str
-    region: str
     figures: Figures
 
 

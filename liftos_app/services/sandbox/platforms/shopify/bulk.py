@@ -53,12 +53,17 @@ class Job:
         """The BulkOperation object."""
         done = self.status == "COMPLETED"
         return {
-            "id": gid("BulkOperation", self.number), "status": self.status, "type": "QUERY",
-            "errorCode": self.error, "query": self.query, "objectCount": str(self.objects),
+            "id": gid("BulkOperation", self.number),
+            "status": self.status,
+            "type": "QUERY",
+            "errorCode": self.error,
+            "query": self.query,
+            "objectCount": str(self.objects),
             "rootObjectCount": str(self.roots),
             "createdAt": self.created.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "completedAt": self.completed.strftime("%Y-%m-%dT%H:%M:%SZ")
-            if self.completed else None,
+            if self.completed
+            else None,
             "fileSize": str(self.size) if done and self.size else None,
             "url": url(self) if done and self.objects else None,
             "partialDataUrl": url(self) if self.status == "FAILED" and self.objects else None,
@@ -74,7 +79,13 @@ class Jobs:
     count: int = 720_000
 
     def start(
-        self, *, shop: str, app: str, query: str, inner: Inner, source: Source,
+        self,
+        *,
+        shop: str,
+        app: str,
+        query: str,
+        inner: Inner,
+        source: Source,
         now: Callable[[], datetime],
     ) -> Job | None:
         """Accept a job and begin; None when five are open already."""
@@ -85,7 +96,9 @@ class Jobs:
         self.all[job.number] = job
         self._forget(now())
         threading.Thread(
-            target=_work, args=(job, inner, source, now), name=f"sandbox-bulk-{job.number}",
+            target=_work,
+            args=(job, inner, source, now),
+            name=f"sandbox-bulk-{job.number}",
             daemon=True,
         ).start()
         return job
@@ -101,8 +114,10 @@ class Jobs:
     def address(self, job: Job, base: str) -> str:
         """Where the file of a job is, for seven days, without a token."""
         expires = int(((job.completed or job.created) + KEPT).timestamp())
-        return (f"{base}/storage/bulk-{job.number}.jsonl?Expires={expires}"
-                f"&Signature={self.signature(job.number, expires)}")
+        return (
+            f"{base}/storage/bulk-{job.number}.jsonl?Expires={expires}"
+            f"&Signature={self.signature(job.number, expires)}"
+        )
 
     def download(self, number: int, expires: str, signature: str, now: datetime) -> Job | None:
         """The job behind an address; None when the signature is wrong or the time is over."""

@@ -44,9 +44,7 @@ class Plan:
     children: list[tuple[str, dict[str, Any], Plan]] = field(default_factory=list)
     denied: str = ""  # the first field the scopes do not allow
 
-    def lines(
-        self, node: Mapping[str, Any], parent: str | None = None
-    ) -> Iterator[dict[str, Any]]:
+    def lines(self, node: Mapping[str, Any], parent: str | None = None) -> Iterator[dict[str, Any]]:
         """The node and, after it, its children, each with the id of its parent."""
         line = self.project(node)
         if parent is not None:
@@ -133,8 +131,9 @@ class _Reader:
         if self.connections > MAX_CONNECTIONS:
             raise NotBulk(f"Bulk queries cannot contain more than {MAX_CONNECTIONS} connections.")
         if depth > MAX_DEPTH:
-            raise NotBulk(f"Bulk queries cannot contain connections nested deeper than "
-                          f"{MAX_DEPTH} levels.")
+            raise NotBulk(
+                f"Bulk queries cannot contain connections nested deeper than {MAX_DEPTH} levels."
+            )
         type_ = self.type_of(parent, node)
         item_type = get_named_type(type_.fields["nodes"].type)
         assert isinstance(item_type, GraphQLObjectType)  # noqa: S101 - our own schema
@@ -172,8 +171,10 @@ class _Reader:
                 assert isinstance(named, GraphQLObjectType)  # noqa: S101 - no unions in the schema
                 self.fill(nested, named, child.selection_set, depth)
                 if nested.children and is_list(type_.fields[name].type):
-                    raise NotBulk("Queries that contain a connection field within a list field "
-                                  "are not supported.")
+                    raise NotBulk(
+                        "Queries that contain a connection field within a list field "
+                        "are not supported."
+                    )
                 plan.children += [
                     (f"{name}.{inner}", args, below) for inner, args, below in nested.children
                 ]
@@ -194,7 +195,8 @@ class _Reader:
     def args(self, node: FieldNode) -> dict[str, Any]:
         return {
             a.name.value: value_from_ast_untyped(a.value)
-            for a in node.arguments or () if a.name.value not in _IGNORED
+            for a in node.arguments or ()
+            if a.name.value not in _IGNORED
         }
 
     def fields(self, selections: SelectionSetNode | None) -> Iterator[FieldNode]:

@@ -33,11 +33,24 @@ from graphql.utilities import value_from_ast_untyped
 SINGLE_QUERY_LIMIT = 1000
 CONNECTION_BASE = 2
 MUTATION_BASE = 10
-FREE = frozenset({
-    "MoneyBag", "MoneyV2", "PageInfo", "UTMParameters", "Count", "Domain", "ShopPlan",
-    "OrderAttribution", "OrderApp", "UserError", "BulkOperationUserError", "TransactionFee",
-    "BulkOperationRunQueryPayload", "BulkOperationCancelPayload",
-})
+FREE = frozenset(
+    {
+        "MoneyBag",
+        "MoneyV2",
+        "PageInfo",
+        "UTMParameters",
+        "Count",
+        "Domain",
+        "ShopPlan",
+        "OrderAttribution",
+        "OrderApp",
+        "UserError",
+        "BulkOperationUserError",
+        "TransactionFee",
+        "BulkOperationRunQueryPayload",
+        "BulkOperationCancelPayload",
+    }
+)
 _LIST_SIZE = 1  # a plain list without `first` is priced as one object, like accessScopes
 
 
@@ -117,7 +130,8 @@ class Pricer:
                 total += self._field(child, named, value)
             elif isinstance(child, (InlineFragmentNode, FragmentSpreadNode)):
                 inner = (
-                    child if isinstance(child, InlineFragmentNode)
+                    child
+                    if isinstance(child, InlineFragmentNode)
                     else self.fragments.get(child.name.value)
                 )
                 if inner is not None:
@@ -134,7 +148,9 @@ class Pricer:
 
 
 def pricer(
-    schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode,
+    schema: GraphQLSchema,
+    document: DocumentNode,
+    operation: OperationDefinitionNode,
     variables: Mapping[str, object],
 ) -> Pricer:
     """A pricer for one operation of a document."""
@@ -183,6 +199,7 @@ class Bucket:
     def status(self) -> dict[str, float | int]:
         """The throttleStatus object of an answer."""
         return {
-            "maximumAvailable": float(self.size), "currentlyAvailable": int(self.level),
+            "maximumAvailable": float(self.size),
+            "currentlyAvailable": int(self.level),
             "restoreRate": float(self.rate),
         }

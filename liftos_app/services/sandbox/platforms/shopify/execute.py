@@ -43,7 +43,7 @@ class Runtime:
     scopes: frozenset[str]
     bucket: cost.Bucket
     seconds: float  # now, on the sandbox's clock
-    throttle: bool = False  # refuse as if the bucket were empty
+    throttle: float | None = None  # refuse, with points for the query back after these seconds
 
 
 def run(asked: Asked, at: Runtime) -> dict[str, Any]:
@@ -58,8 +58,11 @@ def run(asked: Asked, at: Runtime) -> dict[str, Any]:
         return {"errors": [_with_code(f, "GRAPHQL_VALIDATION_FAILED") for f in faults]}
     operation = get_operation_ast(document, asked.operation_name)
     if operation is None:
-        missing = GraphQLError("An operation name is required" if not asked.operation_name
-                               else f'No operation named "{asked.operation_name}"')
+        missing = GraphQLError(
+            "An operation name is required"
+            if not asked.operation_name
+            else f'No operation named "{asked.operation_name}"'
+        )
         return {"errors": [_with_code(missing, "GRAPHQL_VALIDATION_FAILED")]}
     return _paid(document, operation, asked, at)
 
@@ -72,24 +75,28 @@ def _paid(
     at.bucket.refill(at.seconds)
     if requested > cost.SINGLE_QUERY_LIMIT:
         return {"errors": [_too_expensive(requested)]}
-    if at.throttle:
-        at.bucket.level = min(at.bucket.level, requested * 0.1)
-    if at.throttle or not at.bucket.take(requested, at.seconds):
-        error = {"message": "Throttled",
-                 "extensions": {"code": "THROTTLED", "documentation": LIMITS_PAGE}}
+    if at.throttle is not None:
+        at.bucket.level = min(at.bucket.level, max(0.0, requested - at.throttle * at.bucket.rate))
+    if at.throttle is not None or not at.bucket.take(requested, at.seconds):
+        error = {
+            "message": "Throttled",
+            "extensions": {"code": "THROTTLED", "documentation": LIMITS_PAGE},
+        }
         return {"errors": [error], "extensions": _cost(requested, None, at.bucket)}
     result = execute_sync(
-        at.schema, document, at.root, variable_values=dict(asked.variables),
-        operation_name=asked.operation_name, field_resolver=guards.resolver(at.scopes),
+        at.schema,
+        document,
+        at.root,
+        variable_values=dict(asked.variables),
+        operation_name=asked.operation_name,
+        field_resolver=guards.resolver(at.scopes),
     )
     actual = min(requested, price.actual(result.data))
     at.bucket.give_back(requested - actual)
     return _answer(result, requested, actual, at)
 
 
-def _answer(
-    result: ExecutionResult, requested: int, actual: int, at: Runtime
-) -> dict[str, Any]:
+def _answer(result: ExecutionResult, requested: int, actual: int, at: Runtime) -> dict[str, Any]:
     body: dict[str, Any] = {}
     if result.errors:
         body["errors"] = [_with_code(e, "") for e in result.errors]
@@ -120,8 +127,9 @@ def _with_code(error: GraphQLError, code: str) -> dict[str, Any]:
     body: dict[str, Any] = dict(error.formatted)
     extensions = dict(error.extensions or {})
     if code or not extensions:
-        extensions.setdefault("code", code or ("INTERNAL_SERVER_ERROR" if error.path
-                                               else "INVALID_VARIABLE"))
+        extensions.setdefault(
+            "code", code or ("INTERNAL_SERVER_ERROR" if error.path else "INVALID_VARIABLE")
+        )
     body["extensions"] = extensions
     return body
 
@@ -133,14 +141,19 @@ def _too_expensive(requested: int) -> dict[str, Any]:
             f"({cost.SINGLE_QUERY_LIMIT})."
         ),
         "extensions": {
-            "code": "MAX_COST_EXCEEDED", "cost": requested, "maxCost": cost.SINGLE_QUERY_LIMIT,
+            "code": "MAX_COST_EXCEEDED",
+            "cost": requested,
+            "maxCost": cost.SINGLE_QUERY_LIMIT,
             "documentation": LIMITS_PAGE,
         },
     }
 
 
 def _cost(requested: int, actual: int | None, bucket: cost.Bucket) -> dict[str, Any]:
-    return {"cost": {
-        "requestedQueryCost": requested, "actualQueryCost": actual,
-        "throttleStatus": bucket.status(),
-    }}
+    return {
+        "cost": {
+            "requestedQueryCost": requested,
+            "actualQueryCost": actual,
+            "throttleStatus": bucket.status(),
+        }
+    }

@@ -24,9 +24,14 @@ SCOPES: dict[tuple[str, str], str] = {
     ("LineItem", "product"): "read_products",
     ("LineItem", "variant"): "read_products",
 }
-PROTECTED = frozenset({
-    ("Order", "email"), ("Order", "phone"), ("Order", "clientIp"), ("Order", "note"),
-})  # personal data of level 2: no app of the sandbox is approved for it
+PROTECTED = frozenset(
+    {
+        ("Order", "email"),
+        ("Order", "phone"),
+        ("Order", "clientIp"),
+        ("Order", "note"),
+    }
+)  # personal data of level 2: no app of the sandbox is approved for it
 
 
 def refusal(parent: str, name: str, scopes: Collection[str]) -> GraphQLError | None:

@@ -66,28 +66,44 @@ def _identity(order: Order) -> dict[str, Any]:
     codes = list(order.discount_codes)
     channel = _CHANNELS.get(order.source_name, order.source_name)
     return {
-        "id": gid("Order", order.id), "legacyResourceId": str(order.id),
-        "name": f"#{order.number}", "number": order.number,
-        "confirmationNumber": f"L{order.id % 10**9:09}", "confirmed": True,
-        "createdAt": moment(order.created_at), "processedAt": moment(order.processed_at),
-        "updatedAt": moment(order.updated_at), "cancelledAt": moment(order.cancelled_at),
+        "id": gid("Order", order.id),
+        "legacyResourceId": str(order.id),
+        "name": f"#{order.number}",
+        "number": order.number,
+        "confirmationNumber": f"L{order.id % 10**9:09}",
+        "confirmed": True,
+        "createdAt": moment(order.created_at),
+        "processedAt": moment(order.processed_at),
+        "updatedAt": moment(order.updated_at),
+        "cancelledAt": moment(order.cancelled_at),
         "cancelReason": order.cancel_reason.upper() if order.cancel_reason else None,
-        "closed": closed_at is not None, "closedAt": moment(closed_at), "test": order.test,
-        "sourceName": order.source_name, "sourceIdentifier": None,
+        "closed": closed_at is not None,
+        "closedAt": moment(closed_at),
+        "test": order.test,
+        "sourceName": order.source_name,
+        "sourceIdentifier": None,
         "presentmentCurrencyCode": order.presentment_currency,
         "displayFinancialStatus": order.financial_status.upper(),
         "displayFulfillmentStatus": order.fulfillment_status.upper(),
         "returnStatus": "RETURNED" if order.refunds and not cancelled else "NO_RETURN",
-        "taxesIncluded": False, "taxExempt": False, "estimatedTaxes": False, "edited": False,
-        "requiresShipping": True, "refundable": order.refunded < order.total,
-        "discountCode": codes[0] if codes else None, "discountCodes": codes,
-        "tags": list(order.tags), "customerLocale": "de" if order.country == "DE" else "en",
+        "taxesIncluded": False,
+        "taxExempt": False,
+        "estimatedTaxes": False,
+        "edited": False,
+        "requiresShipping": True,
+        "refundable": order.refunded < order.total,
+        "discountCode": codes[0] if codes else None,
+        "discountCodes": codes,
+        "tags": list(order.tags),
+        "customerLocale": "de" if order.country == "DE" else "en",
         "paymentGatewayNames": [GATEWAY],
         "landingPageUrl": visit.landing_page if visit else None,
         "referrerUrl": visit.referrer if visit else None,
         "attribution": {"handle": order.source_name, "displayName": channel, "icon": None},
-        "app": {"id": gid("App", 580111 if order.source_name == "web" else 129785),
-                "name": channel},
+        "app": {
+            "id": gid("App", 580111 if order.source_name == "web" else 129785),
+            "name": channel,
+        },
         "subtotalLineItemsQuantity": sum(x.quantity for x in order.lines),
         "currentSubtotalLineItemsQuantity": sum(x.quantity for x in order.lines)
         - sum(x.quantity for r in order.refunds for x in r.lines),
@@ -98,19 +114,32 @@ def _amounts(order: Order, bag: Bag) -> dict[str, Any]:
     paid = 0 if order.financial_status.upper() in {"PENDING", "AUTHORIZED"} else order.total
     shipping_back = sum(r.shipping for r in order.refunds)
     returned = {x.line_id: x.quantity for r in order.refunds for x in r.lines}
-    discounts_left = sum(
-        x.discount - x.discount * returned.get(x.id, 0) // max(1, x.quantity) for x in order.lines
-    ) if order.lines else order.discounts
+    discounts_left = (
+        sum(
+            x.discount - x.discount * returned.get(x.id, 0) // max(1, x.quantity)
+            for x in order.lines
+        )
+        if order.lines
+        else order.discounts
+    )
     return {
-        "fullyPaid": paid >= order.total, "unpaid": paid < order.total,
-        "subtotalPriceSet": bag(order.subtotal), "totalPriceSet": bag(order.total),
-        "originalTotalPriceSet": bag(order.total), "totalDiscountsSet": bag(order.discounts),
-        "cartDiscountAmountSet": bag(order.discounts), "totalTaxSet": bag(order.tax),
-        "totalShippingPriceSet": bag(order.shipping), "totalRefundedSet": bag(order.refunded),
-        "totalRefundedShippingSet": bag(shipping_back), "totalReceivedSet": bag(paid),
-        "netPaymentSet": bag(paid - order.refunded), "totalTipReceivedSet": bag(0),
-        "totalOutstandingSet": bag(max(0, order.total - order.refunded - paid)
-                                   if paid < order.total else 0),
+        "fullyPaid": paid >= order.total,
+        "unpaid": paid < order.total,
+        "subtotalPriceSet": bag(order.subtotal),
+        "totalPriceSet": bag(order.total),
+        "originalTotalPriceSet": bag(order.total),
+        "totalDiscountsSet": bag(order.discounts),
+        "cartDiscountAmountSet": bag(order.discounts),
+        "totalTaxSet": bag(order.tax),
+        "totalShippingPriceSet": bag(order.shipping),
+        "totalRefundedSet": bag(order.refunded),
+        "totalRefundedShippingSet": bag(shipping_back),
+        "totalReceivedSet": bag(paid),
+        "netPaymentSet": bag(paid - order.refunded),
+        "totalTipReceivedSet": bag(0),
+        "totalOutstandingSet": bag(
+            max(0, order.total - order.refunded - paid) if paid < order.total else 0
+        ),
         "currentSubtotalPriceSet": bag(order.subtotal - sum(r.subtotal for r in order.refunds)),
         "currentTotalTaxSet": bag(order.tax - sum(r.tax for r in order.refunds)),
         "currentShippingPriceSet": bag(order.shipping - shipping_back),
@@ -124,9 +153,13 @@ def customer_node(order: Order, currency: str) -> dict[str, Any] | None:
     if not order.customer_id:
         return None
     return {
-        "id": gid("Customer", order.customer_id), "legacyResourceId": str(order.customer_id),
-        "numberOfOrders": str(order.customer_orders), "state": "DISABLED", "tags": [],
-        "createdAt": moment(order.created_at), "updatedAt": moment(order.updated_at),
+        "id": gid("Customer", order.customer_id),
+        "legacyResourceId": str(order.customer_id),
+        "numberOfOrders": str(order.customer_orders),
+        "state": "DISABLED",
+        "tags": [],
+        "createdAt": moment(order.created_at),
+        "updatedAt": moment(order.updated_at),
         "amountSpent": money(order.total - order.refunded, currency),
     }
 
@@ -135,10 +168,17 @@ def _journey(order: Order, now: datetime) -> dict[str, Any] | None:
     if order.last_visit is None and order.first_visit is None:
         return None
     if now - order.created_at < JOURNEY_READY:
-        return {"ready": False, "customerOrderIndex": None, "daysToConversion": None,
-                "firstVisit": None, "lastVisit": None, "momentsCount": None}
+        return {
+            "ready": False,
+            "customerOrderIndex": None,
+            "daysToConversion": None,
+            "firstVisit": None,
+            "lastVisit": None,
+            "momentsCount": None,
+        }
     return {
-        "ready": True, "customerOrderIndex": order.customer_index,
+        "ready": True,
+        "customerOrderIndex": order.customer_index,
         "daysToConversion": order.days_to_conversion,
         "firstVisit": _visit(order, order.first_visit, 1),
         "lastVisit": _visit(order, order.last_visit, 2),
@@ -152,10 +192,16 @@ def _visit(order: Order, visit: Visit | None, position: int) -> dict[str, Any] |
     utm = visit.utm
     return {
         "id": gid("CustomerVisit", order.id * 10 + position),
-        "occurredAt": moment(visit.occurred_at), "landingPage": visit.landing_page,
-        "referrerUrl": visit.referrer, "referralCode": None, "source": visit.source,
-        "sourceDescription": None, "sourceType": visit.source_type,
-        "utmParameters": None if utm is None else {
+        "occurredAt": moment(visit.occurred_at),
+        "landingPage": visit.landing_page,
+        "referrerUrl": visit.referrer,
+        "referralCode": None,
+        "source": visit.source,
+        "sourceDescription": None,
+        "sourceType": visit.source_type,
+        "utmParameters": None
+        if utm is None
+        else {
             name: utm.get(name) or None
             for name in ("source", "medium", "campaign", "term", "content")
         },
@@ -167,13 +213,23 @@ def _line(order: Order, line: Line, bag: Bag, catalogue: Catalogue) -> dict[str,
     whole = line.unit_price * line.quantity
     name = f"{line.title} - {line.variant_title}" if line.variant_title else line.title
     return {
-        "id": gid("LineItem", line.id), "title": line.title, "name": name,
-        "variantTitle": line.variant_title or None, "sku": line.sku, "quantity": line.quantity,
-        "currentQuantity": line.quantity - back, "refundableQuantity": line.quantity - back,
+        "id": gid("LineItem", line.id),
+        "title": line.title,
+        "name": name,
+        "variantTitle": line.variant_title or None,
+        "sku": line.sku,
+        "quantity": line.quantity,
+        "currentQuantity": line.quantity - back,
+        "refundableQuantity": line.quantity - back,
         "unfulfilledQuantity": 0 if order.fulfilled_at else line.quantity - back,
-        "isGiftCard": False, "requiresShipping": True, "taxable": True, "vendor": "Larkspur",
-        "originalUnitPriceSet": bag(line.unit_price), "originalTotalSet": bag(whole),
-        "totalDiscountSet": bag(line.discount), "discountedTotalSet": bag(whole - line.discount),
+        "isGiftCard": False,
+        "requiresShipping": True,
+        "taxable": True,
+        "vendor": "Larkspur",
+        "originalUnitPriceSet": bag(line.unit_price),
+        "originalTotalSet": bag(whole),
+        "totalDiscountSet": bag(line.discount),
+        "discountedTotalSet": bag(whole - line.discount),
         "discountedUnitPriceSet": bag((whole - line.discount) // max(1, line.quantity)),
         "product": lambda: catalogue.product(line.product_id),
         "variant": lambda: catalogue.variant(line.variant_id),
@@ -185,14 +241,21 @@ def _refund(
 ) -> dict[str, Any]:
     lines = {x.id: x for x in order.lines}
     return {
-        "id": gid("Refund", refund.id), "legacyResourceId": str(refund.id), "note": None,
-        "createdAt": moment(refund.processed_at), "processedAt": moment(refund.processed_at),
-        "updatedAt": moment(refund.processed_at), "order": node,
+        "id": gid("Refund", refund.id),
+        "legacyResourceId": str(refund.id),
+        "note": None,
+        "createdAt": moment(refund.processed_at),
+        "processedAt": moment(refund.processed_at),
+        "updatedAt": moment(refund.processed_at),
+        "order": node,
         "totalRefundedSet": bag(refund.total),
-        "refundLineItems": Children(lambda: [
-            _refund_line(order, refund, x, _line(order, lines[x.line_id], bag, catalogue), bag)
-            for x in refund.lines if x.line_id in lines
-        ]),
+        "refundLineItems": Children(
+            lambda: [
+                _refund_line(order, refund, x, _line(order, lines[x.line_id], bag, catalogue), bag)
+                for x in refund.lines
+                if x.line_id in lines
+            ]
+        ),
         "transactions": Children(lambda: [_refund_payment(order, refund, node, bag)]),
     }
 
@@ -201,18 +264,27 @@ def _refund_line(
     order: Order, refund: Refund, back: RefundLine, line: dict[str, Any], bag: Bag
 ) -> dict[str, Any]:
     return {
-        "id": gid("RefundLineItem", refund.id * 100 + back.line_id % 100), "lineItem": line,
-        "quantity": back.quantity, "subtotalSet": bag(back.subtotal),
-        "totalTaxSet": bag(back.tax), "priceSet": bag(back.subtotal // max(1, back.quantity)),
-        "restockType": "CANCEL" if order.cancelled_at else "RETURN", "restocked": True,
+        "id": gid("RefundLineItem", refund.id * 100 + back.line_id % 100),
+        "lineItem": line,
+        "quantity": back.quantity,
+        "subtotalSet": bag(back.subtotal),
+        "totalTaxSet": bag(back.tax),
+        "priceSet": bag(back.subtotal // max(1, back.quantity)),
+        "restockType": "CANCEL" if order.cancelled_at else "RETURN",
+        "restocked": True,
     }
 
 
 def _payment(order: Order, node: Mapping[str, Any], number: int) -> dict[str, Any]:
     return {
-        "id": gid("OrderTransaction", number), "gateway": GATEWAY,
-        "formattedGateway": "Shopify Payments", "test": order.test, "order": node,
-        "status": "SUCCESS", "fees": [], "parentTransaction": None,
+        "id": gid("OrderTransaction", number),
+        "gateway": GATEWAY,
+        "formattedGateway": "Shopify Payments",
+        "test": order.test,
+        "order": node,
+        "status": "SUCCESS",
+        "fees": [],
+        "parentTransaction": None,
     }
 
 
@@ -221,19 +293,26 @@ def _transactions(
 ) -> list[dict[str, Any]]:
     pending = order.financial_status.upper() == "PENDING"
     sale = _payment(order, node, order.id * 10) | {
-        "kind": "SALE", "amountSet": bag(order.total),
+        "kind": "SALE",
+        "amountSet": bag(order.total),
         "status": "PENDING" if pending else "SUCCESS",
         "createdAt": moment(order.created_at),
         "processedAt": moment(order.processed_at),
     }
     if not pending:
         fee = (order.total * _FEE_RATE + 5_000) // 10_000 + _FEE_FLAT
-        sale["fees"] = [{
-            "id": gid("TransactionFee", order.id * 10), "amount": money(fee, currency),
-            "flatFee": money(_FEE_FLAT, currency), "flatFeeName": "Per transaction",
-            "rate": "0.029", "rateName": "Card", "taxAmount": money(0, currency),
-            "type": "processing_fee",
-        }]
+        sale["fees"] = [
+            {
+                "id": gid("TransactionFee", order.id * 10),
+                "amount": money(fee, currency),
+                "flatFee": money(_FEE_FLAT, currency),
+                "flatFeeName": "Per transaction",
+                "rate": "0.029",
+                "rateName": "Card",
+                "taxAmount": money(0, currency),
+                "type": "processing_fee",
+            }
+        ]
     return [sale, *(_refund_payment(order, r, node, bag) for r in order.refunds)]
 
 
@@ -241,8 +320,10 @@ def _refund_payment(
     order: Order, refund: Refund, node: Mapping[str, Any], bag: Bag
 ) -> dict[str, Any]:
     return _payment(order, node, refund.id * 10 + 1) | {
-        "kind": "REFUND", "amountSet": bag(refund.total),
-        "createdAt": moment(refund.processed_at), "processedAt": moment(refund.processed_at),
+        "kind": "REFUND",
+        "amountSet": bag(refund.total),
+        "createdAt": moment(refund.processed_at),
+        "processedAt": moment(refund.processed_at),
     }
 
 

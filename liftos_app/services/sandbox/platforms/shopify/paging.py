@@ -62,7 +62,10 @@ def decode(token: str) -> Key:
 
 
 def connection(
-    rows: Sequence[Any], args: Mapping[str, Any], *, key: Callable[[Any], Key],
+    rows: Sequence[Any],
+    args: Mapping[str, Any],
+    *,
+    key: Callable[[Any], Key],
     node: Callable[[Any], Any],
 ) -> dict[str, Any]:
     """One page of `rows`, which are sorted ascending by `key`; `reverse` walks them backwards."""
@@ -94,7 +97,11 @@ def connection(
 
 
 def _answer(
-    page: list[Any], key: Callable[[Any], Key], node: Callable[[Any], Any], *, has_next: bool,
+    page: list[Any],
+    key: Callable[[Any], Key],
+    node: Callable[[Any], Any],
+    *,
+    has_next: bool,
     has_previous: bool,
 ) -> dict[str, Any]:
     nodes = [node(row) for row in page]

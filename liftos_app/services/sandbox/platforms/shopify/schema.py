@@ -14,8 +14,15 @@ from liftos_app.services.sandbox.platforms.shopify.sdl_shop import SHOP_SDL
 _PAGE = "after: String, before: String, first: Int, last: Int"
 _FIND = "query: String, reverse: Boolean = false"
 _CONNECTED = (
-    "Order", "Product", "ProductVariant", "Customer", "LineItem", "RefundLineItem",
-    "OrderTransaction", "AbandonedCheckout", "BulkOperation",
+    "Order",
+    "Product",
+    "ProductVariant",
+    "Customer",
+    "LineItem",
+    "RefundLineItem",
+    "OrderTransaction",
+    "AbandonedCheckout",
+    "BulkOperation",
 )
 
 
@@ -64,13 +71,26 @@ def type_of(value: str) -> str | None:
     """The type a global id names, None when it is not one of ours."""
     parts = value.split("/")
     known: Sequence[str] = (
-        "Order", "Product", "ProductVariant", "Customer", "LineItem", "Refund",
-        "OrderTransaction", "AbandonedCheckout", "BulkOperation", "Shop", "App",
-        "AppInstallation", "CustomerVisit", "TransactionFee",
+        "Order",
+        "Product",
+        "ProductVariant",
+        "Customer",
+        "LineItem",
+        "Refund",
+        "OrderTransaction",
+        "AbandonedCheckout",
+        "BulkOperation",
+        "Shop",
+        "App",
+        "AppInstallation",
+        "CustomerVisit",
+        "TransactionFee",
     )
-    return parts[3] if len(parts) == 5 and parts[:3] == ["gid:", "", "shopify"] and (
-        parts[3] in known
-    ) else None
+    return (
+        parts[3]
+        if len(parts) == 5 and parts[:3] == ["gid:", "", "shopify"] and (parts[3] in known)
+        else None
+    )
 
 
 def number_of(value: str, kind: str) -> int | None:

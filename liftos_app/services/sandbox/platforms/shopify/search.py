@@ -208,7 +208,10 @@ def _tighter(one: Bounds, two: Bounds) -> Bounds:
 
 def _ordered(have: float, op: str, wanted: float) -> bool:
     return {
-        ">=": have >= wanted, ">": have > wanted, "<": have < wanted, "<=": have <= wanted,
+        ">=": have >= wanted,
+        ">": have > wanted,
+        "<": have < wanted,
+        "<=": have <= wanted,
         "": have == wanted,
     }[op]
 

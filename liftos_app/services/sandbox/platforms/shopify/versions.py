@@ -47,6 +47,7 @@ def public(today: date) -> list[dict[str, object]]:
         for v in known
     ]
     following = candidate(today)
-    listed.append({"handle": following, "displayName": f"{following} (Release candidate)",
-                   "supported": False})
+    listed.append(
+        {"handle": following, "displayName": f"{following} (Release candidate)", "supported": False}
+    )
     return [*listed, {"handle": UNSTABLE, "displayName": UNSTABLE, "supported": False}]

@@ -1,0 +1,203 @@
+"""Orders: by the day they were placed for spans, by their last change for increments.
+
+Small spans are paged, large ones prepared by Shopify as one file. Every order is checked against
+the span again on our side, and read whole: all lines, all refunds.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from liftos_app.errors import Fix
+from liftos_app.services.connectors.client import Client
+from liftos_app.services.connectors.paging import walk
+from liftos_app.services.connectors.platforms.shopify import bulk, order_query
+from liftos_app.services.connectors.platforms.shopify.gql import ask, ask_sized, money, notes
+from liftos_app.services.connectors.platforms.shopify.order_rows import order_row
+from liftos_app.services.connectors.platforms.shopify.shop import orders_reach
+from liftos_app.services.connectors.read import listed, make_page
+from liftos_app.services.connectors.rows import moment
+from liftos_app.services.connectors.spec import Page, Row, Task
+
+PAGE = 50
+BULK_FROM = 500  # orders in a span from which a prepared file is cheaper than pages
+BULK_DAYS = 3
+FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+
+
+def read(client: Client, task: Task) -> Iterator[Page]:
+    """See the contract in spec.py."""
+    if task.changes:
+        yield from _changes(client, task)
+    else:
+        yield from _span(client, task)
+
+
+def _span(client: Client, task: Task) -> Iterator[Page]:
+    """All orders placed in the days of the task, by the shop's calendar."""
+    oldest = task.today - timedelta(days=orders_reach(task.account))
+    if task.start < oldest:
+        raise Fix(
+            "Shopify hides orders older than 60 days from this app.",
+            why="The permission read_all_orders was not given.",
+            fix="Give the app read_all_orders and sign in again, or read fewer days.",
+            cause="permission",
+            owner="your_platform_admin",
+            oldest=oldest.isoformat(),
+        )
+    zone = ZoneInfo(task.account.time_zone)
+    search = _between(
+        "processed_at", _midnight(task.start, zone), _midnight(task.end + timedelta(days=1), zone)
+    )
+
+    def make(node: Any) -> Row | None:
+        row = order_row(node, zone, task.salt)
+        return row if task.holds(row["day"]) else None
+
+    long = (task.end - task.start).days + 1 >= BULK_DAYS
+    if long and _count(client, search) >= BULK_FROM:
+        nodes = bulk.orders(client, search)
+        if nodes is not None:
+            yield from _made(client, nodes, make)
+            return
+    for page, _ in _paged(client, search, "PROCESSED_AT", make):
+        yield page
+
+
+def _changes(client: Client, task: Task) -> Iterator[Page]:
+    """All orders changed since the cursor, which moves to the newest change seen."""
+    zone = ZoneInfo(task.account.time_zone)
+    since = moment(task.cursor) - timedelta(seconds=task.stream.overlap_seconds)
+    newest = moment(task.cursor)
+
+    def make(node: Any) -> Row | None:
+        row = order_row(node, zone, task.salt)
+        return row if row["updated_at"] >= since else None  # search has returned older ones
+
+    last: Page | None = None
+    search = f"updated_at:>='{since.astimezone(UTC).strftime(FORMAT)}'"
+    for page, nodes in _paged(client, search, "UPDATED_AT", make):
+        newest = max([newest, *_times(nodes)])
+        if last is not None:
+            yield last
+        last = page
+    if last is not None:
+        last.cursor = newest.astimezone(UTC).strftime(FORMAT)
+        yield last
+
+
+def _times(nodes: list[Any]) -> Iterator[datetime]:
+    for node in nodes:
+        try:
+            yield moment(node["updatedAt"])
+        except (KeyError, TypeError, ValueError):
+            continue
+
+
+def _paged(client: Client, search: str, sort: str, make: Any) -> Iterator[tuple[Page, list[Any]]]:
+    """Pages of a search; what is too long for a page is completed order by order."""
+
+    def turn(after: str) -> Any:
+        return ask_sized(
+            client,
+            order_query.PAGE,
+            {"after": after or None, "query": search, "sort": sort},
+            kind="orders",
+            first=PAGE,
+        )
+
+    def following(data: Any) -> str | None:
+        info = data["data"]["orders"]["pageInfo"]
+        return str(info["endCursor"]) if info.get("hasNextPage") else None
+
+    for answer in walk(turn, following, records_of=lambda d: d["data"]["orders"]["nodes"]):
+        nodes = listed(answer.data["data"]["orders"]["nodes"])
+        for node in nodes:
+            _complete(client, node)
+        yield (
+            make_page(
+                nodes, make, answer=answer, day_key="processedAt", notes=notes(client, answer)
+            ),
+            nodes,
+        )
+
+
+def _complete(client: Client, node: Any) -> None:
+    """Read the lines and refunds that did not fit into the page."""
+    if not isinstance(node, dict):
+        return
+    lines = node.get("lineItems") or {}
+    info = lines.get("pageInfo") or {}
+    while info.get("hasNextPage"):
+        data = ask(client, order_query.MORE_LINES, {"id": node["id"], "after": info["endCursor"]})
+        more = data.data["data"]["order"]["lineItems"]
+        lines["nodes"].extend(more["nodes"])
+        if more["pageInfo"].get("endCursor") == info["endCursor"]:
+            break
+        info = more["pageInfo"]
+    refunds = node.get("refunds") or []
+    if len(refunds) >= order_query.REFUNDS:
+        answer = ask(client, order_query.REFUNDS_OF, {"id": node["id"]})
+        node["refunds"] = refunds = answer.data["data"]["order"]["refunds"]
+    for refund in refunds:
+        complete_refund(client, refund)
+
+
+def complete_refund(client: Client, refund: Mapping[str, Any]) -> None:
+    """All lines of a long refund, so that its goods part is exact."""
+    items = refund.get("refundLineItems") or {}
+    if not (items.get("pageInfo") or {}).get("hasNextPage"):
+        return
+    nodes: list[Any] = []
+
+    def turn(after: str) -> Any:
+        return ask(
+            client, order_query.REFUND_LINES_OF, {"id": refund["id"], "after": after or None}
+        )
+
+    def following(data: Any) -> str | None:
+        info = data["data"]["node"]["refundLineItems"]["pageInfo"]
+        return str(info["endCursor"]) if info.get("hasNextPage") else None
+
+    for answer in walk(turn, following):
+        nodes.extend(answer.data["data"]["node"]["refundLineItems"]["nodes"])
+    items["nodes"] = nodes
+
+
+def _made(client: Client, nodes: list[Any], make: Any) -> Iterator[Page]:
+    """Pages of a prepared file; refunds of refunded orders get their goods part first."""
+    refunded = [n for n in nodes if isinstance(n, dict) and n.get("refunds")]
+    for start in range(0, len(refunded), 20):
+        batch = refunded[start : start + 20]
+        query = order_query.refunds_of_many(len(batch))
+        names = {f"id{i}": node["id"] for i, node in enumerate(batch)}
+        data = ask(client, query, names).data["data"]
+        for i, node in enumerate(batch):
+            full = data.get(f"o{i}") or {}
+            if full.get("refunds"):
+                node["refunds"] = full["refunds"]
+            _complete(client, node)
+    for start in range(0, len(nodes), 1000):
+        yield make_page(nodes[start : start + 1000], make, day_key="processedAt")
+
+
+def _count(client: Client, search: str) -> int:
+    """How many orders a search finds; -1 when Shopify does not say."""
+    found = ask(client, order_query.COUNT, {"query": search}).data["data"].get("ordersCount")
+    return int(found["count"]) if isinstance(found, dict) else -1
+
+
+def _midnight(day: dt.date, zone: ZoneInfo) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+
+
+def _between(name: str, start: datetime, end: datetime) -> str:
+    """A half-open span; always with `Z` and quotes, else Shopify reads it in shop time."""
+    return f"{name}:>='{start.strftime(FORMAT)}' AND {name}:<'{end.strftime(FORMAT)}'"
+
+
+__all__ = ["complete_refund", "money", "read"]

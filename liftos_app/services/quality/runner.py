@@ -1,0 +1,100 @@
+"""Runs every check on every account and stream, keeps each count, and scores the whole."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from liftos_app.models import CheckResult, QualityScore
+from liftos_app.services import audit
+from liftos_app.services.context import Context
+from liftos_app.services.metrics.question import Mode
+from liftos_app.services.metrics.sources import choose_mode, find
+from liftos_app.services.quality import checks as package
+from liftos_app.services.quality import score
+from liftos_app.services.quality.check import Check, Measure, Scope, chosen_streams, periods
+
+# Rows that only exist once per account need no window; they are dated with the day of evaluation.
+DELAY: Final = "current_delay_seconds"
+
+
+@functools.cache
+def all_checks() -> tuple[Check, ...]:
+    """Every module of `checks/` that exports CHECK. Raises ValueError for two with one name."""
+    found: dict[str, Check] = {}
+    for info in pkgutil.iter_modules(package.__path__):
+        check: Check = importlib.import_module(f"{package.__name__}.{info.name}").CHECK
+        if check.name != info.name or check.name in found:
+            raise ValueError(f"The check in {info.name} must be called {info.name!r}.")
+        found[check.name] = check
+    return tuple(found.values())
+
+
+def evaluate(ctx: Context, *, mode: Mode = Mode.AUTO) -> UUID:
+    """Check everything of one provenance and store the results. Returns the batch.
+
+    Live and demo are evaluated apart and never share a score.
+    """
+    ctx.require("quality.run")
+    provenance = choose_mode(ctx, mode)
+    batch, counts, delays = uuid4(), [], []
+    for scope in _scopes(ctx, provenance.value):
+        for check in all_checks():
+            measure = check.run(scope)
+            if measure is None:
+                continue
+            ctx.session.add(_row(ctx, batch, check, scope, measure))
+            counts.append((check.name, measure.numerator, measure.denominator))
+            delays.append(measure.evidence.get(DELAY))
+    known = [d for d in delays if d is not None]
+    found = score.scores(
+        score.pool(counts), {c.name: c.dimension for c in all_checks()}, max(known, default=None)
+    )
+    row = QualityScore(
+        org_id=ctx.org, batch=batch, provenance=provenance.value, evaluated_at=ctx.now(),
+        **{name: getattr(found, name) for name in score.Scores.__dataclass_fields__},
+    )
+    ctx.session.add(row)
+    audit.record(ctx, "quality.evaluated", row, batch=str(batch), verdict=found.verdict)
+    return batch
+
+
+def _scopes(ctx: Context, provenance: str) -> Iterator[Scope]:
+    now = ctx.now()
+    sources = tuple(find(ctx, choose_mode(ctx, Mode(provenance))))
+    for source in sources:
+        for stream in chosen_streams(source):
+            window, settled = periods(source, stream, now)
+            yield Scope(
+                session=ctx.session, org_id=ctx.org, source=source, peers=sources, stream=stream,
+                window=window, settled=settled, now=now,
+            )
+
+
+def _row(ctx: Context, batch: UUID, check: Check, scope: Scope, measure: Measure) -> CheckResult:
+    today = scope.source.today(scope.now)
+    return CheckResult(
+        org_id=ctx.org, batch=batch, check=check.name, dimension=check.dimension.value,
+        rule_version=check.version, account_key=scope.account_key, stream=scope.stream.name,
+        window_start=scope.window.start if scope.window else today,
+        window_end=scope.window.end if scope.window else today,
+        numerator=measure.numerator, denominator=measure.denominator,
+        result=_result(check, measure), reason=measure.reason,
+        evidence=_json(measure), evaluated_at=scope.now,
+    )
+
+
+def _result(check: Check, measure: Measure) -> str:
+    if not measure.denominator:
+        return "not_applicable"
+    if measure.numerator >= measure.denominator:
+        return "pass"
+    return "warn" if measure.numerator / measure.denominator >= check.target else "fail"
+
+
+def _json(measure: Measure) -> dict[str, Any]:
+    return dict(measure.evidence)

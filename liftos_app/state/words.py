@@ -1,0 +1,82 @@
+"""How states, dates and causes of connections read on screen. Shared by lists, detail and wizard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from liftos_app.models import ConnectionStatus, Provenance, RunState
+from liftos_app.services import format as fmt
+
+STATUS: Final[dict[ConnectionStatus, tuple[str, str]]] = {
+    ConnectionStatus.DRAFT: ("mute", "Not started"),
+    ConnectionStatus.AUTHORISING: ("mute", "Waits for sign-in"),
+    ConnectionStatus.SELECTING_ACCOUNTS: ("mute", "Waits for accounts"),
+    ConnectionStatus.BACKFILLING: ("info", "First sync"),
+    ConnectionStatus.HEALTHY: ("ok", "Healthy"),
+    ConnectionStatus.DELAYED: ("warn", "Late"),
+    ConnectionStatus.DEGRADED: ("warn", "Partly failing"),
+    ConnectionStatus.NEEDS_REAUTH: ("bad", "Sign-in expired"),
+    ConnectionStatus.FAILING: ("bad", "Failed"),
+    ConnectionStatus.PAUSED: ("mute", "Paused"),
+    ConnectionStatus.DISABLED: ("bad", "Switched off"),
+}
+RUN: Final[dict[RunState, tuple[str, str]]] = {
+    RunState.QUEUED: ("info", "Queued"), RunState.RUNNING: ("info", "Running"),
+    RunState.SUCCEEDED: ("ok", "Succeeded"), RunState.PARTIAL: ("warn", "Partial"),
+    RunState.FAILED: ("bad", "Failed"), RunState.CANCELLED: ("mute", "Cancelled"),
+}
+PROVENANCE: Final = {
+    Provenance.DEMO.value: "Demo", Provenance.FALLBACK.value: "Fallback",
+    Provenance.IMPORTED.value: "Imported", Provenance.ESTIMATED.value: "Estimated",
+}
+OWNERS: Final = {
+    "you": "You can fix this", "your_platform_admin": "Your platform administrator can fix this",
+    "the_platform": "The platform has to fix this", "liftos": "LiftOS has to fix this",
+}
+CAUSES: Final = {
+    "credential": "Credential", "permission": "Permission", "quota": "Quota",
+    "platform_outage": "Platform outage", "bad_configuration": "Configuration",
+    "source_data": "Source data", "our_fault": "Fault of ours",
+}
+
+
+@dataclass
+class Cause:
+    """A stored cause as finished texts: all fields of the message pattern."""
+
+    what: str = ""
+    why: str = ""
+    fix: str = ""
+    kind: str = ""
+    owner: str = ""
+    meanwhile: str = ""
+    request_id: str = ""
+    since: str = ""
+    streams: str = ""
+    action: str = ""  # reauthorise, retry, settings, wait, log
+
+
+def cause(stored: dict[str, Any] | None, now: datetime, zone: str) -> Cause:
+    """The texts of a cause; empty ones when there is none."""
+    from liftos_app.services import condition
+
+    found = condition.whole_cause(stored)
+    if not found:
+        return Cause()
+    first = _moment(found.get("first_at"))
+    return Cause(
+        what=str(found["what"]), why=str(found["why"]), fix=str(found["fix"]),
+        kind=CAUSES.get(str(found["cause"]), ""), owner=OWNERS.get(str(found["owner"]), ""),
+        meanwhile=str(found["meanwhile"]), request_id=str(found["request_id"]),
+        since=f"Since {fmt.moment(first, zone, now.date())}" if first else "",
+        streams=", ".join(str(s) for s in found.get("streams") or []), action=str(found["action"]),
+    )
+
+
+def _moment(text: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(text)) if text else None
+    except ValueError:
+        return None
