@@ -30,6 +30,11 @@ def _settings() -> Settings:
     except ConfigError as error:
         typer.echo(f"LiftOS did not start. {error}", err=True)
         raise typer.Exit(2) from error
+    if settings.generated:
+        from liftos_app.services import boot
+
+        for notice in boot.notices(settings)[:len(settings.generated)]:
+            typer.echo(notice)
     return settings
 
 
@@ -56,7 +61,7 @@ def serve() -> None:
     _migrate(settings)
     mode = "demo mode, the sandbox is on" if settings.demo_mode else "live mode"
     typer.echo(f"LiftOS {__version__} ({mode}) starts at {settings.public_url}")
-    for notice in boot.notices(settings):
+    for notice in boot.notices(settings)[len(settings.generated):]:
         typer.echo(notice)
     sys.stdout.flush()
     os.chdir(config.ROOT)

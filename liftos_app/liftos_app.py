@@ -39,9 +39,16 @@ def assemble(page_server: Any) -> Any:
 
 
 def _sandbox(services: App) -> Any:
+    """The imitated platforms. The page for trouble reaches them through `extras["sandbox"]`."""
     from liftos_app.services.sandbox.server import create_app
 
-    return create_app(control_token=services.settings.jwt_secret_key)
+    token = services.vault.token_hash("sandbox control")
+    made = create_app(
+        clock=services.now, control_token=token,
+        state_path=services.settings.home / "sandbox.json",
+    )
+    services.extras["sandbox"] = made.sandbox
+    return made
 
 
 @contextlib.asynccontextmanager

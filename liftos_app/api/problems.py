@@ -64,9 +64,12 @@ def problem(
 
 
 def of_error(scope: Scope, error: LiftOSError) -> JSONResponse:
-    """The problem of a failure we can explain. Of its facts only three leave the process."""
+    """The problem of a failure we can explain. Of its facts only four leave the process."""
     headers: dict[str, str] = {}
     more: dict[str, Any] = {"field": error.facts.get("field")}
+    fields = error.facts.get("fields")
+    if isinstance(fields, dict):  # several inputs were wrong: each with its sentence
+        more["errors"] = [{"field": str(k), "what": str(v)} for k, v in fields.items()]
     after = error.facts.get("retry_after")
     if isinstance(error, Retry) and error.after is not None:
         after = error.after

@@ -14,6 +14,7 @@ from sqlmodel import col, select
 
 from liftos_app.errors import Conflict, LiftOSError, PlatformFault, Retry, SignInAgain
 from liftos_app.models import (
+    Account,
     Connection,
     ConnectionStatus,
     Credential,
@@ -22,6 +23,7 @@ from liftos_app.models import (
     SyncRun,
 )
 from liftos_app.services import status
+from liftos_app.services.connectors import registry
 from liftos_app.services.context import App, Context, job_principal, open_context
 
 NOT_STARTED: Final = frozenset(
@@ -67,19 +69,30 @@ def refresh(ctx: Context, connection: Connection) -> ConnectionStatus:
     return found
 
 
-def has_credential(ctx: Context, connection: Connection) -> bool:
-    """Whether something is stored that a platform would let in."""
+def signed_in(ctx: Context, connection: Connection) -> bool:
+    """Whether a sign-in was done: a token is there, or a key that has shown its accounts once.
+
+    A key that was only typed into a draft does not count.
+    """
     fields = ctx.session.exec(
         select(Credential.field).where(
             col(Credential.org_id) == ctx.org, col(Credential.connection_id) == connection.id
         )
     ).all()
-    return bool(SIGNS_IN.intersection(fields))
+    if not SIGNS_IN.intersection(fields):
+        return False
+    if started(connection) or _kind(connection) != "key":
+        return True
+    return ctx.session.exec(
+        select(Account.key).where(
+            col(Account.org_id) == ctx.org, col(Account.connection_id) == connection.id
+        )
+    ).first() is not None
 
 
-def require_credential(ctx: Context, connection: Connection) -> None:
+def require_sign_in(ctx: Context, connection: Connection) -> None:
     """Raise Conflict before the sign-in is done."""
-    if not has_credential(ctx, connection):
+    if not signed_in(ctx, connection):
         raise Conflict(
             "This connection has no sign-in yet.", why="The wizard's second step is not done.",
             fix="Sign in first.",
@@ -216,15 +229,32 @@ def mark_needs_reauth(app: App, org_id: int, connection_id: UUID, error: SignInA
 
 def _derived(ctx: Context, connection: Connection) -> ConnectionStatus:
     if not started(connection):
-        if has_credential(ctx, connection):
+        if signed_in(ctx, connection):
             return ConnectionStatus.SELECTING_ACCOUNTS
         waiting = connection.status == ConnectionStatus.AUTHORISING
         return ConnectionStatus.AUTHORISING if waiting else ConnectionStatus.DRAFT
-    last = last_finished(ctx, connection.id)
     return status.derive(
-        connection, last_state=last.state if last else None,
+        connection, last_state=_verdict(ctx, connection),
         active=active_run(ctx, connection.id) is not None, now=ctx.now(),
     )
+
+
+def _verdict(ctx: Context, connection: Connection) -> RunState | None:
+    """The newest verdict that still counts: a credential that was mended is no fault any more."""
+    last = last_finished(ctx, connection.id)
+    if last is None:
+        return None
+    mended = (last.cause or {}).get("cause") == "credential" and connection.cause is None
+    if not mended:
+        return RunState(last.state)
+    return RunState.SUCCEEDED if connection.last_success_at else None
+
+
+def _kind(connection: Connection) -> str:
+    for platform in registry.all_platforms():
+        if platform.slug == connection.platform:
+            return next((m.kind for m in platform.auth if m.id == connection.auth_kind), "")
+    return ""
 
 
 def _iso(moment: datetime) -> str:

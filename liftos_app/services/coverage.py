@@ -6,11 +6,13 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlmodel import col, select
 
-from liftos_app.models import Account, Connection, Coverage, CoverageState
+from liftos_app.models import Account, Connection, Coverage, CoverageState, StreamState
 from liftos_app.services import format as fmt
 from liftos_app.services.connectors import registry
 from liftos_app.services.context import Context
@@ -138,3 +140,37 @@ def _sentence(cells: Sequence[Cell]) -> str:
     parts = [f"{counts[s]} {_WORDS[s]}" for s in ("ok", "empty", "partial", "failed", "missing", "none")
              if counts[s]]
     return f"Last {len(cells)} days: " + ", ".join(parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """How far one stream of one account has been read."""
+
+    account: str
+    stream: str
+    newest: dt.date | None
+    oldest: dt.date | None
+    last_read_at: datetime | None
+    error: dict[str, Any] | None
+
+
+def positions(ctx: Context, connection_id: UUID) -> list[Position]:
+    """The chosen streams of the selected accounts, as they were left by the last window."""
+    ctx.require("connections.read")
+    rows = ctx.session.exec(
+        select(StreamState, Account, Connection)
+        .join(Account, col(Account.key) == col(StreamState.account_key))
+        .join(Connection, col(Connection.id) == col(Account.connection_id))
+        .where(
+            col(StreamState.org_id) == ctx.org, col(Account.org_id) == ctx.org,
+            col(Connection.org_id) == ctx.org, col(Account.connection_id) == connection_id,
+            col(Account.selected).is_(True),
+        ).order_by(col(Account.name), col(StreamState.id))
+    ).all()
+    return [
+        Position(
+            account=account.name, stream=state.stream, newest=state.newest_day,
+            oldest=state.oldest_day, last_read_at=state.last_read_at, error=state.error,
+        )
+        for state, account, connection in rows if state.stream in connection.streams
+    ]

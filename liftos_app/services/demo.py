@@ -107,7 +107,7 @@ def _connect(
         there = [c for c in _demo_connections(ctx) if c.platform == platform.slug]
         done = next((c for c in there if condition.started(c)), None)
         draft = next((c for c in there if not condition.started(c)), None)
-        signed_in = draft is not None and condition.has_credential(ctx, draft)
+        signed_in = draft is not None and condition.signed_in(ctx, draft)
     if done is not None:
         return Connected(platform.slug, platform.name, done.id, was_there=True)
     method, inputs = _sign_in_values(platform)
@@ -258,7 +258,7 @@ class _Reader(HTMLParser):
                                         and not _YES.search(" ".join(self._button))):
                 self._button = (name, value)
         elif kind in {"checkbox", "radio"}:
-            if name and "checked" in given:
+            if name and "checked" in given and "disabled" not in given:
                 self._open.values[name] = value or "on"
         elif name:
             self._open.values[name] = value

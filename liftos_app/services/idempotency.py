@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -50,9 +49,8 @@ def once(
             fix="Send a random UUID.", field="Idempotency-Key",
         )
     actor = str(who.user_id or who.name or who.kind)[:40]
-    fingerprint = hashlib.sha256(
-        json.dumps(request, sort_keys=True, default=str).encode()
-    ).hexdigest()
+    # keyed: a request may hold a secret
+    fingerprint = app.vault.token_hash(json.dumps(request, sort_keys=True, default=str))
     kept = _begin(app, org_id, actor, key, fingerprint)
     if kept is not None:
         return kept

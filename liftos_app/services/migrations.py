@@ -156,6 +156,7 @@ def _exclusive(database: Database) -> Iterator[Connection]:
         raw: Any = connection.connection.driver_connection
         raw.execute("PRAGMA foreign_keys=OFF")  # has no effect inside a transaction
         try:
+            connection.exec_driver_sql("SELECT 1")  # begins the transaction, takes the writer
             yield connection
             broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
             if broken:

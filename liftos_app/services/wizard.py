@@ -213,7 +213,7 @@ def view(
     )
     accounts = _accounts(ctx, connection)
     selected = sum(a.selected for a in accounts)
-    signed_in = connection is not None and condition.has_credential(ctx, connection)
+    signed_in = connection is not None and condition.signed_in(ctx, connection)
     streams = connection.streams if connection else connections.default_streams(platform)
     days = connection.history_days if connection else connections.HISTORY_DAYS
     now_step, steps = _steps(connection, step, signed_in=signed_in, selected=selected)

@@ -191,8 +191,8 @@ async def test_a_repeated_sync_is_one_sync(
     ],
 )
 async def test_wrong_input_is_explained_and_nothing_is_half_written(
-    bench: Bench, client: httpx.AsyncClient, manager: Headers, body: dict[str, Any], status: int,
-    code: str, words: str,
+    bench: Bench, client: httpx.AsyncClient, manager: Headers, *, body: dict[str, Any],
+    status: int, code: str, words: str,
 ) -> None:
     answer = await client.post(f"{ROOT}/connections", json=body, headers=manager)
     assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
@@ -281,7 +281,7 @@ async def test_pause_and_resume(bench: Bench, client: httpx.AsyncClient, manager
     assert running.json()["status"] == "backfilling"
 
 
-# --- the way back from a consent page ---------------------------------------------------------------
+# --- the way back from a consent page -------------------------------------------------------------
 
 
 async def begin(client: httpx.AsyncClient, headers: Headers, **more: Any) -> dict[str, Any]:

@@ -546,7 +546,7 @@ def test_roles_are_asked_before_anything_is_done(
         connections.disconnect(bench.app, analyst, bench.org_id, connection_id)
 
 
-# --- log -------------------------------------------------------------------------------------------
+# --- log ------------------------------------------------------------------------------------------
 
 
 def test_the_log_pages_and_searches(bench: Bench) -> None:
@@ -562,3 +562,41 @@ def test_the_log_pages_and_searches(bench: Bench) -> None:
         assert rest.next_before is None
         assert len(connections.log(ctx, connection_id, search="name 3").events) == 2
         assert connections.log(ctx, connection_id, search="100%_").events == []
+
+
+def test_a_key_that_was_only_typed_is_no_sign_in(bench: Bench) -> None:
+    connection_id = bench.draft("api_key")
+    assert bench.status(connection_id) == "draft"
+    with bench.read() as ctx:
+        assert not wizard.view(ctx, connection_id=connection_id).signed_in
+    outcome = connections.sign_in(bench.app, bench.who, bench.org_id, connection_id)
+    assert outcome.status is ConnectionStatus.SELECTING_ACCOUNTS
+    with bench.read() as ctx:
+        assert wizard.view(ctx, connection_id=connection_id).signed_in
+
+
+def test_after_signing_in_again_an_old_credential_failure_no_longer_counts(bench: Bench) -> None:
+    connection_id = bench.started()
+    end_run(bench, connection_id, RunState.SUCCEEDED)
+    with bench.write() as ctx:
+        connections.request_sync(ctx, connection_id)
+    cause = {"code": "sign_in_again", "cause": "credential", "what": "x", "why": "", "fix": ""}
+    with bench.app.db.write() as session:
+        run = session.exec(
+            select(SyncRun).where(SyncRun.connection_id == connection_id, SyncRun.state == "queued")
+        ).one()
+        run.created_at = bench.app.now() + dt.timedelta(seconds=1)
+        run.cause = cause
+        session.add(run)
+    with bench.app.db.write() as session:
+        run = session.exec(select(SyncRun).where(SyncRun.state == "queued")).one()
+        run.state = RunState.FAILED
+        session.add(run)
+        connection = session.get_one(Connection, connection_id)
+        connection.cause, connection.status = cause, ConnectionStatus.NEEDS_REAUTH
+        session.add(connection)
+    outcome = connections.sign_in(
+        bench.app, bench.who, bench.org_id, connection_id, inputs=KEY
+    )
+    assert outcome.run_id is not None
+    assert bench.status(connection_id) == "healthy"

@@ -37,7 +37,7 @@ def select_accounts(
     ctx.require("connections.write")
     connection = reading.get(ctx, connection_id)
     accounts = reading.accounts_of(ctx, connection_id)
-    if not condition.has_credential(ctx, connection):
+    if not condition.signed_in(ctx, connection):
         raise Conflict(
             "Accounts can be chosen after signing in.", why="This connection has no sign-in yet.",
             fix="Sign in first.",

@@ -181,7 +181,7 @@ def _erase(ctx: Context, connection: Connection) -> dict[str, int]:
 
 
 def _check_ready(ctx: Context, connection: Connection) -> None:
-    if not condition.has_credential(ctx, connection):
+    if not condition.signed_in(ctx, connection):
         raise Conflict(
             "This connection has no sign-in yet.", why="The wizard's second step is not done.",
             fix="Sign in first.", step=2,

@@ -153,7 +153,7 @@ def discover_accounts(
     with open_context(app, who, org_id) as ctx:
         ctx.require("connections.write")
         connection = reading.get(ctx, connection_id)
-        condition.require_credential(ctx, connection)
+        condition.require_sign_in(ctx, connection)
         platform = catalogue.find(connection.platform)
     with links.open_client(app, org_id, connection_id, purpose="discover") as client:
         found = tuple(platform.discover(client))

@@ -34,7 +34,7 @@ def test(app: App, who: Principal, org_id: int, connection_id: UUID) -> list[Tes
     with open_context(app, who, org_id) as ctx:
         ctx.require("syncs.run")
         connection = reading.get(ctx, connection_id)
-        condition.require_credential(ctx, connection)
+        condition.require_sign_in(ctx, connection)
         platform = catalogue.find(connection.platform)
         accounts = [a for a in reading.accounts_of(ctx, connection_id) if a.usable]
         accounts = [a for a in accounts if a.selected] or accounts

@@ -63,7 +63,7 @@ def micros(value: object) -> int:
             result = int((number * MICRO).to_integral_value())
         except (InvalidOperation, OverflowError, ValueError) as error:
             raise ValueError(f"not a number: {shown(value)}") from error
-        if kind is str and "_" in value:  # type: ignore[operator]
+        if kind is str and ("_" in value or not value.isascii()):  # type: ignore[operator]
             raise ValueError(f"not a number: {shown(value)}")
     else:
         raise ValueError(f"not a number: {shown(value)}")
@@ -105,7 +105,10 @@ def day(value: object) -> str:
     """A calendar day as `YYYY-MM-DD`. Raises ValueError for a day that does not exist."""
     if type(value) is not str or len(value) != 10:
         raise ValueError(f"not a day: {shown(value)}")
-    return date.fromisoformat(value).isoformat()
+    try:
+        return date.fromisoformat(value).isoformat()
+    except ValueError:
+        raise ValueError(f"not a day: {shown(value)}") from None
 
 
 @lru_cache(maxsize=8192)
@@ -113,7 +116,10 @@ def moment(value: object) -> datetime:
     """An ISO 8601 time with its offset, as aware UTC. Raises ValueError without an offset."""
     if type(value) is not str:
         raise ValueError(f"not a time: {shown(value)}")
-    time = datetime.fromisoformat(value)
+    try:
+        time = datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError(f"not a time: {shown(value)}") from None
     if time.tzinfo is None:
         raise ValueError(f"a time without its zone: {shown(value)}")
     return time.astimezone(UTC)

@@ -21,7 +21,7 @@ def where(scope: Scope, *, dated: bool = True) -> list[Any]:
     """Conditions that limit the stream's table to the organization, account, level and window."""
     model = MODELS[scope.stream.lands]
     limits = [model.org_id == scope.org_id, model.account_key == scope.account_key]
-    if scope.stream.lands in {Lands.FACTS, Lands.ENTITIES}:
+    if scope.stream.lands is not Lands.ORDERS:
         limits.append(model.level == scope.stream.level)
     if dated and scope.stream.lands is not Lands.ENTITIES and scope.window is not None:
         limits += [col(model.day) >= scope.window.start, col(model.day) <= scope.window.end]

@@ -36,7 +36,7 @@ def test_a_bad_value_rejects_its_one_record_with_the_reason() -> None:
     assert page.rows[1]["reach"] == 2_000_000
     assert [r.reason for r in page.rejected] == [
         "A value cannot be used: not a number: 'twelve'.",
-        "A value cannot be used: day is out of range for month.",
+        "A value cannot be used: not a day: '2026-11-31'.",
         "The record has no 'cost'.",
         "The record has another form than expected.",
     ]

@@ -35,7 +35,8 @@ ACTIVE = {"status": "ACTIVE", "effective_status": "ACTIVE"}
 class Small:
     """One campaign with two ads that deliver, and one archived campaign."""
 
-    node = Node("account", "act_1", {"id": "act_1", "account_id": "1", "name": "Small"})
+    account_id = "1"
+    node = Node("account", "act_1", {"account_id": "1", "name": "Small"})
     currency, digits, today = "USD", 2, TODAY
 
     def nodes(self, kind: str) -> list[Node]:
@@ -56,18 +57,20 @@ class Small:
             ],
         }[kind]
 
-    def cells(self, first: dt.date, last: dt.date) -> Iterator[Cell]:
+    def cells(self, first: dt.date, last: dt.date, level: str) -> Iterator[Cell]:
         for ad, spend in (("30", 3_330_000), ("31", 1_110_000)):
             for offset in range(10):
                 day = dt.date(2026, 11, 11) + dt.timedelta(days=offset)
                 if first <= day <= last:
                     counts = {"1d_click": 1, "7d_click": 3, "28d_click": 4, "1d_view": 2}
                     values = {window: n * 10_010_000 for window, n in counts.items()}
-                    yield Cell(ad, day, Figures(900, 700, 0, 33, 21, spend, counts, values))
+                    figures = Figures(900, 700, 0, 33, 21, spend, counts, values)
+                    ids = {"campaign": "10", "adset": "20", "ad": ad}
+                    yield Cell(ids.get(level, "act_1"), ids, day, figures)
 
 
 def graph() -> Graph:
-    return Graph([Small()], lambda _account, _use_case: None)
+    return Graph([Small()], lambda _account, _use: None, lambda _stream, rows, _account: rows)
 
 
 def call(edge: str, **params: str) -> paging.Call:

@@ -32,6 +32,7 @@ FIELDS = {
     "test": search.Field("bool", lambda n: n["test"]),
     "id": search.Field("id", lambda n: n["number"]),
     "tag": search.Field("words", lambda n: n["tags"]),
+    search.DEFAULT: search.Field("word", lambda n: n["name"]),
 }
 
 

@@ -15,7 +15,6 @@ from liftos_app.services.sandbox.platforms.meta_business import (
     paging,
 )
 from liftos_app.services.sandbox.platforms.meta_business.answers import (
-    GraphError,
     bad_parameter,
     invisible,
     unknown_field,
@@ -49,19 +48,25 @@ EMPTY = {
 HIDDEN = frozenset({"ARCHIVED", "DELETED"})
 _DEFAULTS = {"account": ("account_id",), "user": ("name",)}
 _NO_WISHES: tuple[Wish, ...] = ()
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """The objects one token may see. `charge` is called for each ad account touched."""
+    """The objects one token may see.
+
+    `charge` is called for each ad account touched, with the use case; `bend` gets the complete
+    rows of a stream and may spoil them.
+    """
 
     accounts: Sequence[Account]
     charge: Callable[[Account, str], None]
+    bend: Callable[[str, list[Row], Account], list[Row]]
 
     def find(self, object_id: str) -> tuple[Account, Node]:
         """The object behind an id. Raises GraphError 100/33 when this token cannot see it."""
         for account in self.accounts:
-            if object_id == account.node.id:
+            if object_id in {f"act_{account.account_id}", account.account_id}:
                 return account, account.node
             for kind in KINDS:
                 for node in account.nodes(kind):
@@ -95,6 +100,8 @@ class Graph:
                 if other.id == node.up[target]:
                     return self.show(account, other, wish.inner, call)
         value = node.values.get(wish.name)
+        if node.kind == "account" and wish.name == "currency":
+            value = account.currency
         if wish.inner and isinstance(value, Mapping):
             return {w.name: value[w.name] for w in wish.inner if w.name in value}
         return value
@@ -118,14 +125,9 @@ class Graph:
         wishes = wishes or expand.parse(call.params.get("fields", ""))
         kind = EDGES[name]
         found = [n for n in account.nodes(kind) if _belongs(n, node, account)]
-        found = _filtered(found, kind, call.params)
-        answer = paging.page(
-            found,
-            call,
-            mark=lambda _, n: str(n.id),
-            show=lambda n: self.show(account, n, wishes, call),
-        )
-        return answer | _summary(call.params, len(found))
+        shown = [self.show(account, n, wishes, call) for n in _filtered(found, kind, call.params)]
+        shown = self.bend(name, shown, account)
+        return paging.page(shown, call, mark=by_id) | summary(call.params, len(shown))
 
     def insights(
         self,
@@ -141,7 +143,18 @@ class Graph:
             params["fields"] = ",".join(w.name for w in wishes)
         ask = insights.read(params, account.today, level=node.kind)
         found = insights.rows(ask, account, within=None if node.kind == "account" else node)
-        return paging.page(found, call, mark=lambda index, _: str(index))
+        found = self.bend("insights", found, account)
+        return paging.page(found, call, mark=by_position) | summary(call.params, len(found))
+
+
+def by_id(index: int, row: Row) -> str:
+    """Objects are named by their id in cursors."""
+    return str(row.get("id", index))
+
+
+def by_position(index: int, _row: Row) -> str:
+    """Report rows are named by their position in cursors."""
+    return str(index)
 
 
 def _inner_call(call: paging.Call, node: Node, wish: Wish) -> paging.Call:
@@ -196,7 +209,8 @@ def _seconds(value: Any) -> Any:
         return value
 
 
-def _summary(params: Mapping[str, str], total: int) -> dict[str, Any]:
+def summary(params: Mapping[str, str], total: int) -> dict[str, Any]:
+    """The `summary` of an edge when it was asked for."""
     asked = params.get("summary", "").strip()
     if asked in {"", "false", "0", "[]"}:
         return {}
@@ -216,6 +230,3 @@ def me(user: Mapping[str, Any], wishes: tuple[Wish, ...]) -> dict[str, Any]:
         if wish.name in user:
             out[wish.name] = user[wish.name]
     return out
-
-
-__all__ = ["EMPTY", "Graph", "GraphError", "me"]

@@ -104,18 +104,19 @@ def _breakdowns(params: Mapping[str, str]) -> tuple[str, ...]:
 Group = tuple[str, int, tuple[str, ...]]
 
 
-def rows(ask: Ask, account: Account, *, within: Node | None = None) -> list[dict[str, Any]]:
+def rows(
+    ask: Ask, account: Account, *, within: Node | None = None, most: int = MAX_ROWS
+) -> list[dict[str, Any]]:
     """Rows of a report in a stable order: by day, then by object, then by breakdown."""
-    ads = {node.id: node for node in account.nodes("ad")}
-    groups = _grouped(ask, account, ads, within)
-    objects = {n.id: n for kind in ("campaign", "adset", "ad") for n in account.nodes(kind)}
+    groups = _grouped(ask, account, within, most)
+    objects = {n.id: n for kind in LEVELS[1:] for n in account.nodes(kind)}
     found: list[dict[str, Any]] = []
     for (entity, piece, split), figures in sorted(
         groups.items(), key=lambda item: (item[0][1], item[0][0], item[0][2])
     ):
         if figures.is_zero():
             continue
-        row = _identity(entity, account, objects)
+        row = _identity(entity, account, objects, ask)
         row |= plain(figures, account.digits) | lists(figures, ask.windows, account.digits)
         first, last = ask.pieces[piece]
         row |= {"date_start": first.isoformat(), "date_stop": last.isoformat()}
@@ -125,19 +126,21 @@ def rows(ask: Ask, account: Account, *, within: Node | None = None) -> list[dict
     return [_shown(row, ask, account) for row in _sorted(found, ask.sort)]
 
 
-def _grouped(
-    ask: Ask, account: Account, ads: Mapping[str, Node], within: Node | None
-) -> dict[Group, Figures]:
+def _grouped(ask: Ask, account: Account, within: Node | None, most: int) -> dict[Group, Figures]:
     groups: dict[Group, Figures] = {}
+    # A report on a level above the object asked is summed from the object's own rows.
+    level = ask.level
+    if within is not None and LEVELS.index(within.kind) > LEVELS.index(level):
+        level = within.kind
     for piece, (first, last) in enumerate(ask.pieces):
-        for cell in account.cells(first, last):
-            ad = ads[cell.ad_id]
-            if within is not None and within.id not in {ad.id, *ad.up.values()}:
+        for cell in account.cells(first, last, level):
+            if within is not None and within.id not in cell.ids.values():
                 continue
-            entity = account.node.id if ask.level == "account" else ad.up.get(ask.level, ad.id)
+            above = ask.level != level
+            entity = cell.ids.get(ask.level, "") or account.node.id if above else cell.entity
             for split, figures in _splits(ask, cell):
                 groups.setdefault((entity, piece, split), Figures()).add(figures)
-        if len(groups) > MAX_ROWS:
+        if len(groups) > most:
             raise GraphError(
                 100,
                 "(#100) Too much data was requested in this query. Reduce the date range or "
@@ -154,15 +157,18 @@ def _splits(ask: Ask, cell: Cell) -> list[tuple[tuple[str, ...], Figures]]:
     return [((name,), part) for name, part in zip(PLATFORMS, parts, strict=True)]
 
 
-def _identity(entity: str, account: Account, objects: Mapping[str, Node]) -> dict[str, Any]:
+def _identity(
+    entity: str, account: Account, objects: Mapping[str, Node], ask: Ask
+) -> dict[str, Any]:
     """Names and ids from the object upwards, and the settings an ad reports."""
     values = account.node.values
     row: dict[str, Any] = {
         "account_id": values["account_id"],
         "account_name": values["name"],
-        "account_currency": account.currency,
         "attribution_setting": "7d_click_1d_view",
     }
+    if "account_currency" in ask.fields:
+        row["account_currency"] = account.currency
     node = objects.get(entity)
     if node is None:
         return row

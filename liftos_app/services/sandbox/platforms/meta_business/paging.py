@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -62,11 +62,10 @@ def page(
     call: Call,
     *,
     mark: Callable[[int, Any], str],
-    show: Callable[[Any], Any] = lambda row: row,
 ) -> dict[str, Any]:
-    """One page of rows. `mark` names a row in a cursor by position or by id; `show` renders it."""
+    """One page of rows. `mark` names a row in a cursor, by position or by id."""
     limit = call.limit
-    marks = [mark(i, row) for i, row in enumerate(rows)]
+    marks = _distinct(mark(i, row) for i, row in enumerate(rows))
     first = 0
     if call.params.get("after"):
         first = _position(marks, read_cursor(call.params["after"])) + 1
@@ -82,7 +81,17 @@ def page(
         paging["next"] = _link(call, after=cursors["after"])
     if first > 0:
         paging["previous"] = _link(call, before=cursors["before"])
-    return {"data": [show(row) for row in chosen], "paging": paging}
+    return {"data": list(chosen), "paging": paging}
+
+
+def _distinct(marks: Iterable[str]) -> list[str]:
+    """A row that arrives twice needs two cursors, or paging would never end."""
+    seen: dict[str, int] = {}
+    found = []
+    for text in marks:
+        seen[text] = seen.get(text, 0) + 1
+        found.append(text if seen[text] == 1 else f"{text}+{seen[text]}")
+    return found
 
 
 def _position(marks: Sequence[str], wanted: str) -> int:

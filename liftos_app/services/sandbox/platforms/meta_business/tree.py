@@ -1,4 +1,4 @@
-"""What an ad account holds, as Graph objects, and the delivery of its ads by day."""
+"""What an ad account holds, as Graph objects, and the delivery of its parts by day."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Delivery of one ad on one day."""
+    """Delivery of one object on one day. `ids` name it and what it belongs to, "" if unknown."""
 
-    ad_id: str
+    entity: str
+    ids: Mapping[str, str]
     day: dt.date
     figures: Figures
 
@@ -39,13 +40,23 @@ class Cell:
 class Account(Protocol):
     """One ad account. `digits` are the decimals of its currency."""
 
-    node: Node
-    currency: str
     digits: int
     today: dt.date
+
+    @property
+    def account_id(self) -> str:
+        """The digits without act_."""
+
+    @property
+    def node(self) -> Node:
+        """The account as a Graph object, without its currency."""
+
+    @property
+    def currency(self) -> str:
+        """ISO 4217 code, read only when shown."""
 
     def nodes(self, kind: str) -> Sequence[Node]:
         """All objects of a kind, deleted and archived ones too, in a stable order."""
 
-    def cells(self, first: dt.date, last: dt.date) -> Iterator[Cell]:
-        """Delivery between two days, both inclusive."""
+    def cells(self, first: dt.date, last: dt.date, level: str) -> Iterator[Cell]:
+        """Delivery on a level between two days, both inclusive."""

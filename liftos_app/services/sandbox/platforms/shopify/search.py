@@ -10,10 +10,12 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
-Node = Mapping[str, object]
+Node = Any
 Predicate = Callable[[Node], bool]
+DEFAULT = ""  # the field that words without a name are looked for in
 
 _TOKEN = re.compile(
     r"""\s*(?:
@@ -101,8 +103,15 @@ class _Parser:
                 positive, _ = self.term(name[1:], token.get("op") or "", _bare(token["value"]))
                 return (lambda node: not positive(node)), {}
             return self.term(name, token.get("op") or "", _bare(token["value"]))
-        text = _bare(token.get("quoted") or token.get("word") or token.get("rest") or "").lower()
-        return (lambda node: text in str(node.get("name") or node.get("title") or "").lower()), {}
+        return self.free_text(
+            _bare(token.get("quoted") or token.get("word") or token.get("rest") or "")
+        ), {}
+
+    def free_text(self, text: str) -> Predicate:
+        known = self.fields.get(DEFAULT)
+        if known is None:
+            return lambda _node: True
+        return lambda node: text.lower() in str(known.read(node) or "").lower()
 
     def term(self, name: str, op: str, value: str) -> tuple[Predicate, dict[str, Bounds]]:
         known = self.fields.get(name)

@@ -1,0 +1,191 @@
+"""One connection: its state and cause, streams, runs, log and settings."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from typing import Any, Final
+from uuid import UUID
+
+import reflex as rx
+
+from liftos_app.errors import Invalid, LiftOSError
+from liftos_app.services import connections
+from liftos_app.services.connections import SCHEDULE
+from liftos_app.services.context import App, Context, Principal
+from liftos_app.state.app import AppState, handler, perform, reach
+from liftos_app.state.connection_view import KINDS, View, view_of
+from liftos_app.state.connections import as_id
+from liftos_app.state.progress import Progress, of_run
+
+TABS: Final = ("streams", "runs", "log", "settings")
+
+
+class ConnectionState(AppState):
+    """The page at /connections/<id>. Tab, kind of log line and opened run are in the address."""
+
+    view: View = View()
+    tab: str = "streams"
+    kind: str = ""
+    loaded: bool = False
+    gone: str = ""
+    progress: Progress = Progress()
+    wrong: str = ""
+    busy: str = ""
+
+    @handler("connections.read")
+    async def load(self):
+        """Read the address, then the connection."""
+        given = self.router.url.query_parameters
+        tab = str(given.get("tab", ""))
+        self.tab = tab if tab in TABS else TABS[0]
+        kind = str(given.get("kind", ""))
+        self.kind = kind if kind in KINDS else ""
+        self.wrong, self.gone, self.busy = "", "", ""
+        try:
+            await self._refresh(run=str(given.get("run", ""))[:40], before=_number(given.get("before")))
+        except LiftOSError as error:
+            self.gone = error.sentence()
+        self.loaded = True
+
+    @handler("connections.read", background=True)
+    async def follow(self):
+        """While a run is under way, show it; afterwards show what it changed."""
+        was_active = False
+        for _ in range(7200):
+            async with self:
+                mine, asked = self._mine(), self.tab
+                run_id = self.view.active_run or (self.progress.run_id if was_active else "")
+                gone = bool(self.gone)
+            if gone or not mine:
+                return
+            if run_id:
+                found = await perform(self, of_run, UUID(run_id), self.view.zone)
+                async with self:
+                    self.progress = found
+                if was_active and not found.active:
+                    async with self:
+                        await self._refresh()
+                was_active = found.active
+            await asyncio.sleep(1 if run_id else 3)
+            if not run_id:
+                async with self:
+                    self.view.active_run = await perform(self, _active, mine)
+            del asked
+
+    @handler("syncs.run")
+    async def run_now(self):
+        """Ask for a sync."""
+        await perform(self, _run, self._mine(), write=True)
+        self._note("ok", "Sync requested.", more="It starts within seconds.")
+        await self._refresh()
+
+    @handler("syncs.run")
+    async def cancel(self):
+        """End the run that is under way."""
+        if self.view.active_run:
+            await perform(self, _cancel, UUID(self.view.active_run), write=True)
+            self._note("ok", "The sync stops after the window it is in.", more="What was loaded stays.")
+        await self._refresh()
+
+    @handler("connections.write")
+    async def pause(self):
+        """Pause or resume."""
+        paused = await perform(self, _toggle, self._mine(), write=True)
+        self._note("ok", "Paused. Data already loaded stays." if paused else "Scheduled syncs run again.")
+        await self._refresh()
+
+    @handler("syncs.run")
+    async def reread(self, form: dict[str, Any]):
+        """Read a range of days again."""
+        start, end = _day(str(form.get("start", ""))), _day(str(form.get("end", "")))
+        stream = str(form.get("stream", ""))
+        await perform(self, _reread, self._mine(), start, end, [stream] if stream else None, write=True)
+        self._note("ok", "The days are being read again.", more="Old rows stay readable until then.")
+        await self._refresh()
+
+    @handler("connections.write")
+    async def save(self, form: dict[str, Any]):
+        """Name, schedule and time zone."""
+        self.wrong = ""
+        try:
+            await perform(
+                self, _save, self._mine(), str(form.get("name", "")), str(form.get("schedule", SCHEDULE)),
+                str(form.get("zone", "")), write=True,
+            )
+        except Invalid as error:
+            self.wrong = error.sentence()
+            return
+        self._note("ok", "Settings saved.")
+        await self._refresh()
+
+    @handler("connections.delete")
+    async def delete(self, form: dict[str, Any]):
+        """Delete, after the name was typed."""
+        if str(form.get("confirm", "")).strip() != self.view.name:
+            self.wrong = "The name does not match. Type it exactly as shown."
+            return None
+        self.busy, self.wrong = "delete", ""
+        await reach(self, _delete, self._mine())
+        self._note("ok", f"{self.view.name} and its rows are deleted.")
+        return rx.redirect("/connections")
+
+    def _mine(self) -> UUID:
+        return as_id(self.router.url.path.rstrip("/").rsplit("/", 1)[-1])
+
+    async def _refresh(self, *, run: str = "", before: int | None = None) -> None:
+        self.view = await perform(self, view_of, self._mine(), kind=self.kind, run=run, before=before)
+        if self.view.opened_run:
+            self.progress = await perform(self, of_run, UUID(self.view.opened_run), self.view.zone)
+        elif not self.view.active_run:
+            self.progress = Progress()
+
+
+def _run(ctx: Context, connection_id: UUID) -> None:
+    connections.request_sync(ctx, connection_id)
+
+
+def _active(ctx: Context, connection_id: UUID) -> str:
+    row = connections.row_of(ctx, connections.get(ctx, connection_id))
+    return str(row.active_run_id or "")
+
+
+def _cancel(ctx: Context, run_id: UUID) -> None:
+    from liftos_app.services import sync
+
+    sync.cancel(ctx, run_id)
+
+
+def _toggle(ctx: Context, connection_id: UUID) -> bool:
+    if connections.get(ctx, connection_id).paused_at is None:
+        connections.pause(ctx, connection_id)
+        return True
+    connections.resume(ctx, connection_id)
+    return False
+
+
+def _reread(
+    ctx: Context, connection_id: UUID, start: dt.date, end: dt.date, streams: list[str] | None
+) -> None:
+    connections.request_sync(ctx, connection_id, streams=streams, start_day=start, end_day=end)
+
+
+def _save(ctx: Context, connection_id: UUID, name: str, schedule: str, zone: str) -> None:
+    connections.rename(ctx, connection_id, name)
+    connections.set_schedule(ctx, connection_id, schedule, zone=zone)
+
+
+def _delete(app: App, who: Principal, org_id: int, connection_id: UUID) -> None:
+    connections.disconnect(app, who, org_id, connection_id)
+
+
+def _day(text: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise Invalid("A day is missing.", why="Both days are needed.", fix="Choose both days.") from None
+
+
+def _number(value: Any) -> int | None:
+    text = str(value or "")
+    return int(text) if text.isdecimal() and len(text) < 16 else None

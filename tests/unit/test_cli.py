@@ -1,0 +1,112 @@
+"""The `liftos` command as an operator types it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def liftos(home: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    base = {k: v for k, v in os.environ.items() if k in {"PATH", "HOME", "LANG"}}
+    return subprocess.run(
+        [sys.executable, "-m", "liftos_app.cli", *words], cwd=ROOT, text=True, timeout=60,
+        capture_output=True, check=False,
+        env={**base, "PYTHONPATH": str(ROOT), "LIFTOS_HOME": str(home), **env},
+    )
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("PORT", "eighty"), ("PORT", "70000"), ("DEMO_MODE", "perhaps"), ("DATABASE_URL", "mysql://x"),
+    ("DATABASE_URL", "sqlite://"), ("REDIS_URL", "http://x"), ("LOG_LEVEL", "LOUD"),
+    ("JWT_SECRET_KEY", "short"), ("API_VAULT_MASTER_KEY", "your_secure_master_key"),
+    ("API_VAULT_MASTER_KEY", "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+    ("LIFTOS_PUBLIC_URL", "ftp://x"), ("LIFTOS_ADMIN_EMAIL", "nobody"),
+    ("LIFTOS_BASE_URL_SHOPIFY", "not an address"),
+])
+def test_an_invalid_value_stops_the_start_with_one_sentence_naming_the_variable(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    done = liftos(tmp_path, "serve", **{name: value})
+    assert done.returncode == 2
+    said = done.stderr.strip()
+    assert name in said or "LIFTOS_ADMIN_PASSWORD" in said
+    assert "Traceback" not in said
+    assert len(said.splitlines()) == 1
+
+
+def test_generated_secrets_are_private_said_once_and_kept(tmp_path: Path) -> None:
+    first = liftos(tmp_path, "migrate")
+    assert first.returncode == 0, first.stderr
+    assert "JWT_SECRET_KEY was not set" in first.stdout
+    keys = sorted((tmp_path / "keys").iterdir())
+    assert [k.name for k in keys] == ["api_vault_master_key", "jwt_secret_key"]
+    assert all(k.stat().st_mode & 0o777 == 0o600 for k in keys)
+    kept = [k.read_text() for k in keys]
+    assert not any(k.strip() in first.stdout + first.stderr for k in kept)
+    again = liftos(tmp_path, "migrate")
+    assert "was not set" not in again.stdout
+    assert [k.read_text() for k in keys] == kept
+
+
+def test_migrations_go_up_and_down_and_say_so(tmp_path: Path) -> None:
+    assert liftos(tmp_path, "migrate").returncode == 0
+    down = liftos(tmp_path, "migrate", "--to", "base")
+    assert down.returncode == 0, down.stderr
+    assert liftos(tmp_path, "migrate").returncode == 0
+
+
+def test_a_used_port_is_named_with_what_to_do(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = liftos(tmp_path, "serve", PORT=str(port))
+    assert done.returncode == 2
+    assert f"Port {port}" in done.stderr
+    assert "PORT" in done.stderr
+
+
+def test_doctor_finds_a_missing_schema_and_a_readable_key(tmp_path: Path) -> None:
+    before = liftos(tmp_path, "doctor")
+    assert before.returncode == 1
+    assert "Run: liftos migrate" in before.stdout
+    liftos(tmp_path, "migrate")
+    (tmp_path / "keys" / "jwt_secret_key").chmod(0o644)
+    after = liftos(tmp_path, "doctor")
+    assert "readable by others" in after.stdout
+    assert "Run: liftos migrate" not in after.stdout
+
+
+def test_doctor_names_a_wrong_vault_key(tmp_path: Path) -> None:
+    assert liftos(tmp_path, "migrate").returncode == 0
+    assert liftos(tmp_path, "doctor").returncode in (0, 1)
+    other = "k1:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="
+    key = (tmp_path / "keys" / "api_vault_master_key").read_text().strip()
+    liftos(tmp_path, "doctor", API_VAULT_MASTER_KEY=f"k1:{key}")
+    done = liftos(tmp_path, "doctor", API_VAULT_MASTER_KEY=other)
+    assert done.returncode == 1
+    assert "API_VAULT_MASTER_KEY" in done.stdout
+
+
+def test_the_first_administrator_can_be_made_and_only_once(tmp_path: Path) -> None:
+    words = ("admin", "create", "--email", "ada@example.com", "--password",
+             "a quiet harbour in winter", "--organization", "Larkspur")
+    first = liftos(tmp_path, *words)
+    assert first.returncode == 0, first.stderr
+    assert "ada@example.com can sign in" in first.stdout
+    second = liftos(tmp_path, *words)
+    assert second.returncode == 2
+    assert "Traceback" not in second.stderr
+
+
+def test_demo_is_refused_when_the_sandbox_is_off(tmp_path: Path) -> None:
+    done = liftos(tmp_path, "demo", DEMO_MODE="false")
+    assert done.returncode == 2
+    assert "DEMO_MODE" in done.stderr

@@ -1,0 +1,179 @@
+"""Migrations: from empty to newest and back, on both databases, without drift, all or nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.engine import make_url
+
+from liftos_app.config import ROOT
+from liftos_app.db import Database, metadata
+from liftos_app.errors import Conflict, Invalid, Unavailable
+from liftos_app.services import migrations
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A database without any table."""
+    if request.param == "sqlite":
+        database = Database(f"sqlite:///{tmp_path / 'empty.db'}")
+        yield database
+        database.close()
+        return
+    admin = create_engine(
+        request.getfixturevalue("postgres_server"), isolation_level="AUTOCOMMIT"
+    )
+    with admin.connect() as connection:
+        connection.execute(text("DROP DATABASE IF EXISTS liftos_migrations WITH (FORCE)"))
+        connection.execute(text("CREATE DATABASE liftos_migrations"))
+    url = make_url(str(admin.url.render_as_string(hide_password=False)))
+    database = Database(url.set(database="liftos_migrations").render_as_string(hide_password=False))
+    yield database
+    database.close()
+    with admin.connect() as connection:
+        connection.execute(text("DROP DATABASE liftos_migrations WITH (FORCE)"))
+    admin.dispose()
+
+
+def tables(database: Database) -> set[str]:
+    with database.engine.connect() as connection:
+        return set(inspect(connection).get_table_names())
+
+
+def test_an_empty_database_becomes_the_newest_without_drift(empty: Database) -> None:
+    assert migrations.current(empty) is None
+    assert migrations.migrate(empty)
+    assert migrations.current(empty) == migrations.newest()
+    assert tables(empty) == {t.name for t in metadata.sorted_tables} | {"alembic_version"}
+    assert migrations.drift(empty) == []
+
+
+def test_migrating_twice_does_nothing(empty: Database) -> None:
+    migrations.migrate(empty)
+    assert not migrations.migrate(empty)
+
+
+def test_downgrading_to_base_leaves_nothing_and_upgrading_again_works(empty: Database) -> None:
+    migrations.migrate(empty)
+    assert migrations.migrate(empty, "base")
+    assert tables(empty) == {"alembic_version"}
+    assert migrations.current(empty) is None
+    assert migrations.migrate(empty)
+    assert migrations.drift(empty) == []
+
+
+def test_every_revision_can_be_reached_one_by_one(empty: Database) -> None:
+    order, step = [], migrations.newest()
+    while step is not None:
+        order.insert(0, step)
+        step = migrations.revisions()[step]  # type: ignore[assignment]
+    for revision in order:
+        migrations.migrate(empty, revision)
+        assert migrations.current(empty) == revision
+    for revision in [*reversed(order[:-1]), "base"]:
+        migrations.migrate(empty, revision)
+
+
+def test_a_difference_between_tables_and_models_is_noticed(empty: Database) -> None:
+    migrations.migrate(empty)
+    with empty.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE organization ADD COLUMN surprise INTEGER"))
+        connection.execute(text("DROP INDEX ix_audit_entry_at"))
+    found = migrations.drift(empty)
+    assert any("surprise" in line for line in found)
+    assert any("ix_audit_entry_at" in line for line in found)
+
+
+def test_a_database_of_a_newer_version_is_left_alone(empty: Database) -> None:
+    migrations.migrate(empty)
+    with empty.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(Conflict) as caught:
+        migrations.migrate(empty)
+    assert "newer" in caught.value.what
+
+
+def test_an_unknown_goal_is_refused(empty: Database) -> None:
+    with pytest.raises(Invalid):
+        migrations.migrate(empty, "4711")
+    assert tables(empty) == set()
+
+
+def test_a_migration_that_fails_changes_nothing(
+    empty: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from alembic import command
+
+    upgrade = command.upgrade
+
+    def breaking(config: object, revision: str) -> None:
+        upgrade(config, revision)  # type: ignore[arg-type]
+        raise RuntimeError("power cut")
+
+    monkeypatch.setattr(command, "upgrade", breaking)
+    with pytest.raises(RuntimeError, match="power cut"):
+        migrations.migrate(empty)
+    assert tables(empty) == set()
+    monkeypatch.undo()
+    assert migrations.migrate(empty)
+
+
+def test_rows_and_references_survive_going_to_newest(empty: Database) -> None:
+    """SQLite copies a table to change it: that must not delete what points at it."""
+    migrations.migrate(empty)
+    with empty.engine.begin() as connection:
+        connection.execute(text(
+            "INSERT INTO organization (public_id, name, currency, time_zone, week_start, "
+            "revenue_basis, settings, created_at) VALUES "
+            "('0f8fad5bd9cb469fa16570867728950e', 'A', 'USD', 'UTC', 0, 'net_sales', '{}', "
+            "'2026-01-01 00:00:00')"
+        ))
+    if empty.is_sqlite:
+        with empty.engine.connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+    assert not migrations.migrate(empty)
+    with empty.engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM organization")).scalar() == 1
+
+
+def test_two_starts_at_once_migrate_once(empty: Database) -> None:
+    """Two processes, as two containers would be."""
+    script = (
+        "import sys; from liftos_app.db import Database; from liftos_app.services import migrations;"
+        "d = Database(sys.argv[1]); migrations.migrate(d); print(migrations.current(d)); d.close()"
+    )
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, empty.url], cwd=ROOT, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
+        )
+        for _ in range(2)
+    ]
+    results = [process.communicate(timeout=60) for process in started]
+    assert [out.strip() for out, _ in results] == [migrations.newest()] * 2, results
+    assert migrations.drift(empty) == []
+
+
+def test_a_database_that_does_not_answer_is_named() -> None:
+    database = Database("postgresql+psycopg://x:hush@127.0.0.1:1/none?connect_timeout=1")
+    with pytest.raises(Unavailable) as caught:
+        migrations.current(database)
+    assert "hush" not in caught.value.sentence()
+    database.close()
+
+
+def test_knowing_that_nothing_is_to_be_done_does_not_import_alembic(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'a.db'}")
+    migrations.migrate(database)
+    database.close()
+    script = (
+        "import sys; from liftos_app.db import Database; from liftos_app.services import migrations;"
+        "d = Database(sys.argv[1]); assert not migrations.migrate(d); d.close();"
+        "assert 'alembic' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script, database.url], cwd=ROOT, check=True, timeout=60)
