@@ -89,7 +89,8 @@ class Settings:
         """The exact origins a browser may come from."""
         if self.public_url_given:
             return (self.public_url,)
-        return tuple(f"http://{h}:{self.port}" for h in ("localhost", "127.0.0.1", "[::1]"))
+        port = "" if self.port == 80 else f":{self.port}"  # browsers leave the default port out
+        return tuple(f"http://{h}{port}" for h in ("localhost", "127.0.0.1", "[::1]"))
 
     def origin_for(self, host_header: str) -> str:
         """The allowed origin a request came to; any other Host gets the configured address."""
@@ -113,11 +114,11 @@ class Settings:
 def load(env: Mapping[str, str] | None = None, *, keep_secrets: bool = True) -> Settings:
     """Read and check the environment. Raises ConfigError."""
     env = os.environ if env is None else env
-    home = Path(env.get("LIFTOS_HOME") or ROOT / ".liftos").expanduser().resolve()
+    home = Path(env.get("LIFTOS_HOME", "").strip() or ROOT / ".liftos").expanduser().resolve()
     port = _port(env)
-    host = env.get("LIFTOS_HOST") or "127.0.0.1"
-    given = (env.get("LIFTOS_PUBLIC_URL") or "").rstrip("/")
-    public_url = _http_url("LIFTOS_PUBLIC_URL", given) if given else f"http://localhost:{port}"
+    host = env.get("LIFTOS_HOST", "").strip() or "127.0.0.1"
+    given = env.get("LIFTOS_PUBLIC_URL", "").strip()
+    public_url = _origin("LIFTOS_PUBLIC_URL", given or f"http://localhost:{port}")
     generated: list[str] = []
 
     def secret(name: str) -> str:
@@ -158,7 +159,7 @@ def load(env: Mapping[str, str] | None = None, *, keep_secrets: bool = True) -> 
 
 
 def parse_master_keys(text: str) -> tuple[MasterKey, ...]:
-    """`kid:key[,kid:key]`, or one bare key. A key is 32 bytes in base64 or hex, or a long random text."""
+    """`name:key[,name:key]` or bare keys; each 32 bytes in base64 or hex, or a long random text."""
     keys = []
     for index, part in enumerate(p.strip() for p in text.split(",") if p.strip()):
         kid, _, body = part.rpartition(":")
@@ -182,8 +183,8 @@ def _key_bytes(body: str) -> bytes:
         raw = bytes.fromhex(body)
     else:
         try:
-            raw = base64.b64decode(body.replace("-", "+").replace("_", "/") + "=" * (-len(body) % 4),
-                                   validate=True)
+            plain = body.replace("-", "+").replace("_", "/") + "=" * (-len(body) % 4)
+            raw = base64.b64decode(plain, validate=True)
         except (binascii.Error, ValueError):
             raw = None
     if raw is not None and len(raw) == 32:
@@ -209,19 +210,38 @@ def _check_strength(name: str, value: str) -> None:
 
 def _kept_secret(home: Path, name: str, generated: list[str], *, keep: bool) -> str:
     path = home / "keys" / name.lower()
-    if path.exists():
-        return path.read_text(encoding="utf-8").strip()
-    value = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
-    if keep:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:  # another start was quicker
+    try:
+        if path.exists():
             return path.read_text(encoding="utf-8").strip()
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            out.write(value + "\n")
+        value = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+        if keep and not _write_once(path, value + "\n"):  # another start was quicker
+            return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{name} is not set, and the one generated earlier cannot be kept in LIFTOS_HOME "
+            f"({type(error).__name__}). Give this user the folder, or set LIFTOS_HOME to another."
+        ) from error
+    if keep:
         generated.append(name)
     return value
+
+
+def _write_once(path: Path, text: str) -> bool:
+    """Write a private file whole or not at all. False when it exists already."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+        os.link(draft, path)
+    except FileExistsError:
+        return False
+    finally:
+        draft.unlink()
+    return True
 
 
 def _bool(env: Mapping[str, str], name: str, *, default: bool) -> bool:
@@ -237,7 +257,7 @@ def _bool(env: Mapping[str, str], name: str, *, default: bool) -> bool:
 
 def _port(env: Mapping[str, str]) -> int:
     text = env.get("PORT", "").strip() or "8000"
-    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
         raise ConfigError(f"PORT must be a number from 1 to 65535, not {text[:40]!r}.")
     return int(text)
 
@@ -250,16 +270,34 @@ def _log_level(env: Mapping[str, str]) -> str:
 
 
 def _http_url(name: str, text: str) -> str:
-    parts = urlsplit(text)
+    wrong = ConfigError(f"{name} must be an http or https address, not {text[:80]!r}.")
     try:
+        parts = urlsplit(text)
         bad_port = parts.port is not None and not 1 <= parts.port <= 65535
     except ValueError:
-        bad_port = True
-    if parts.scheme not in {"http", "https"} or not parts.hostname or bad_port:
-        raise ConfigError(f"{name} must be an http or https address, not {text[:80]!r}.")
+        raise wrong from None
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ConfigError(f"{name} must hold no user name, query or fragment.")
+    if parts.scheme not in {"http", "https"} or not parts.hostname or bad_port:
+        raise wrong
+    if re.search(r"[\s\x00-\x1f\\]", text):
+        raise wrong
     return text.rstrip("/")
+
+
+def _origin(name: str, text: str) -> str:
+    """An address as browsers write it in Origin: lower case, no path, no default port."""
+    parts = urlsplit(_http_url(name, text))
+    if parts.path:
+        raise ConfigError(f"{name} must hold no path: LiftOS lives at the root of its address.")
+    try:
+        host = (parts.hostname or "").encode("idna").decode()
+    except UnicodeError:
+        raise ConfigError(f"{name} must be an http or https address, not {text[:80]!r}.") from None
+    host = f"[{host}]" if ":" in host else host
+    default = {"http": 80, "https": 443}[parts.scheme]
+    port = f":{parts.port}" if parts.port and parts.port != default else ""
+    return f"{parts.scheme}://{host}{port}"
 
 
 def _platform_urls(env: Mapping[str, str]) -> dict[str, str]:
@@ -275,18 +313,27 @@ def _database_url(text: str, home: Path) -> str:
     if not text:
         return f"sqlite:///{home / 'liftos.db'}"
     scheme, sep, rest = text.partition("://")
-    family = scheme.split("+", 1)[0]
+    family = scheme.split("+", 1)[0].lower()
     if not sep or family not in {"sqlite", "postgresql", "postgres"}:
-        raise ConfigError(
-            "DATABASE_URL must start with sqlite:/// or postgresql://; "
-            f"it starts with {scheme[:20]!r}."
+        raise ConfigError(  # the value itself may hold a password: it is not repeated
+            "DATABASE_URL must start with sqlite:/// or postgresql://."
         )
     if family == "sqlite":
-        if rest in {"", "/"} or ":memory:" in rest:
+        path, _, options = rest.partition("?")
+        if path in {"", "/"} or ":memory:" in path or "mode=memory" in options:
             raise ConfigError(
                 "DATABASE_URL must name a file: an in-memory database loses everything."
             )
+        if not path.startswith("/"):
+            raise ConfigError("DATABASE_URL must have three slashes: sqlite:///path/to/liftos.db.")
         return f"sqlite://{rest}"
+    try:
+        _ = urlsplit(text).port
+    except ValueError:
+        raise ConfigError(
+            "DATABASE_URL cannot be read: it looks like "
+            "postgresql://user:password@host:5432/name, special characters written as %40."
+        ) from None
     return f"postgresql+psycopg://{rest}"
 
 

@@ -61,11 +61,16 @@ WINDOW = Window(
 )
 
 
+def _nothing(*_: Any) -> Any:
+    """No network here."""
+    return ()
+
+
 def _stream(name: str, lands: Lands, level: int = 0, **more: Any) -> Stream:
     more.setdefault("window", WINDOW)
     return Stream(
         name=name, title=name, grain="x", lands=lands, level=level, key=("entity_id", "day"),
-        read=lambda client, task: iter(()), **more,
+        read=_nothing, **more,
     )
 
 
@@ -74,17 +79,19 @@ def _platform(slug: str, name: str, category: Any, *streams: Stream) -> Platform
         slug=slug, name=name, category=category, tier=1, summary="", hosts={}, api_version="1",
         version_ends=None, auth=(), scopes=(), streams=streams, prerequisites=(),
         setup_minutes=(1, 2), needs_app=False, history="", latency="", role_needed="", docs_url="",
-        requests_per_minute=60, discover=lambda client: (), test=lambda client, account: "",
-        fault=lambda status, headers, body: None, authorize=lambda request, credential: None,
+        requests_per_minute=60, discover=_nothing, test=_nothing, fault=_nothing,
+        authorize=_nothing,
     )
 
 
 PLATFORMS = (
     _platform(
         "ads_one", "Ads One", "Ads",
-        _stream("campaign_daily", Lands.FACTS, Level.CAMPAIGN, required=("spend_micros", "impressions")),
+        _stream("campaign_daily", Lands.FACTS, Level.CAMPAIGN,
+                required=("spend_micros", "impressions")),
         _stream("ad_group_daily", Lands.FACTS, Level.AD_GROUP, sums_to="campaign_daily",
                 sums_except=("PERFORMANCE_MAX",)),
+        _stream("ad_daily", Lands.FACTS, Level.AD, sums_to="campaign_daily"),
         _stream("campaigns", Lands.ENTITIES, Level.CAMPAIGN, window=None, required=("name",)),
     ),
     _platform("ads_two", "Ads Two", "Ads",
@@ -250,7 +257,8 @@ class Facts:
 
     def run(
         self, connection_id: UUID, account: Account, stream: str, started: datetime, *,
-        minutes: float = 5, state: RunState = RunState.SUCCEEDED, cause: dict[str, Any] | None = None,
+        minutes: float = 5, state: RunState = RunState.SUCCEEDED,
+        cause: dict[str, Any] | None = None,
         trigger: str = "schedule",
     ) -> SyncRun:
         run = self.add(SyncRun(

@@ -18,8 +18,8 @@ from liftos_app.components import theme
 # draws the dashed grey line of a comparison period, "band" a quiet area.
 _PAINT = """
 const loPaint = (figure, template) => {
-  const series = template.layout.colorway;
-  const other = template.layout.font.color;
+  const series = template.layout.colorway.slice(0, -1);
+  const other = template.layout.colorway.at(-1);
   const data = (figure?.data ?? []).map((trace) => {
     const role = trace.meta?.role;
     const index = trace.meta?.color;

@@ -131,7 +131,7 @@ def _side(
         rx.el.div(
             rx.el.p(frame.org_name, class_name="lo-help lo-cut"),
             rx.cond(frame.demo, rx.el.div(badge(
-                "Demo data", kind="warn", icon_tag="flask-conical",
+                "Demo mode", kind="warn", icon_tag="flask-conical",
                 title="Sandbox platforms can be connected; their figures are invented."))),
             class_name="lo-org lo-stack-4",
         ),

@@ -14,7 +14,7 @@ LIGHT_OTHER, DARK_OTHER = "#8b8d98", "#777b84"
 
 
 def _template(
-    *, colours: tuple[str, ...], ink: str, quiet: str, grid: str, axis: str, panel: str,
+    *, colours: tuple[str, ...], other: str, ink: str, quiet: str, grid: str, axis: str, panel: str,
     sequential: list[str], diverging: list[str],
 ) -> dict[str, Any]:
     def scale(stops: list[str]) -> list[list[Any]]:
@@ -22,7 +22,7 @@ def _template(
 
     return {
         "layout": {
-            "colorway": list(colours),
+            "colorway": [*colours, other],
             "font": {"family": "Geist, system-ui, sans-serif", "size": 12, "color": quiet},
             "colorscale": {
                 "sequential": scale(sequential), "sequentialminus": scale(sequential[::-1]),
@@ -50,12 +50,12 @@ def _template(
 
 
 LIGHT = _template(
-    colours=LIGHT_SERIES, ink="#1c2024", quiet="#60646c", grid="#e8e8ec", axis="#cdced6",
+    colours=LIGHT_SERIES, other=LIGHT_OTHER, ink="#1c2024", quiet="#60646c", grid="#e8e8ec", axis="#cdced6",
     panel="#ffffff", sequential=["#edf2fe", "#8da4ef", "#1f2d5c"],
     diverging=["#ab410d", "#e8e8ec", "#3e63dd"],
 )
 DARK = _template(
-    colours=DARK_SERIES, ink="#edeef0", quiet="#b0b4ba", grid="#2e3135", axis="#43484e",
+    colours=DARK_SERIES, other=DARK_OTHER, ink="#edeef0", quiet="#b0b4ba", grid="#2e3135", axis="#43484e",
     panel="#212225", sequential=["#182449", "#3e63dd", "#d6e1ff"],
     diverging=["#c54a1f", "#2e3135", "#8da2fb"],
 )

@@ -27,7 +27,10 @@ def build_app(settings: Settings, *, migrate: bool = True, now: Clock = utc_now)
     With `migrate=False` a database at another revision is refused instead of changed.
     """
     kept = logs.protect(settings)
-    database = Database(settings.database_url)
+    try:
+        database = Database(settings.database_url)
+    except OSError as error:
+        raise _unusable(error) from error
     try:
         _prepare(database, migrate=migrate)
         vault = Vault(settings.master_keys)
@@ -76,14 +79,18 @@ def _prepare(database: Database, *, migrate: bool) -> None:
     except Conflict as error:
         raise ConfigError(f"DATABASE_URL: {error.sentence()}") from error
     except (Unavailable, DBAPIError, OSError) as error:
-        raise ConfigError(
-            f"DATABASE_URL names a database that cannot be used ({type(error).__name__}). "
-            "Check the address, the rights, and that the database is running."
-        ) from error
+        raise _unusable(error) from error
     if here != needed:
         raise ConfigError(
             f"The database is at revision {here or 'none'} and needs {needed}. Run: liftos migrate"
         )
+
+
+def _unusable(error: Exception) -> ConfigError:
+    return ConfigError(
+        f"DATABASE_URL names a database that cannot be used ({type(error).__name__}). "
+        "Check the address, the rights, and that the database is running."
+    )
 
 
 def _first_person(ctx: Context) -> None:

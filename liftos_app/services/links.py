@@ -28,6 +28,7 @@ from liftos_app.services.connectors.client import Client
 from liftos_app.services.connectors.pacing import Pacer
 from liftos_app.services.connectors.spec import AuthMethod, Platform, TokenSet
 from liftos_app.services.context import App, Context, Principal, job_principal, open_context
+from liftos_app.services.secret import Secret
 
 log = logging.getLogger(__name__)
 PREVIOUS: Final = "refresh_token_previous"
@@ -101,7 +102,8 @@ def open_trial(
     """A client with a credential as typed: nothing is read or written. Raises PlatformFault."""
     found = addresses.resolve(platform, app.settings, demo=demo, inputs=inputs)
     tokens = None
-    values: dict[str, Any] = dict(inputs)
+    hidden = {i.name for i in method.inputs if i.secret}
+    values: dict[str, Any] = {k: Secret(v) if k in hidden else v for k, v in inputs.items()}
     if method.kind == "client_credentials":
         tokens = grants.obtain(platform, method, found, values, now=app.now())
         values |= tokens.values()

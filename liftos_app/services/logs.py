@@ -20,25 +20,23 @@ MASK: Final = "[redacted]"
 LONGEST: Final = 20_000  # characters of one text; the rest is cut
 
 _WORDS: Final = (
-    r"(?:[a-z0-9_.-]*[_-])?"
-    r"(?:password|passwd|secret|token|api[_-]?key|apikey|authorization|cookie|credential|"
-    r"private[_-]?key|signature|hmac|assertion|verifier|csrf|sid)"
+    r"(?:password|passwd|secret|token|api[_-]?key|authorization|cookie|credential|"
+    r"private[_-]?key|signature|hmac|assertion|verifier|csrf|(?<![a-z])sid)(?:[_-]?(?:key|value))?"
 )
-_SECRET_FIELD: Final = re.compile(rf"(?:{_WORDS}|jwt|sealed|wrapped|pin|otp)", re.IGNORECASE)
-_HARMLESS_FIELD: Final = re.compile(
-    r"(?:token_type|tokens?_(?:used|left|issued)|secrets?_count|.*_hash|.*_hint)", re.IGNORECASE
-)
-# name=value and "name": "value", in URLs, headers, JSON and Python's repr alike.
+_SECRET_FIELD: Final = re.compile(rf"(?:.*{_WORDS}|jwt|sealed|wrapped|pin|otp)", re.IGNORECASE)
+# name=value and "name": "value": in URLs, headers, JSON, JSON inside of JSON, Python's repr. A
+# quoted value ends at a quote that something follows which can only stand outside of it.
 _ASSIGNED: Final = re.compile(
-    rf"""(?P<name>(?<![a-z0-9])(?:{_WORDS}))(?P<mid>["']?\s*(?::|=|%3D)\s*)"""
-    r"""(?P<value>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|(?:(?:Bearer|Basic|Token|Klaviyo-API-Key)\s+)?[^\s,;&"'}\])>]+)""",
+    rf"""(?P<before>{_WORDS}\\*["']?\s*(?::|=|%3D)\s*)"""
+    r"""(?P<value>\\*"[^\n]{0,4000}?"(?=[\s,}\]);&\\]|$)|\\*'[^\n]{0,4000}?'(?=[\s,}\]);&\\"]|$)"""
+    r"""|(?:(?:Bearer|Basic|Token|Klaviyo-API-Key)\s+)?[^\s,;&"'}\])>]+)""",
     re.IGNORECASE,
 )
 _IN_QUERY: Final = re.compile(
     r"(?P<before>[?&](?:code|state|key|sig|hmac|id_token|session|sid|nonce)=)[^&\s\"'<>]+",
     re.IGNORECASE,
 )
-_USER_INFO: Final = re.compile(r"(?P<before>[a-z][a-z0-9+.-]*://[^/\s:@]*:)[^@/\s]+(?=@)", re.I)
+_USER_INFO: Final = re.compile(r"(?P<before>://[^/\s:@]{0,200}:)[^@/\s]{1,500}(?=@)")
 _SHAPES: Final = re.compile(
     r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){1,3}"  # JWT
     r"|\b(?:Bearer|Basic|Klaviyo-API-Key)\s+[A-Za-z0-9._~+/=-]{8,}"
@@ -111,7 +109,7 @@ def redact(text: str) -> str:
 
 def redact_value(name: str, value: Any) -> Any:
     """A field of a log record, safe to write: masked by its name, or looked through."""
-    if _SECRET_FIELD.fullmatch(name) and not _HARMLESS_FIELD.fullmatch(name):
+    if _SECRET_FIELD.fullmatch(name):
         return MASK
     if isinstance(value, bool | int | float) or value is None:
         return value
@@ -168,7 +166,7 @@ class JsonLines(logging.Formatter):
 
 def _mask_value(found: re.Match[str]) -> str:
     value = found.group("value")
-    if value in {MASK, '""', "''", "None", "null"} or value.startswith((MASK, "Secret(")):
+    if value.strip("\\\"'") in {"", MASK, "None", "null"} or value.startswith((MASK, "Secret(")):
         return found.group(0)
-    quote = value[0] if value[0] in "\"'" else ""
-    return f"{found.group('name')}{found.group('mid')}{quote}{MASK}{quote}"
+    quote = '"' if '"' in value[:3] else "'" if "'" in value[:3] else ""
+    return f"{found.group('before')}{quote}{MASK}{quote}"

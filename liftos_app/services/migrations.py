@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, MetaData, inspect, text
 from sqlalchemy.exc import OperationalError
 
 from liftos_app.config import ROOT
@@ -102,7 +102,8 @@ def drift(database: Database) -> list[str]:
 
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        return [_line(change) for change in compare_metadata(context, metadata)]
+        differences = [_line(change) for change in compare_metadata(context, metadata)]
+        return differences + _key_differences(connection, metadata)
 
 
 def write_revision(database: Database, name: str, *, number: str) -> Path:
@@ -118,6 +119,20 @@ def write_revision(database: Database, name: str, *, number: str) -> Path:
     if one is None:
         raise RuntimeError("alembic wrote no revision")
     return Path(one.path)
+
+
+def _key_differences(connection: Connection, metadata: MetaData) -> list[str]:
+    """Primary keys that differ; alembic does not look at them."""
+    inspector = inspect(connection)
+    there = set(inspector.get_table_names())
+    found = []
+    for table in metadata.sorted_tables:
+        if table.name in there:
+            stored = inspector.get_pk_constraint(table.name)["constrained_columns"]
+            wanted = [column.name for column in table.primary_key.columns]
+            if stored != wanted:
+                found.append(f"primary key of {table.name}: {stored} instead of {wanted}")
+    return found
 
 
 def _is_ahead(here: str | None, goal: str | None) -> bool:

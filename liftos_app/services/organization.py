@@ -11,12 +11,10 @@ from liftos_app.errors import Invalid, Missing
 from liftos_app.models import Organization
 from liftos_app.services import audit, currencies
 from liftos_app.services.context import Context
+from liftos_app.services.metrics.definitions import BASIS_TITLES
 
 WEEK_STARTS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-REVENUE_BASES: Final = {
-    "net_sales": "Net sales: gross less discounts and returns",
-    "order_revenue": "Order revenue: what customers were charged, before refunds",
-}
+REVENUE_BASES: Final = {name: title.capitalize() for name, title in BASIS_TITLES.items()}
 _LONGEST_NAME: Final = 120
 
 

@@ -65,9 +65,7 @@ def bearer(
         home = org or organization
         who = make_principal(role, home)
         assert who.user_id is not None
-        token = tokens.access_token(
-            app, user_id=who.user_id, organization=home.public_id, epoch=1
-        )
+        token = tokens.access_token(app, user_id=who.user_id, organization=home.public_id, epoch=1)
         return {"Authorization": f"Bearer {token}"}
 
     return make
@@ -79,10 +77,21 @@ def ann(app: App, organization: Organization, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(passwords, "fits", lambda given, stored: given == stored)
     monkeypatch.setattr(passwords, "make_hash", lambda given: given)
     with app.db.write() as session:
-        user = User(email="ann@example.com", email_key="ann@example.com", name="Ann",
-                    password_hash=PASSWORD, created_at=app.now())
+        user = User(
+            email="ann@example.com",
+            email_key="ann@example.com",
+            name="Ann",
+            password_hash=PASSWORD,
+            created_at=app.now(),
+        )
         session.add(user)
         session.flush()
-        session.add(Membership(org_id=organization.id or 0, user_id=user.id, role=Role.MANAGER,
-                               created_at=app.now()))
+        session.add(
+            Membership(
+                org_id=organization.id or 0,
+                user_id=user.id,
+                role=Role.MANAGER,
+                created_at=app.now(),
+            )
+        )
     return user

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -27,7 +26,9 @@ ME = "/api/v1/health/services"  # any path that needs a member
 
 
 async def sign_in(client: httpx.AsyncClient, **more: str) -> dict[str, Any]:
-    answer = await client.post(TOKEN, json={"email": "ann@example.com", "password": PASSWORD, **more})
+    answer = await client.post(
+        TOKEN, json={"email": "ann@example.com", "password": PASSWORD, **more}
+    )
     assert answer.status_code == 200, answer.text
     body: dict[str, Any] = answer.json()
     return body
@@ -45,8 +46,15 @@ async def test_e_mail_and_password_give_tokens_that_open_the_api(
 ) -> None:
     answer = await client.post(TOKEN, json={"email": "ANN@example.com", "password": PASSWORD})
     body = answer.json()
-    assert set(body) == {"access_token", "token_type", "expires_in", "refresh_token",
-                         "refresh_expires_in", "organization_id", "scope"}
+    assert set(body) == {
+        "access_token",
+        "token_type",
+        "expires_in",
+        "refresh_token",
+        "refresh_expires_in",
+        "organization_id",
+        "scope",
+    }
     assert (body["token_type"], body["expires_in"]) == ("bearer", 900)
     assert body["organization_id"] == str(organization.public_id)
     assert answer.headers["cache-control"] == "no-store"
@@ -55,19 +63,29 @@ async def test_e_mail_and_password_give_tokens_that_open_the_api(
 
 
 async def test_the_oauth_password_form_works_too(client: httpx.AsyncClient, ann: User) -> None:
-    form = {"grant_type": "password", "username": "ann@example.com", "password": PASSWORD,
-            "scope": "", "client_id": "x"}
+    form = {
+        "grant_type": "password",
+        "username": "ann@example.com",
+        "password": PASSWORD,
+        "scope": "",
+        "client_id": "x",
+    }
     answer = await client.post(TOKEN, data=form)
     assert answer.status_code == 200
-    after = await client.post(REFRESH, data={"grant_type": "refresh_token",
-                                             "refresh_token": answer.json()["refresh_token"]})
+    after = await client.post(
+        REFRESH,
+        data={"grant_type": "refresh_token", "refresh_token": answer.json()["refresh_token"]},
+    )
     assert after.status_code == 200
 
 
-@pytest.mark.parametrize("given", [
-    {"email": "ann@example.com", "password": "wrong"},
-    {"email": "nobody@example.com", "password": PASSWORD},
-])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"email": "ann@example.com", "password": "wrong"},
+        {"email": "nobody@example.com", "password": PASSWORD},
+    ],
+)
 async def test_wrong_and_unknown_answer_alike(
     client: httpx.AsyncClient, ann: User, given: dict[str, str]
 ) -> None:
@@ -77,24 +95,36 @@ async def test_wrong_and_unknown_answer_alike(
     assert answer.headers["www-authenticate"] == "Bearer"
     assert body.pop("request_id")
     assert body == {
-        "type": "urn:liftos:problem:wrong_sign_in", "title": "Sign-in needed", "status": 401,
-        "code": "wrong_sign_in", "what": "E-mail and password do not belong together.",
+        "type": "urn:liftos:problem:wrong_sign_in",
+        "title": "Sign-in needed",
+        "status": 401,
+        "code": "wrong_sign_in",
+        "what": "E-mail and password do not belong together.",
         "why": "One of them is mistyped, or there is no such account.",
         "fix": "Check both and try again.",
         "detail": "E-mail and password do not belong together. One of them is mistyped, or there "
-                  "is no such account. Check both and try again.",
+        "is no such account. Check both and try again.",
     }
 
 
-@pytest.mark.parametrize(("body", "status", "code"), [
-    ({}, 422, "invalid"), ({"email": "a@b.example"}, 422, "invalid"),
-    ({"email": 1, "password": PASSWORD}, 422, "invalid"),
-    ({"email": "a@b.example", "password": ["x"]}, 422, "invalid"),
-    ({"email": "a@b.example", "password": PASSWORD, "is_admin": True}, 422, "invalid"),
-    ({"email": "a@b.example", "password": PASSWORD, "grant_type": "client_credentials"}, 422,
-     "invalid"),
-    ([], 422, "invalid"), ("text", 422, "invalid"), (7, 422, "invalid"),
-])
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({}, 422, "invalid"),
+        ({"email": "a@b.example"}, 422, "invalid"),
+        ({"email": 1, "password": PASSWORD}, 422, "invalid"),
+        ({"email": "a@b.example", "password": ["x"]}, 422, "invalid"),
+        ({"email": "a@b.example", "password": PASSWORD, "is_admin": True}, 422, "invalid"),
+        (
+            {"email": "a@b.example", "password": PASSWORD, "grant_type": "client_credentials"},
+            422,
+            "invalid",
+        ),
+        ([], 422, "invalid"),
+        ("text", 422, "invalid"),
+        (7, 422, "invalid"),
+    ],
+)
 async def test_a_body_that_does_not_fit_is_told_so_without_repeating_it(
     client: httpx.AsyncClient, ann: User, body: object, status: int, code: str
 ) -> None:
@@ -103,14 +133,17 @@ async def test_a_body_that_does_not_fit_is_told_so_without_repeating_it(
     assert PASSWORD not in answer.text
 
 
-@pytest.mark.parametrize(("content", "kind", "status", "code"), [
-    (b"{", "application/json", 400, "bad_request"),
-    (b"\xff\xfe", "application/json", 400, "bad_request"),
-    (b"[" * 50_000, "application/json", 400, "bad_request"),
-    (b"{}", "text/plain", 415, "unsupported_media_type"),
-    (b"<a/>", "application/xml", 415, "unsupported_media_type"),
-    (b"", "", 415, "unsupported_media_type"),
-])
+@pytest.mark.parametrize(
+    ("content", "kind", "status", "code"),
+    [
+        (b"{", "application/json", 400, "bad_request"),
+        (b"\xff\xfe", "application/json", 400, "bad_request"),
+        (b"[" * 50_000, "application/json", 400, "bad_request"),
+        (b"{}", "text/plain", 415, "unsupported_media_type"),
+        (b"<a/>", "application/xml", 415, "unsupported_media_type"),
+        (b"", "", 415, "unsupported_media_type"),
+    ],
+)
 async def test_a_body_of_another_kind_is_told_so(
     client: httpx.AsyncClient, content: bytes, kind: str, status: int, code: str
 ) -> None:
@@ -166,10 +199,20 @@ async def test_revoking_answers_the_same_for_known_and_unknown_tokens(
     assert answer.status_code == 401
 
 
-@pytest.mark.parametrize("header", [
-    "", "Bearer", "Bearer ", "Bearer x", "Bearer a.b.c", "Basic YTpi", "bearer x.y.z",
-    "Token abc", "Bearer " + "x" * 10_000,
-])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer x",
+        "Bearer a.b.c",
+        "Basic YTpi",
+        "bearer x.y.z",
+        "Token abc",
+        "Bearer " + "x" * 10_000,
+    ],
+)
 async def test_without_a_valid_bearer_token_nothing_opens(
     client: httpx.AsyncClient, header: str
 ) -> None:
@@ -201,8 +244,14 @@ async def test_the_organization_header_is_checked_against_membership(
     assert foreign.json()["detail"] == unknown.json()["detail"]
     assert (await ask("1; drop table")).status_code == 422
     with app.db.write() as session:
-        session.add(Membership(org_id=other_organization.id or 0, user_id=ann.id,
-                               role=Role.VIEWER, created_at=app.now()))
+        session.add(
+            Membership(
+                org_id=other_organization.id or 0,
+                user_id=ann.id,
+                role=Role.VIEWER,
+                created_at=app.now(),
+            )
+        )
     clock.advance(seconds=6)
     assert (await ask(str(other_organization.public_id))).status_code == 200
 
@@ -224,7 +273,9 @@ async def log_in(
     client: httpx.AsyncClient, headers: dict[str, str] | None = None, **form: str
 ) -> httpx.Response:
     values = {"email": "ann@example.com", "password": PASSWORD, **form}
-    return await client.post("/auth/login", data=values, headers=OWN if headers is None else headers)
+    return await client.post(
+        "/auth/login", data=values, headers=OWN if headers is None else headers
+    )
 
 
 async def test_signing_in_sets_one_strict_cookie_and_goes_on(
@@ -237,14 +288,15 @@ async def test_signing_in_sets_one_strict_cookie_and_goes_on(
     name, _, rest = cookie.partition("=")
     assert name == "liftos_sid"
     assert {p.strip().lower() for p in rest.split(";")[1:]} == {
-        "httponly", "max-age=86400", "path=/", "samesite=lax",
+        "httponly",
+        "max-age=86400",
+        "path=/",
+        "samesite=lax",
     }
     assert sessions.resolve(app, rest.split(";")[0]) is not None
 
 
-async def test_behind_https_the_cookie_is_secure_and_bound_to_the_host(
-    app: App, ann: User
-) -> None:
+async def test_behind_https_the_cookie_is_secure_and_bound_to_the_host(app: App, ann: User) -> None:
     settings = dataclasses.replace(
         app.settings, public_url="https://liftos.example.com", public_url_given=True
     )
@@ -268,13 +320,21 @@ async def test_a_failed_sign_in_goes_back_with_a_code_and_without_what_was_typed
     assert "set-cookie" not in answer.headers
 
 
-@pytest.mark.parametrize("headers", [
-    {}, {"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"},
-    {"Sec-Fetch-Site": "same-site", "Origin": BASE}, {"Sec-Fetch-Site": "none"},
-    {"Origin": "http://localhost:8001"}, {"Origin": "https://localhost:8000"},
-    {"Origin": "https://evil.example", "Sec-Fetch-Site": "same-origin"},
-    {"Origin": BASE + ".evil.example"},
-])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site", "Origin": BASE},
+        {"Sec-Fetch-Site": "none"},
+        {"Origin": "http://localhost:8001"},
+        {"Origin": "https://localhost:8000"},
+        {"Origin": "https://evil.example", "Sec-Fetch-Site": "same-origin"},
+        {"Origin": BASE + ".evil.example"},
+    ],
+)
 async def test_forms_of_other_pages_are_refused(
     client: httpx.AsyncClient, app: App, ann: User, headers: dict[str, str]
 ) -> None:
@@ -296,9 +356,7 @@ async def test_our_own_page_is_known_by_either_sign(
 async def test_another_web_page_cannot_sign_a_person_out(
     client: httpx.AsyncClient, app: App, ann: User
 ) -> None:
-    token = accounts.sign_in(
-        app, email=ann.email, password=PASSWORD, ip="", user_agent=""
-    ).token
+    token = accounts.sign_in(app, email=ann.email, password=PASSWORD, ip="", user_agent="").token
     cookie = {"Cookie": f"liftos_sid={token}"}
     await client.post("/auth/logout", headers={**cookie, "Origin": "https://evil.example"})
     assert sessions.resolve(app, token) is not None
@@ -308,9 +366,7 @@ async def test_signing_out_ends_the_session_and_clears_the_browser(
     client: httpx.AsyncClient, app: App, ann: User
 ) -> None:
     token = (await log_in(client)).cookies["liftos_sid"]
-    answer = await client.post(
-        "/auth/logout", headers={**OWN, "Cookie": f"liftos_sid={token}"}
-    )
+    answer = await client.post("/auth/logout", headers={**OWN, "Cookie": f"liftos_sid={token}"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/login")
     assert 'liftos_sid=""' in answer.headers["set-cookie"]
     assert answer.headers["clear-site-data"] == '"cache", "storage"'
@@ -322,28 +378,49 @@ async def test_a_new_sign_in_never_keeps_the_old_session_id(
 ) -> None:
     planted = "x" * 43
     answer = await client.post(
-        "/auth/login", data={"email": ann.email, "password": PASSWORD},
+        "/auth/login",
+        data={"email": ann.email, "password": PASSWORD},
         headers={**OWN, "Cookie": f"liftos_sid={planted}"},
     )
     first = answer.cookies["liftos_sid"]
     assert first != planted
     client.cookies.clear()
     again = await client.post(
-        "/auth/login", data={"email": ann.email, "password": PASSWORD},
+        "/auth/login",
+        data={"email": ann.email, "password": PASSWORD},
         headers={**OWN, "Cookie": f"liftos_sid={first}"},
     )
     assert again.cookies["liftos_sid"] != first
     assert sessions.resolve(app, first) is None
 
 
-@pytest.mark.parametrize(("text", "path"), [
-    ("/", "/"), ("/connections/new?step=2&x=%20", "/connections/new?step=2&x=%20"), ("", ""),
-    ("//evil.example", ""), ("/\\evil.example", ""), ("https://evil.example", ""),
-    ("javascript:alert(1)", ""), ("/a\\b", ""), ("/a\nb", ""), ("/a b", ""), ("\\/evil", ""),
-    ("/%2f%2fevil.example", ""), ("/%5cevil.example", ""),
-    ("/auth/logout", ""), ("/api/v1/health", ""), ("/" + "x" * 600, ""), ("connections", ""),
-    (" /x", ""), ("/\t/evil.example", ""), ("///evil.example", ""), ("/%2Fevil.example", ""), ("/x%0d%0aSet-Cookie:a", ""),
-])
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("/", "/"),
+        ("/connections/new?step=2&x=%20", "/connections/new?step=2&x=%20"),
+        ("", ""),
+        ("//evil.example", ""),
+        ("/\\evil.example", ""),
+        ("https://evil.example", ""),
+        ("javascript:alert(1)", ""),
+        ("/a\\b", ""),
+        ("/a\nb", ""),
+        ("/a b", ""),
+        ("\\/evil", ""),
+        ("/%2f%2fevil.example", ""),
+        ("/%5cevil.example", ""),
+        ("/auth/logout", ""),
+        ("/api/v1/health", ""),
+        ("/" + "x" * 600, ""),
+        ("connections", ""),
+        (" /x", ""),
+        ("/\t/evil.example", ""),
+        ("///evil.example", ""),
+        ("/%2Fevil.example", ""),
+        ("/x%0d%0aSet-Cookie:a", ""),
+    ],
+)
 def test_going_on_stays_on_our_own_pages(text: str, path: str) -> None:
     assert local_path(text) == path
 
@@ -351,8 +428,12 @@ def test_going_on_stays_on_our_own_pages(text: str, path: str) -> None:
 async def test_the_first_run_makes_the_administrator_and_signs_them_in(
     client: httpx.AsyncClient, app: App
 ) -> None:
-    form = {"email": "ann@example.com", "password": PASSWORD, "organization": "Larkspur Home",
-            "name": "Ann"}
+    form = {
+        "email": "ann@example.com",
+        "password": PASSWORD,
+        "organization": "Larkspur Home",
+        "name": "Ann",
+    }
     answer = await client.post("/auth/setup", data=form, headers=OWN)
     assert (answer.status_code, answer.headers["location"]) == (303, "/welcome")
     found = sessions.resolve(app, answer.cookies["liftos_sid"])
@@ -365,12 +446,15 @@ async def test_the_first_run_makes_the_administrator_and_signs_them_in(
         assert PASSWORD not in repr([e.model_dump() for e in session.exec(select(AuditEntry))])
 
 
-@pytest.mark.parametrize(("change", "location"), [
-    ({"password": "short"}, "/setup?error=password_short&field=password"),
-    ({"password": "passwordpassword"}, "/setup?error=password_about_you&field=password"),
-    ({"email": "no"}, "/setup?error=invalid&field=email"),
-    ({"organization": ""}, "/setup?error=invalid&field=organization"),
-])
+@pytest.mark.parametrize(
+    ("change", "location"),
+    [
+        ({"password": "short"}, "/setup?error=password_short&field=password"),
+        ({"password": "passwordpassword"}, "/setup?error=password_about_you&field=password"),
+        ({"email": "no"}, "/setup?error=invalid&field=email"),
+        ({"organization": ""}, "/setup?error=invalid&field=organization"),
+    ],
+)
 async def test_wrong_input_at_the_first_run_names_its_field(
     client: httpx.AsyncClient, change: dict[str, str], location: str
 ) -> None:
@@ -380,7 +464,7 @@ async def test_wrong_input_at_the_first_run_names_its_field(
 
 
 async def test_a_form_address_opened_like_a_page_leads_to_the_page(
-    client: httpx.AsyncClient
+    client: httpx.AsyncClient,
 ) -> None:
     for path in ("/auth/login", "/auth/setup", "/auth/anything"):
         answer = await client.get(path)

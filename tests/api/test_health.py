@@ -83,19 +83,30 @@ async def test_the_scheduler_is_judged_by_its_last_tick(
 
 
 async def test_connections_are_counted_for_ones_own_organization(
-    client: httpx.AsyncClient, app: App, bearer: Bearer, organization: Organization,
+    client: httpx.AsyncClient,
+    app: App,
+    bearer: Bearer,
+    organization: Organization,
     other_organization: Organization,
 ) -> None:
     cause = {"what": "The token expired.", "fix": "Authorise again."}
     with app.db.write() as session:
-        for org, status in ((organization, ConnectionStatus.HEALTHY),
-                            (organization, ConnectionStatus.NEEDS_REAUTH),
-                            (other_organization, ConnectionStatus.FAILING)):
-            session.add(Connection(
-                org_id=org.id or 0, platform="klaviyo", name=f"of {org.name}", status=status,
-                cause=cause if status is ConnectionStatus.NEEDS_REAUTH else None,
-                created_at=app.now(), updated_at=app.now(),
-            ))
+        for org, status in (
+            (organization, ConnectionStatus.HEALTHY),
+            (organization, ConnectionStatus.NEEDS_REAUTH),
+            (other_organization, ConnectionStatus.FAILING),
+        ):
+            session.add(
+                Connection(
+                    org_id=org.id or 0,
+                    platform="klaviyo",
+                    name=f"of {org.name}",
+                    status=status,
+                    cause=cause if status is ConnectionStatus.NEEDS_REAUTH else None,
+                    created_at=app.now(),
+                    updated_at=app.now(),
+                )
+            )
     body = (await client.get("/api/v1/health/connections", headers=bearer(Role.VIEWER))).json()
     assert {c["name"] for c in body["connections"]} == {f"of {organization.name}"}
     assert (body["counts"]["healthy"], body["counts"]["failing"]) == (1, 0)

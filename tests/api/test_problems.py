@@ -85,8 +85,14 @@ async def test_each_kind_has_its_status_and_code(
     probe: httpx.AsyncClient, failing: Failing, kind: str
 ) -> None:
     make, status, code = KINDS[kind]
-    failing.error = make("It did not work.", why="The wire is cut.", fix="Mend it.",
-                         token=SECRET, internal={"path": "/srv/x"}, field="shop")
+    failing.error = make(
+        "It did not work.",
+        why="The wire is cut.",
+        fix="Mend it.",
+        token=SECRET,
+        internal={"path": "/srv/x"},
+        field="shop",
+    )
     async with probe as client:
         answer = await client.get("/fail")
     body = answer.json()
@@ -95,7 +101,9 @@ async def test_each_kind_has_its_status_and_code(
     assert body["type"] == f"urn:liftos:problem:{code}"
     assert body["title"] == problems.TITLES[status]
     assert (body["what"], body["why"], body["fix"]) == (
-        "It did not work.", "The wire is cut.", "Mend it.",
+        "It did not work.",
+        "The wire is cut.",
+        "Mend it.",
     )
     assert body["detail"] == "It did not work. The wire is cut. Mend it."
     assert body["field"] == "shop"
@@ -128,18 +136,29 @@ async def test_platform_faults_name_cause_owner_and_the_platforms_own_id(
     async with probe as client:
         body = (await client.get("/fail")).json()
     assert (body["cause"], body["owner"], body["platform_request_id"]) == (
-        "bad_configuration", "you", "abc-123",
+        "bad_configuration",
+        "you",
+        "abc-123",
     )
     assert body["request_id"] != "abc-123"
 
 
-@pytest.mark.parametrize("error", [
-    RuntimeError(f"secret is {SECRET}"),
-    OperationalError("SELECT x FROM secret_table", {"p": SECRET}, Exception("disk at /srv/db")),
-    KeyError(SECRET), AssertionError(), RecursionError("deep"), MemoryError(),
-], ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError(f"secret is {SECRET}"),
+        OperationalError("SELECT x FROM secret_table", {"p": SECRET}, Exception("disk at /srv/db")),
+        KeyError(SECRET),
+        AssertionError(),
+        RecursionError("deep"),
+        MemoryError(),
+    ],
+    ids=lambda e: type(e).__name__,
+)
 async def test_an_unknown_failure_gives_a_reference_that_stands_in_the_log(
-    probe: httpx.AsyncClient, failing: Failing, caplog: pytest.LogCaptureFixture,
+    probe: httpx.AsyncClient,
+    failing: Failing,
+    caplog: pytest.LogCaptureFixture,
     error: BaseException,
 ) -> None:
     failing.error = error
@@ -173,11 +192,18 @@ async def test_the_trace_in_the_log_is_masked(
     assert "\n" not in line
 
 
-@pytest.mark.parametrize(("query", "body", "field"), [
-    ("", {"name": SECRET}, "name"), ("", {}, "name"), ("", {"name": "a", "day": "x"}, "day"),
-    ("", {"name": "a", "day": 32}, "day"), ("", {"name": "a", "role": SECRET}, "role"),
-    ("?number=0", {"name": "a"}, "number"), (f"?number={SECRET}", {"name": "a"}, "number"),
-])
+@pytest.mark.parametrize(
+    ("query", "body", "field"),
+    [
+        ("", {"name": SECRET}, "name"),
+        ("", {}, "name"),
+        ("", {"name": "a", "day": "x"}, "day"),
+        ("", {"name": "a", "day": 32}, "day"),
+        ("", {"name": "a", "role": SECRET}, "role"),
+        ("?number=0", {"name": "a"}, "number"),
+        (f"?number={SECRET}", {"name": "a"}, "number"),
+    ],
+)
 async def test_inputs_that_do_not_fit_are_named_and_never_repeated(
     probe: httpx.AsyncClient, query: str, body: dict[str, Any], field: str
 ) -> None:
@@ -207,15 +233,23 @@ async def test_a_body_that_is_no_json_is_told_so(probe: httpx.AsyncClient) -> No
 # -- the whole application -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("method", "path", "status", "allow"), [
-    ("GET", "/api/v1/nothing", 404, None), ("GET", "/api", 200, None),
-    ("GET", "/api/", 404, None), ("GET", "/api/v2/health", 404, None),
-    ("POST", "/api/v1/health", 405, "GET"), ("GET", "/api/v1/auth/token", 405, "POST"),
-    ("DELETE", "/api/v1/platform-connections/platforms", 405, "GET"),
-    ("PATCH", "/api/v1/platform-connections/connections", 405, "GET, POST"),
-    ("TRACE", "/api/v1/health", 405, "GET"), ("PUT", "/api/v1/x/y/z", 404, None),
-    ("GET", "/api/v1/health/", 404, None), ("GET", "/api/v1/%2e%2e/health", 404, None),
-])
+@pytest.mark.parametrize(
+    ("method", "path", "status", "allow"),
+    [
+        ("GET", "/api/v1/nothing", 404, None),
+        ("GET", "/api", 200, None),
+        ("GET", "/api/", 404, None),
+        ("GET", "/api/v2/health", 404, None),
+        ("POST", "/api/v1/health", 405, "GET"),
+        ("GET", "/api/v1/auth/token", 405, "POST"),
+        ("DELETE", "/api/v1/platform-connections/platforms", 405, "GET"),
+        ("PATCH", "/api/v1/platform-connections/connections", 405, "GET, POST"),
+        ("TRACE", "/api/v1/health", 405, "GET"),
+        ("PUT", "/api/v1/x/y/z", 404, None),
+        ("GET", "/api/v1/health/", 404, None),
+        ("GET", "/api/v1/%2e%2e/health", 404, None),
+    ],
+)
 async def test_unknown_paths_and_wrong_methods_are_answered_in_json(
     client: httpx.AsyncClient, method: str, path: str, status: int, allow: str | None
 ) -> None:
@@ -233,7 +267,7 @@ async def test_what_is_not_ours_goes_to_the_page_server(client: httpx.AsyncClien
 
 
 async def test_the_document_lists_every_operation_with_its_problems(
-    client: httpx.AsyncClient
+    client: httpx.AsyncClient,
 ) -> None:
     document = (await client.get("/api/v1/openapi.json")).json()
     assert document["openapi"].startswith("3.1")
@@ -252,7 +286,7 @@ async def test_the_document_lists_every_operation_with_its_problems(
 
 
 async def test_the_documentation_page_needs_no_script_and_no_other_host(
-    client: httpx.AsyncClient
+    client: httpx.AsyncClient,
 ) -> None:
     answer = await client.get("/api/v1/docs")
     assert answer.headers["content-type"].startswith("text/html")

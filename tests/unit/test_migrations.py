@@ -25,9 +25,7 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
         yield database
         database.close()
         return
-    admin = create_engine(
-        request.getfixturevalue("postgres_server"), isolation_level="AUTOCOMMIT"
-    )
+    admin = create_engine(request.getfixturevalue("postgres_server"), isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.execute(text("DROP DATABASE IF EXISTS liftos_migrations WITH (FORCE)"))
         connection.execute(text("CREATE DATABASE liftos_migrations"))
@@ -127,12 +125,14 @@ def test_rows_and_references_survive_going_to_newest(empty: Database) -> None:
     """SQLite copies a table to change it: that must not delete what points at it."""
     migrations.migrate(empty)
     with empty.engine.begin() as connection:
-        connection.execute(text(
-            "INSERT INTO organization (public_id, name, currency, time_zone, week_start, "
-            "revenue_basis, settings, created_at) VALUES "
-            "('0f8fad5bd9cb469fa16570867728950e', 'A', 'USD', 'UTC', 0, 'net_sales', '{}', "
-            "'2026-01-01 00:00:00')"
-        ))
+        connection.execute(
+            text(
+                "INSERT INTO organization (public_id, name, currency, time_zone, week_start, "
+                "revenue_basis, settings, created_at) VALUES "
+                "('0f8fad5bd9cb469fa16570867728950e', 'A', 'USD', 'UTC', 0, 'net_sales', '{}', "
+                "'2026-01-01 00:00:00')"
+            )
+        )
     if empty.is_sqlite:
         with empty.engine.connect() as connection:
             assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
@@ -144,13 +144,17 @@ def test_rows_and_references_survive_going_to_newest(empty: Database) -> None:
 def test_two_starts_at_once_migrate_once(empty: Database) -> None:
     """Two processes, as two containers would be."""
     script = (
-        "import sys; from liftos_app.db import Database; from liftos_app.services import migrations;"
+        "import sys; from liftos_app.db import Database; "
+        "from liftos_app.services import migrations; "
         "d = Database(sys.argv[1]); migrations.migrate(d); print(migrations.current(d)); d.close()"
     )
     started = [
         subprocess.Popen(
-            [sys.executable, "-c", script, empty.url], cwd=ROOT, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True,
+            [sys.executable, "-c", script, empty.url],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         for _ in range(2)
     ]
@@ -172,7 +176,8 @@ def test_knowing_that_nothing_is_to_be_done_does_not_import_alembic(tmp_path: Pa
     migrations.migrate(database)
     database.close()
     script = (
-        "import sys; from liftos_app.db import Database; from liftos_app.services import migrations;"
+        "import sys; from liftos_app.db import Database; "
+        "from liftos_app.services import migrations; "
         "d = Database(sys.argv[1]); assert not migrations.migrate(d); d.close();"
         "assert 'alembic' not in sys.modules"
     )

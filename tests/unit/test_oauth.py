@@ -269,3 +269,46 @@ def test_the_consent_page_is_never_left_for_a_foreign_host(bench: Bench) -> None
         demo.walk_consent(
             begun.url, return_to="http://localhost:1/somewhere/else", reach="http://127.0.0.1:1"
         )
+
+
+def test_l79_no_secret_reaches_the_database_the_logs_or_an_error(
+    bench: Bench, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    import logging
+
+    from liftos_app.db import metadata
+    from liftos_app.services import links
+    from liftos_app.services.logs import RedactionFilter
+
+    caplog.set_level(logging.DEBUG)
+    caplog.handler.addFilter(RedactionFilter())
+    said: list[str] = []
+    connection_id = bench.draft()
+    begun, params = bench.consent(connection_id)
+    bench.finish(params)
+    connections.after_sign_in(bench.app, bench.who, bench.org_id, connection_id)
+    for age in (2, 2):
+        clock.advance(hours=age)
+        try:
+            with links.open_client(
+                bench.app, bench.org_id, connection_id, purpose="test"
+            ) as client:
+                client.get("/accounts")
+        except LiftOSError as error:
+            said.append(repr((error.sentence(), error.facts)))
+        bench.world.refresh = dict.fromkeys(bench.world.refresh, False)
+    assert said
+    _, second = bench.consent(connection_id)
+    with pytest.raises(LiftOSError) as caught:
+        bench.finish({**second, "code": "code_planted_canary"})
+    said.append(repr((caught.value.sentence(), caught.value.facts)))
+    with bench.app.db.read() as session:
+        rows = "".join(
+            repr(session.connection().execute(t.select()).all()) for t in metadata.sorted_tables
+        )
+    canaries = [
+        *bench.world.access, *bench.world.refresh, CLIENT["client_secret"], params["code"],
+        params["state"], query_of(begun.url)["state"], "code_planted_canary",
+    ]
+    everything = rows + caplog.text + "".join(said)
+    assert [c for c in canaries if c in everything] == []

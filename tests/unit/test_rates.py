@@ -19,7 +19,10 @@ from liftos_app.services.context import App, job_principal
 from tests.facts_builder import Facts, d, facts, platforms  # noqa: F401
 
 Open = Callable[..., Any]
-HEAD = "KEY,FREQ,CURRENCY,CURRENCY_DENOM,EXR_TYPE,EXR_SUFFIX,TIME_PERIOD,OBS_VALUE,OBS_STATUS,TITLE\n"
+HEAD = (
+    "KEY,FREQ,CURRENCY,CURRENCY_DENOM,EXR_TYPE,EXR_SUFFIX,TIME_PERIOD,OBS_VALUE,OBS_STATUS,"
+    "TITLE\n"
+)
 
 
 class Bank:
@@ -35,7 +38,7 @@ class Bank:
         bank = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # noqa: N802
+            def do_GET(self) -> None:
                 status, body = bank.reply(self.path)
                 data = body.encode()
                 self.send_response(status)
@@ -99,7 +102,8 @@ def test_rates_are_stored_as_the_bank_publishes_them(
         ("USD", "EUR", "2026-11-20"): (1_090_100, "ecb_sandbox"),
         ("GBP", "EUR", "2026-11-20"): (834_900, "ecb_sandbox"),
     }
-    assert bank.asked[0].startswith("/service/data/EXR/D.GBP.EUR.SP00.A?format=csvdata&startPeriod=")
+    start = "/service/data/EXR/D.GBP.EUR.SP00.A?format=csvdata&startPeriod="
+    assert bank.asked[0].startswith(start)
 
 
 def test_a_second_refresh_changes_nothing_and_asks_only_for_the_last_days(
@@ -140,7 +144,8 @@ def test_a_currency_the_bank_does_not_publish_is_named(
 
 @pytest.mark.parametrize(
     "answer",
-    [(500, "oops"), (200, "<html>sign in</html>"), (302, ""), (200, HEAD + "k,D,USD,EUR,S,A,2026-11-19,abc,A,t"),
+    [(500, "oops"), (200, "<html>sign in</html>"), (302, ""),
+     (200, HEAD + "k,D,USD,EUR,S,A,2026-11-19,abc,A,t"),
      (200, HEAD + "k,D,USD,EUR,S,A,2026-13-45,1.1,A,t")],
 )
 def test_a_wrong_answer_stores_nothing_and_says_what_to_do(

@@ -294,12 +294,13 @@ def judge(platform: Platform, raw: wire.Raw) -> tuple[Any, PlatformFault | None]
             data = raw.json()
         except (ValueError, RecursionError):
             readable = False
-    wrong = platform.fault(raw.status, raw.headers, data)
+    firewall = raw.looks_like_page and (raw.status == 403 or raw.status >= 500)
+    wrong = None if firewall else platform.fault(raw.status, raw.headers, data)
     if wrong is not None:
         return data, wrong
     if 300 <= raw.status < 400:
         return data, faults.redirected(platform.name, raw.status)
-    if raw.looks_like_page:
+    if raw.looks_like_page and (firewall or raw.status < 400):
         return data, faults.web_page(platform.name, raw.status)
     if raw.status >= 400:
         return data, faults.by_status(platform.name, raw.status, raw.headers, _words(data))

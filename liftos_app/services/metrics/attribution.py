@@ -31,5 +31,9 @@ def name(setting: int) -> str:
 
 def words(setting: int) -> str:
     """A setting as people read it."""
-    key = name(setting)
+    return words_of(name(setting))
+
+
+def words_of(key: str) -> str:
+    """A setting's name as people read it."""
     return _WORDS.get(key, key.replace("_", " "))

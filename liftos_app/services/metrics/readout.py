@@ -13,7 +13,7 @@ from liftos_app.services.metrics.values import WORDS, Delta, Freshness, Passport
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change in words: `+6.1%` or `+0.12 (+2.5%)`, its direction, and whether that is good."""
+    """A change in words: `+6.1%`, for ratios `+0.12`, for shares `+1.2 pts`, its direction, and whether that is good."""
 
     text: str
     direction: str  # up, down, flat, none
@@ -92,7 +92,7 @@ def _change_text(delta: Delta) -> str:
     if unit is Unit.SHARE:
         return fmt.points(delta.points)
     if unit is Unit.RATIO and delta.base.amount is not None and delta.previous.amount is not None:
-        return fmt.signed(fmt.ratio(delta.base.amount - delta.previous.amount)) + f" ({percent})"
+        return fmt.signed(fmt.ratio(delta.base.amount - delta.previous.amount))
     return percent
 
 

@@ -117,9 +117,9 @@ def test_every_metric_answers_with_its_unit(shop: Facts, open_ctx: Open) -> None
      ("order_revenue", "385", "162.5")],
 )
 def test_the_revenue_basis_drives_revenue_and_aov(
-    shop: Facts, open_ctx: Open, app: App, basis: str, revenue: str, aov: str
+    shop: Facts, open_ctx: Open, basis: str, revenue: str, aov: str
 ) -> None:
-    with app.db.write() as session:
+    with shop.app.db.write() as session:
         session.get_one(Organization, shop.org.id).revenue_basis = basis
     found = values(open_ctx, "revenue", "aov")
     assert found == {"revenue": Decimal(revenue), "aov": Decimal(aov)}

@@ -174,6 +174,23 @@ def test_kinds_without_rows_below_are_not_expected(clean: Clean, open_ctx: Open)
     assert failing(evaluate(open_ctx)) == set()
 
 
+def test_ads_are_held_against_campaigns_through_their_ad_groups(
+    facts: Facts, open_ctx: Open
+) -> None:
+    account = facts.source("ads_one", streams=("campaign_daily", "ad_daily"))
+    for stream in ("campaign_daily", "ad_daily"):
+        facts.cover(account, stream, "10-01", "11-22")
+    for campaign, group in (("c1", "g1"), ("c2", "g2")):
+        facts.entity(account, group, Level.AD_GROUP, parent=campaign)
+        facts.ads(account, "11-10", campaign=campaign, spend="1", impressions=9, clicks=0,
+                  conversions="0", value="0")
+    facts.ads(account, "11-10", campaign="a1", level=Level.AD, parent="g1", spend="1",
+              impressions=9, clicks=0)
+    finding = of(evaluate(open_ctx), "entity_coverage")
+    assert (finding.numerator, finding.denominator) == (1, 2)
+    assert finding.evidence["missing"] == [["c2", "2026-11-10"]]
+
+
 def test_an_empty_required_value_is_found(clean: Clean, open_ctx: Open) -> None:
     clean.facts.ads(clean.ads, "11-12", campaign="c1", spend="1", impressions=None)
     clean.facts.ads(clean.ads, "11-12", campaign="g1", level=Level.AD_GROUP, parent="c1", spend="1")

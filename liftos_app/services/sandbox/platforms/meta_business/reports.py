@@ -17,7 +17,8 @@ from liftos_app.services.sandbox.platforms.meta_business.expand import Wish
 
 # What successive polls see. The third is 100 % and not yet done: its pages would be partial.
 _STAGES = (("Job Not Started", 0), ("Job Started", 5), ("Job Running", 45), ("Job Running", 100))
-MAX_RUNS = 500
+MAX_RUNS = 50  # kept at once, and so many rows of them all
+MAX_KEPT_ROWS = 400_000
 MAX_SPAN_ROWS = 60_000  # a bigger report never ends well: split it
 
 
@@ -93,7 +94,10 @@ class Reports:
         run_id = "618" + str(int(digest[:12], 16)).zfill(13)[-13:]
         run = Run(run_id, account_id, dict(params), rows, now, fails or len(rows) > MAX_SPAN_ROWS)
         self.runs[run_id] = run
-        while len(self.runs) > MAX_RUNS:
+        while len(self.runs) > 1 and (
+            len(self.runs) > MAX_RUNS
+            or sum(len(kept.rows) for kept in self.runs.values()) > MAX_KEPT_ROWS
+        ):
             self.runs.pop(next(iter(self.runs)))
         return run
 

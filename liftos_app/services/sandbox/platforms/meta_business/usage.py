@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections import deque
 from dataclasses import dataclass, field
+from threading import Lock
 
 HOUR = 3600
-BASE = {"ads_insights": 600, "ads_management": 300}
-PER_ACTIVE_AD = {"ads_insights": 400, "ads_management": 40}
+BASE = {"ads_insights": 600, "ads_management": 300, "app": 20_000}
+PER_ACTIVE_AD = {"ads_insights": 400, "ads_management": 40, "app": 0}
 TIER = "standard_access"
 
 
@@ -17,19 +18,18 @@ class Usage:
     """Calls of the last hour, by account and use case. Times in Unix seconds."""
 
     calls: dict[tuple[str, str], deque[float]] = field(default_factory=dict)
-    forced: dict[str, int] = field(default_factory=dict)  # account -> percent, for scripted climbs
+    lock: Lock = field(default_factory=Lock)
 
     def note(self, account_id: str, use_case: str, now: float) -> None:
         """Count one call."""
-        calls = self.calls.setdefault((account_id, use_case), deque())
-        calls.append(now)
-        while calls and calls[0] <= now - HOUR:
-            calls.popleft()
+        with self.lock:
+            calls = self.calls.setdefault((account_id, use_case), deque())
+            calls.append(now)
+            while calls[0] <= now - HOUR:
+                calls.popleft()
 
     def percent(self, account_id: str, use_case: str, active_ads: int) -> int:
         """Share of the hourly budget used, 0 to 100 and beyond; active_ads of the account."""
-        if account_id in self.forced:
-            return self.forced[account_id]
         budget = BASE[use_case] + PER_ACTIVE_AD[use_case] * active_ads
         return len(self.calls.get((account_id, use_case), ())) * 100 // budget
 
@@ -71,9 +71,9 @@ def headers(
     return found
 
 
-def app_headers(calls: int) -> dict[str, str]:
+def app_headers(percent: int) -> dict[str, str]:
     """Usage of the app as a whole, on every call."""
-    shown = min(100, calls // 100)
+    shown = min(100, percent)
     return {
         "x-app-usage": json.dumps(
             {"call_count": shown, "total_time": shown, "total_cputime": shown // 2}

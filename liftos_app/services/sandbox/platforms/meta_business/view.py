@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from liftos_app.services.sandbox.call import Call
 from liftos_app.services.sandbox.platforms.meta_business.figures import Figures
 from liftos_app.services.sandbox.platforms.meta_business.tree import Cell, Node
-from liftos_app.services.sandbox.world import Ad, AdAccount, AdGroup, Campaign
+from liftos_app.services.sandbox.world.shapes import Ad, AdAccount, AdGroup, Campaign
 
 ACCOUNT_STATUS = {"active": 1, "disabled": 2, "cancelled": 101}
 DISABLE_REASON = {"active": 0, "disabled": 1, "cancelled": 0}

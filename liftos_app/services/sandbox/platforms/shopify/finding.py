@@ -72,7 +72,7 @@ class Finder:
         ids = self.ids(found.bounds, sort)
         forwards = asked.backwards == reverse
         start, end = self._between(ids, asked.cursor, sort, forwards=forwards)
-        walk = self._orders(ids[start:end], found.matches, forwards=forwards)
+        walk = self._orders(ids[start:end], found.matches, forwards=forwards, chunk=asked.size + 1)
         rows: list[Order] = []
         more = False
         for order in walk:
@@ -145,9 +145,10 @@ class Finder:
         return self.sees_all or order.created_at >= self.call.now - WINDOW
 
     def _orders(
-        self, ids: Sequence[int], matches: Callable[[Any], bool], *, forwards: bool
-    ) -> Iterator[Order]:
-        step = _CHUNK if len(ids) > _CHUNK else max(1, len(ids))
+        self, ids: Sequence[int], matches: Callable[[Any], bool], *, forwards: bool,
+        chunk: int = _CHUNK,
+    ) -> Iterator[Order]:  # fmt: skip
+        step = max(1, min(chunk, _CHUNK))
         for start in range(0, len(ids), step):
             part = ids[start : start + step]
             if not forwards:

@@ -1,0 +1,167 @@
+"""Everything the Overview shows, from one reading: tiles with their days and passports, days,
+channels, claims, and what needs a person. Pages, REST and the command line take it from here.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from liftos_app.services import attention
+from liftos_app.services import format as fmt
+from liftos_app.services.context import Context
+from liftos_app.services.metrics import attribution, query, readout
+from liftos_app.services.metrics.definitions import BASIS_TITLES, METRICS, Metric
+from liftos_app.services.metrics.query import Channels, Claims, Days, Reading
+from liftos_app.services.metrics.question import Question
+from liftos_app.services.metrics.values import Delta, Passport, Value
+from liftos_app.services.quality import score
+
+TILES: Final = (
+    "spend", "revenue", "blended_roas", "mer", "orders", "aov", "new_customers", "cac",
+    "claimed_value", "claim_ratio",
+)
+CHANNEL_METRICS: Final = ("spend", "claimed_value", "roas", "revenue")
+_RANK: Final = {"bad": 0, "warn": 1, "info": 2}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """A metric: its value, its change, its days, and where it comes from in words."""
+
+    metric: str
+    title: str
+    value: Value
+    delta: Delta | None
+    spark: tuple[Decimal | None, ...]
+    passport: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """Something for a person. `kind`: bad, warn, info. `link`: the page that helps."""
+
+    kind: str
+    what: str
+    why: str
+    link: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """One page's answers, all from the same rows."""
+
+    passport: Passport
+    tiles: tuple[Tile, ...]
+    days: Days
+    channels: Channels
+    claims: Claims
+    needs: tuple[Need, ...]
+    verdict: str  # of the newest quality evaluation; empty before the first
+
+    def tile(self, metric: str) -> Tile:
+        """A tile by its metric. Raises KeyError."""
+        for tile in self.tiles:
+            if tile.metric == metric:
+                return tile
+        raise KeyError(metric)
+
+
+def read(ctx: Context, question: Question, metrics: Sequence[str] = TILES) -> Overview:
+    """The Overview of a period."""
+    reading = query.read(ctx, question)
+    totals, days = reading.totals(metrics), reading.by_day(metrics)
+    report = score.latest(ctx, mode=question.mode)
+    return Overview(
+        passport=reading.passport,
+        tiles=tuple(
+            Tile(
+                metric=name, title=METRICS[name].title, value=totals.values[name],
+                delta=totals.deltas.get(name),
+                spark=tuple(d.values[name].amount for d in days.days),
+                passport=passport_words(METRICS[name], totals.values[name], reading),
+            )
+            for name in metrics
+        ),
+        days=days, channels=reading.by_channel(CHANNEL_METRICS), claims=reading.claims(),
+        needs=needs(ctx, reading, report), verdict=report.scores.verdict if report else "",
+    )
+
+
+def passport_words(metric: Metric, value: Value, reading: Reading) -> str:
+    """Definition, basis, attribution, days, zone, source and freshness of a number, as one text."""
+    passport, today = reading.passport, reading.today
+    parts = [f"{metric.definition} {_capital(metric.formula)}."]
+    if metric.uses_basis:
+        parts.append(f"Revenue is {BASIS_TITLES[passport.revenue_basis]}.")
+    if metric.attributed and passport.attribution:
+        told = [attribution.words_of(n) for n in passport.attribution]
+        parts.append(f"Attribution: {'; '.join(told)}.")
+    parts.append(f"{_capital(fmt.days(passport.period.start, passport.period.end, today))}, "
+                 f"{_zones(passport)}.")
+    names = [c.connection for c in passport.connections]
+    if names:
+        parts.append(f"{_capital(passport.provenance)} data from {fmt.listed(names)}.")
+    if passport.data_through:
+        parts.append(f"Complete through {fmt.day(passport.data_through, today)}.")
+    parts.extend(_conversions(passport, today) if value.currency else [])
+    why = readout.why(value)
+    return " ".join([*parts, *([why] if why else [])])
+
+
+def needs(ctx: Context, reading: Reading, report: score.Report | None) -> tuple[Need, ...]:
+    """Connections that stopped, rates that are missing, checks that failed: the worst first."""
+    found = [
+        Need(
+            kind=item.kind, what=item.what, why=item.why,
+            link=f"/connections/{item.connection_id}" if item.connection_id else "/connections",
+        )
+        for item in attention.list_all(ctx)
+    ]
+    found += _rates(reading)
+    found += _checks(report)
+    return tuple(sorted(found, key=lambda n: _RANK[n.kind]))
+
+
+def _rates(reading: Reading) -> Iterator[Need]:
+    for one in reading.passport.conversions:
+        if one.missing_days:
+            days = fmt.day_list(one.missing_days, reading.today)
+            yield Need(
+                kind="warn", what=f"No exchange rate from {one.source} to {one.target}",
+                why=f"Missing for {days}. Amounts of these days are left out until a rate is "
+                    "fetched or entered.",
+                link="/settings",
+            )
+
+
+def _checks(report: score.Report | None) -> Iterator[Need]:
+    for finding in report.worst() if report else ():
+        if finding.result == "fail":
+            part = fmt.share(Decimal(finding.numerator) / finding.denominator)
+            yield Need(
+                kind="warn", what=f"{finding.connection}, {finding.account}: {finding.reason}",
+                why=f"{finding.stream}: {part} passed the check.", link="/quality",
+            )
+
+
+def _zones(passport: Passport) -> str:
+    if passport.mixed_time_zones:
+        return f"days of {len(passport.time_zones)} time zones"
+    return f"days of {passport.time_zones[0]}" if passport.time_zones else "no account yet"
+
+
+def _conversions(passport: Passport, today: dt.date) -> Iterator[str]:
+    for one in passport.conversions:
+        text = f"{one.source} converted with each day's reference rate"
+        if one.carried_days:
+            text += f"; {fmt.day_list(one.carried_days, today)} with the last one before"
+        yield f"{text}."
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
