@@ -27,9 +27,11 @@ def assemble(page_server: Any) -> Any:
     """REST and sandbox before the page, the socket gate and the security headers around all."""
     from liftos_app.api.routes import create_api
     from liftos_app.api.security import SecurityHeaders
-    from liftos_app.services import boot
+    from liftos_app.services import boot, logs
 
-    services = boot.build_app(config.load(), migrate=False)
+    settings = config.load()
+    logs.set_up(settings)
+    services = boot.build_app(settings, migrate=False)
     process.install(services)
     api = create_api(services)
     if services.settings.demo_mode:
@@ -54,9 +56,11 @@ def _sandbox(services: App) -> Any:
 @contextlib.asynccontextmanager
 async def background_work() -> AsyncIterator[None]:
     """The sync engine and its schedule live as long as the server."""
+    from liftos_app.services import upkeep
     from liftos_app.services.sync.engine import SyncEngine
 
-    engine = SyncEngine(process.app())
+    engine = SyncEngine(process.app(), after_run=[upkeep.after_sync])
+    process.app().extras |= {"engine": engine, "wake_engine": engine.wake}
     await process.in_thread(engine.start)
     try:
         yield

@@ -23,6 +23,7 @@ from liftos_app.models import (
     CoverageState,
     Entity,
     FactDaily,
+    FactExtra,
     MailFact,
     Order,
     Organization,
@@ -174,6 +175,16 @@ class Facts:
             org_id=self.org.id, account_key=account.key, level=int(level), impressions=impressions,
             clicks=clicks, spend_micros=micros(spend), conversions_micros=micros(conversions),
             value_micros=micros(value),
+        ))
+
+    def rare(
+        self, account: Account, day: str, metric: str, value: str, *, campaign: str = "c1"
+    ) -> None:
+        """A rare metric of a campaign."""
+        self.add(FactExtra(
+            entity_key=self.entity(account, campaign), day=d(day), metric=metric,
+            org_id=self.org.id, account_key=account.key, level=int(Level.CAMPAIGN),
+            value=micros(value),
         ))
 
     def claim(self, account: Account, day: str, value: str, *, conversions: str = "1") -> None:

@@ -12,9 +12,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from fastapi.security.api_key import APIKeyHeader
 
 from liftos_app.api import problems
 from liftos_app.errors import Denied, SignInNeeded
@@ -26,10 +25,10 @@ _bearer = HTTPBearer(
     auto_error=False, bearerFormat="JWT", scheme_name="Access token",
     description="From POST /api/v1/auth/token, sent as Authorization: Bearer.",
 )
-_organization = APIKeyHeader(
-    name="X-Organization-ID", auto_error=False, scheme_name="Organization",
+OrganizationHeader = Annotated[str | None, Header(
+    alias="X-Organization-ID",
     description="Public id of one of your organizations; without it, the one of the token.",
-)
+)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ def ip_of(request: Request) -> str:
 def caller(
     request: Request,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-    organization: Annotated[str | None, Depends(_organization)],
+    organization: OrganizationHeader = None,
 ) -> Caller:
     """Who calls, by bearer token only; cookies mean nothing here. Raises SignInNeeded, Denied."""
     app, ip = app_of(request), ip_of(request)

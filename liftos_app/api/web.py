@@ -145,10 +145,11 @@ def _back(page: str, error: LiftOSError, *, go_to: str = "") -> Response:
 
 
 def _code(error: LiftOSError) -> str:
-    reason = error.facts.get("reason")
-    if isinstance(error, Invalid) and isinstance(reason, str) and _FIELD.fullmatch(reason):
-        return reason
-    return error.code
+    """`password_short`, `invalid_email`: as exact as the page can put into words."""
+    if not isinstance(error, Invalid):
+        return error.code
+    reason = error.facts.get("reason") or f"{error.code}_{error.facts.get('field', '')}"
+    return reason if isinstance(reason, str) and _FIELD.fullmatch(reason) else error.code
 
 
 def _never_stored(answer: Response) -> Response:

@@ -62,6 +62,18 @@ class BasicPlot(NoSSRComponent):
         )
 
 
+class FetchAhead(rx.Fragment):
+    """Starts fetching Plotly while the figures are still on their way: put it on pages that draw."""
+
+    def add_imports(self) -> ImportDict:
+        """React's effect hook."""
+        return {"react": [ImportVar(tag="useEffect")]}
+
+    def add_hooks(self) -> list[str]:
+        """The same chunk that BasicPlot asks for."""
+        return ["useEffect(() => { import('plotly.js-basic-dist-min'); }, []);"]
+
+
 def chart(figure: rx.Var, *, words: rx.Var | str, height: str = "") -> rx.Component:
     """Draw `figure` ({"data": [...], "layout": {...}}); `words` says it in one sentence."""
     template = rx.color_mode_cond(

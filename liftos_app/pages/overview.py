@@ -6,6 +6,7 @@ from typing import Any
 
 import reflex as rx
 
+from liftos_app.components.chart import FetchAhead
 from liftos_app.components.chart_card import chart_card
 from liftos_app.components.data_table import Column, data_table
 from liftos_app.components.elements import button, button_link, card, go, icon
@@ -22,7 +23,7 @@ from liftos_app.state.overview import OverviewState as S
 
 def waiting() -> rx.Component:
     """The page before anything is known, in its final sizes."""
-    return rx.fragment(page_header("Overview"), _loading())
+    return rx.fragment(FetchAhead.create(), page_header("Overview"), _loading())
 
 
 @page("/", title="Overview", icon="layout-dashboard", allow="metrics.read", order=1,
@@ -65,13 +66,16 @@ def _figures() -> rx.Component:
             rx.el.dl(rx.foreach(S.view.more, _small), class_name="lo-facts"), class_name="lo-card",
         ),
         rx.el.div(_attention(), _claims(), class_name="lo-grid lo-grid-2"),
-        chart_card(
+        rx.cond(S.view.drawn, chart_card(
             title="Spend and revenue by day", unit=S.view.unit, figure=S.view.figure,
             words=S.view.figure_words, source=S.view.source, fresh_kind=S.view.fresh_kind,
             fresh_word=S.view.fresh_word, fresh_title=S.view.fresh_title,
             table_head=S.view.table_head, table_rows=S.view.table_rows, as_table=S.as_table,
             on_toggle=S.toggle_table,
-        ),
+        ), card(empty_state(
+            "No spend or revenue in these days",
+            "Nothing that brings them is connected, or these days are not loaded yet."),
+            title="Spend and revenue by day")),
         _channels(),
     )
 

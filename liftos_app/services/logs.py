@@ -59,8 +59,10 @@ _TAMED: Final = {
 
 
 def set_up(settings: Settings) -> None:
-    """Send everything to standard error through the filter. Call once per process, at start."""
-    protect(settings)
+    """Send everything to standard error through the filter. Call once per process, at start.
+
+    Handlers that libraries brought along are taken away: their records come here as well.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     handler.addFilter(RedactionFilter())
@@ -80,13 +82,7 @@ def set_up(settings: Settings) -> None:
 
 
 def protect(settings: Settings) -> list[Secret]:
-    """Make the settings' own secrets known to the filter while the returned list lives, and put
-    the filter before the handlers that exist already.
-    """
-    for logger in [logging.getLogger(), *map(logging.getLogger, _TAMED)]:
-        for handler in logger.handlers:
-            if not any(isinstance(f, RedactionFilter) for f in handler.filters):
-                handler.addFilter(RedactionFilter())
+    """Make the settings' own secrets known to the filter while the returned list lives."""
     values = [settings.jwt_secret_key, settings.admin_password]
     for url in (settings.database_url, settings.redis_url):
         found = re.search(r"://[^/@]*:([^@/]+)@", url)

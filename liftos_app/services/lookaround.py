@@ -27,7 +27,7 @@ from liftos_app.models import (
     Role,
 )
 from liftos_app.models.facts import Level
-from liftos_app.services import boot, demo, sync
+from liftos_app.services import boot, demo, sync, upkeep
 from liftos_app.services.context import App, Principal, open_context
 from liftos_app.services.format import money
 from liftos_app.services.sync.engine import SyncEngine
@@ -45,7 +45,7 @@ def run(settings: Settings) -> Iterator[str]:
     try:
         org_id = _organization(app)
         with serve_sandbox(app):
-            engine = SyncEngine(app)
+            engine = SyncEngine(app, after_run=[upkeep.after_sync])
             for found in demo.look_around(app, WHO, org_id, origin=local.public_url):
                 if found.error:
                     yield f"{found.name}: not connected. {found.error}"
@@ -77,7 +77,7 @@ def serve_sandbox(app: App) -> Iterator[None]:
     from liftos_app.services.sandbox.server import create_app
 
     box = create_app(
-        clock=app.now, control_token=app.settings.jwt_secret_key,
+        clock=app.now, control_token=app.vault.token_hash("sandbox control"),
         state_path=app.settings.home / "sandbox.json",
     )
     site = Starlette(routes=[Mount("/sandbox", app=box)])

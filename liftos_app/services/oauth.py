@@ -30,6 +30,7 @@ from liftos_app.services.context import App, Context, Principal, open_context
 log = logging.getLogger(__name__)
 LIFE: Final = timedelta(minutes=10)
 LONGEST_PARAM: Final = 4096
+_OPERATOR: Final = UUID(int=0)
 
 
 class StateUnknown(Conflict):
@@ -117,7 +118,7 @@ def begin_in_full(ctx: Context, connection_id: UUID, *, origin: str) -> Begun:
             f"{method.title} has no consent page.", why="It signs in with a key.",
             fix="Enter the key instead, or choose another method.",
         )
-    if ctx.who.user_id is None:
+    if _holder(ctx.who) is None:
         raise SignInNeeded("This needs a person.", why="A consent is bound to who begins it.")
     inputs = _inputs(ctx, connection)
     missing = [i.label for i in method.inputs if i.required and not inputs.get(i.name)]
@@ -195,7 +196,8 @@ def _store(
     ctx: Context, connection: Connection, *, home: str, state: str, verifier: str
 ) -> OAuthRequest:
     """Keep the request: the state as a keyed hash, the verifier sealed for this row alone."""
-    assert ctx.who.user_id is not None  # noqa: S101  (begin checked it)
+    holder = _holder(ctx.who)
+    assert holder is not None  # noqa: S101  (begin checked it)
     state_hash = ctx.app.vault.token_hash(state)
     ctx.session.connection().execute(
         delete(OAuthRequest).where(
@@ -204,7 +206,7 @@ def _store(
     )
     row = OAuthRequest(
         state_hash=state_hash, org_id=ctx.org, connection_id=connection.id,
-        user_id=ctx.who.user_id, session_id=ctx.who.session_id, platform=connection.platform,
+        user_id=holder, session_id=ctx.who.session_id, platform=connection.platform,
         redirect_uri=f"{home}/oauth/callback/{connection.platform}",
         verifier_sealed=vault.seal(
             ctx, verifier, table="oauth_request", row_id=state_hash, field="verifier"
@@ -272,7 +274,12 @@ def _is_theirs(row: OAuthRequest, *, session_id: UUID | None, who: Principal) ->
         return session_id is not None and hmac.compare_digest(
             str(row.session_id), str(session_id)
         )
-    return who.user_id is not None and who.user_id == row.user_id
+    return _holder(who) == row.user_id
+
+
+def _holder(who: Principal) -> UUID | None:
+    """Who a consent is bound to: a person, or the operator at the command line."""
+    return _OPERATOR if who.user_id is None and who.kind == "operator" else who.user_id
 
 
 def _check_answer(app: App, taken: _Taken, params: Mapping[str, str]) -> None:

@@ -12,8 +12,23 @@ from liftos_app.state.app import PUBLIC, AppState, handler, needs_setup
 # Codes that the form routes put in the address; words stay here so that nothing is reflected.
 _TROUBLES: Final = {
     "wrong_sign_in": "E-mail and password do not belong together. Check both and try again.",
-    "too_many": "Too many tries. Wait a few minutes, then sign in again.",
-    "too_many_requests": "Too many tries. Wait a few minutes, then sign in again.",
+    "too_many": "Too many tries. Wait a minute, then try again.",
+    "unavailable": "Many people are signing in at this moment. Try again in a few seconds.",
+    "origin": "This page was opened under an address LiftOS does not know as its own. Open the "
+              "address LiftOS printed at start, or set LIFTOS_PUBLIC_URL.",
+    "invalid_email": "This is not an e-mail address. It looks like name@example.com.",
+    "invalid_organization": "The organization needs a name of 1 to 120 characters.",
+    "invalid_name": "A name has at most 120 characters.",
+    "password_short": "This password is too short. Use at least 15 characters: several unrelated "
+                      "words work well.",
+    "password_long": "This password is too long. Use at most 128 characters.",
+    "password_odd": "This password holds a character that cannot be typed.",
+    "password_repeats": "This password repeats the same few characters. Several unrelated words "
+                        "work well.",
+    "password_about_you": "This password is made of your name, your address or the name of this "
+                          "product. Several unrelated words work well.",
+    "password_common": "This password is among the first that attackers try. Several unrelated "
+                       "words work well.",
     "denied": "Your account belongs to no organization. Ask an administrator to invite you.",
     "conflict": "LiftOS is set up already. Sign in, or ask an administrator for an account.",
     "expired": "Your session ended. Sign in again; nothing you saved is lost.",

@@ -84,13 +84,15 @@ class EventGuard(Middleware):
         self, app: Any, root: Any, mine: AppState, seen: visitor.Visitor | None, need: str,
         event: Event, *, ended: bool,
     ) -> StateUpdate:
-        log.warning("event.refused", extra={
-            "event": event.name[:120], "why": need, "session": str(seen.who.session_id) if seen else "",
-        })
-        if seen is None:
-            if ended:
-                _hang_up(app, root.router.session.session_id)
+        if seen is None:  # a signed-out page sends itself to the door (AppState.enter)
+            log.info("event.refused", extra={"event": event.name[:120], "why": "signed out"})
+            if not ended:
+                return await _answer(root)
+            _hang_up(app, root.router.session.session_id)
             return await _answer(root, rx.redirect("/login", replace=True))
+        log.warning("event.refused", extra={
+            "event": event.name[:120], "why": need, "session": str(seen.who.session_id),
+        })
         role, words = access.PERMISSIONS[need]
         mine._note(
             "warn", "Your role does not allow this.",

@@ -95,6 +95,7 @@ class View:
     more: list[Tile] = field(default_factory=list)
     figure: dict[str, Any] = field(default_factory=dict)
     figure_words: str = ""
+    drawn: bool = False  # there is something to draw
     table_head: list[str] = field(default_factory=list)
     table_rows: list[list[str]] = field(default_factory=list)
     unit: str = ""
@@ -196,6 +197,7 @@ def _fill_chart(view: View, reading: Reading, days: Days, today: dt.date) -> Non
     if any(v is not None for v in previous):
         padded: list[Decimal | None] = [*previous, *([None] * (len(axis) - len(previous)))]
         series.append(figures.Line(name="Revenue before", color=None, values=padded))
+    view.drawn = any(v is not None for line in series for v in line.values)
     view.figure = figures.lines(axis, series)
     view.table_head = ["Day", "Spend", "Revenue", "Blended ROAS"]
     view.table_rows = [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -14,7 +16,7 @@ from liftos_app.api.routes import create_api
 from liftos_app.api.security import SecurityHeaders
 from liftos_app.api.web import local_path
 from liftos_app.models import AuditEntry, Membership, Organization, Role, User, WebSession
-from liftos_app.services import accounts, sessions
+from liftos_app.services import accounts, passwords, sessions
 from liftos_app.services.context import App
 from tests.api.conftest import BASE, PASSWORD
 
@@ -451,8 +453,8 @@ async def test_the_first_run_makes_the_administrator_and_signs_them_in(
     [
         ({"password": "short"}, "/setup?error=password_short&field=password"),
         ({"password": "passwordpassword"}, "/setup?error=password_about_you&field=password"),
-        ({"email": "no"}, "/setup?error=invalid&field=email"),
-        ({"organization": ""}, "/setup?error=invalid&field=organization"),
+        ({"email": "no"}, "/setup?error=invalid_email&field=email"),
+        ({"organization": ""}, "/setup?error=invalid_organization&field=organization"),
     ],
 )
 async def test_wrong_input_at_the_first_run_names_its_field(
@@ -496,3 +498,22 @@ async def test_without_sign_in_the_api_opens_for_this_machine_but_not_for_other_
 async def test_without_sign_in_and_people_the_api_says_so(open_client: httpx.AsyncClient) -> None:
     async with open_client as client:
         assert (await client.get(ME)).json()["code"] == "sign_in_needed"
+
+
+def test_the_page_has_a_sentence_for_every_code_a_form_can_answer() -> None:
+    from liftos_app.state import gate
+
+    reasons = set(re.findall(r'_refused\(\s*"(\w+)"', inspect.getsource(passwords)))
+    assert len(reasons) == 6
+    codes = reasons | {
+        "wrong_sign_in",
+        "too_many",
+        "unavailable",
+        "denied",
+        "conflict",
+        "origin",
+        "invalid_email",
+        "invalid_organization",
+        "invalid_name",
+    }
+    assert codes <= set(gate._TROUBLES)

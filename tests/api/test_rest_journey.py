@@ -26,6 +26,7 @@ from liftos_app.services.sandbox.server import create_app
 from tests.conftest import TEST_ENV
 
 ROOT = "/api/v1/platform-connections"
+CONTROL = "control-token-of-this-test-0001"
 BY_CONSENT = ["google_ads", "meta_business", "shopify"]
 
 
@@ -36,6 +37,14 @@ class Place:
         self.app, self.who, self.org_id = app, who, org_id
         self.http = httpx.Client(
             base_url=app.settings.self_url, headers=headers, timeout=60, trust_env=False
+        )
+
+    control_headers = {"Authorization": f"Bearer {CONTROL}"}  # noqa: RUF012
+
+    def control(self, act: str, **body: Any) -> httpx.Response:
+        """One call of the sandbox's control API."""
+        return self.http.post(
+            f"/sandbox/control/{act}", json=body, headers=self.control_headers
         )
 
     def demo_inputs(self, platform: str, method: str) -> dict[str, str]:
@@ -70,7 +79,8 @@ def place(sqlite_template: Path, tmp_path: Path, free_port: int) -> Iterator[Pla
         org_id, public_id, user_id = org.id, org.public_id, user.id
     token = tokens.access_token(app, user_id=user_id, organization=public_id, epoch=1)
     api = create_api(app)
-    api.mount("/sandbox", create_app(control_token="control-token-of-this-test-0001"))
+    box = create_app(clock=app.now, control_token=CONTROL)
+    api.mount("/sandbox", box)
     server = uvicorn.Server(uvicorn.Config(
         api, host="127.0.0.1", port=free_port, log_level="warning", ws="none", lifespan="off"
     ))
@@ -85,6 +95,15 @@ def place(sqlite_template: Path, tmp_path: Path, free_port: int) -> Iterator[Pla
     server.should_exit = True
     thread.join(10)
     database.close()
+
+
+def begin(place: Place, platform: str) -> dict[str, Any]:
+    begun = place.http.post(f"{ROOT}/oauth/initiate", json={
+        "platform": platform, "method": "oauth", "mode": "demo",
+        "inputs": place.demo_inputs(platform, "oauth"),
+    })
+    assert begun.status_code == 200, begun.text
+    return dict(begun.json())
 
 
 def finish_setting_up(place: Place, connection_id: str) -> dict[str, Any]:
@@ -102,20 +121,12 @@ def finish_setting_up(place: Place, connection_id: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("platform", BY_CONSENT)
 def test_a_script_walks_the_consent_page_of(place: Place, platform: str) -> None:
-    begun = place.http.post(f"{ROOT}/oauth/initiate", json={
-        "platform": platform, "method": "oauth", "mode": "demo",
-        "inputs": place.demo_inputs(platform, "oauth"),
-    })
-    assert begun.status_code == 200, begun.text
-    params = demo.walk_consent(
-        begun.json()["authorization_url"], return_to=begun.json()["redirect_uri"],
-        reach=place.app.settings.self_url,
-    )
-    done = place.http.get(f"{ROOT}/oauth/callback", params=params)
+    begun = begin(place, platform)
+    done = walk(place, begun)
     assert done.status_code == 200, done.text
     assert done.json()["missing_scopes"] == []
     assert any(a["usable"] for a in done.json()["accounts"])
-    found = finish_setting_up(place, begun.json()["connection_id"])
+    found = finish_setting_up(place, begun["connection_id"])
     assert (found["status"], found["mode"]) == ("backfilling", "demo")
 
 
@@ -173,11 +184,92 @@ def test_looking_around_connects_every_platform_once(place: Place) -> None:
         assert demo.remove(ctx) == len(steps)
 
 
+def walk(place: Place, begun: dict[str, Any]) -> httpx.Response:
+    params = demo.walk_consent(
+        begun["authorization_url"], return_to=begun["redirect_uri"],
+        reach=place.app.settings.self_url,
+    )
+    return place.http.get(f"{ROOT}/oauth/callback", params=params)
+
+
+@pytest.mark.parametrize("platform", BY_CONSENT)
+def test_access_taken_back_is_told_and_authorised_again(place: Place, platform: str) -> None:
+    begun = begin(place, platform)
+    assert walk(place, begun).status_code == 200
+    where = f"{ROOT}/connections/{begun['connection_id']}"
+    finish_setting_up(place, begun["connection_id"])
+    assert place.control("revoke", platform=platform).is_success
+    tested = place.http.post(f"{where}/test").json()
+    assert tested["passed"] == 0
+    found = place.http.get(where).json()
+    assert (found["status"], found["cause"]["action"]) == ("needs_reauth", "reauthorise")
+    assert found["cause"]["owner"] == "you"
+    assert place.http.post(f"{where}/sync").status_code == 409
+    place.control("restore", platform=platform)
+    again = place.http.post(
+        f"{ROOT}/oauth/initiate", json={"connection_id": begun["connection_id"]}
+    )
+    done = walk(place, again.json())
+    assert done.status_code == 200, done.text
+    assert done.json()["missing_accounts"] == []
+    assert place.http.get(where).json()["cause"] is None
+    assert place.http.post(f"{where}/test").json()["passed"] >= 1
+
+
+@pytest.mark.parametrize("platform", ["google_ads", "shopify"])
+def test_an_expired_token_is_renewed_without_a_person(place: Place, platform: str) -> None:
+    begun = begin(place, platform)
+    walk(place, begun)
+    where = f"{ROOT}/connections/{begun['connection_id']}"
+    finish_setting_up(place, begun["connection_id"])
+    assert place.control("expire", platform=platform).is_success
+    tested = place.http.post(f"{where}/test").json()
+    assert tested["passed"] == tested["of"] >= 1, tested
+    assert place.http.get(where).json()["cause"] is None
+
+
+@pytest.mark.parametrize(
+    "kind", ["server_error", "login_page", "not_json", "cut", "missing_scope", "token_revoked"]
+)
+def test_trouble_during_a_sign_in_is_explained_and_leaves_nothing(place: Place, kind: str) -> None:
+    added = place.control("faults", kind=kind, platform="klaviyo", count=20)
+    assert added.is_success, added.text
+    made = place.http.post(f"{ROOT}/connections", json={
+        "platform": "klaviyo", "method": "api_key", "mode": "demo",
+        "inputs": place.demo_inputs("klaviyo", "api_key"),
+    })
+    assert made.status_code in {409, 502}, made.text
+    problem = made.json()
+    assert problem["what"]
+    assert problem["why"]
+    assert problem["fix"]
+    assert problem["cause"] in {
+        "platform_outage", "bad_configuration", "permission", "credential", "our_fault",
+    }
+    assert place.http.get(f"{ROOT}/connections").json()["data"] == []
+
+
+def test_a_platform_that_is_down_in_mid_consent_leaves_a_draft_to_go_on_with(
+    place: Place,
+) -> None:
+    begun = begin(place, "meta_business")
+    params = demo.walk_consent(
+        begun["authorization_url"], return_to=begun["redirect_uri"],
+        reach=place.app.settings.self_url,
+    )
+    place.control("faults", kind="server_error", platform="meta_business", count=20)
+    assert place.http.get(f"{ROOT}/oauth/callback", params=params).status_code == 502
+    found = place.http.get(f"{ROOT}/connections/{begun['connection_id']}").json()
+    assert found["status"] == "draft"
+    place.http.delete("/sandbox/control/faults", headers=place.control_headers)
+    again = place.http.post(
+        f"{ROOT}/oauth/initiate", json={"connection_id": begun["connection_id"]}
+    )
+    assert walk(place, again.json()).status_code == 200
+
+
 def test_a_refusal_on_the_consent_page_comes_back_in_words(place: Place) -> None:
-    begun = place.http.post(f"{ROOT}/oauth/initiate", json={
-        "platform": "meta_business", "method": "oauth", "mode": "demo",
-        "inputs": place.demo_inputs("meta_business", "oauth"),
-    }).json()
+    begun = begin(place, "meta_business")
     page = place.http.get(begun["authorization_url"])
     action, values = _form(page.text)
     answer = place.http.post(page.url.join(action), data={**values, "decision": "refuse"})

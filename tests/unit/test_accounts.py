@@ -178,13 +178,13 @@ def test_an_unknown_e_mail_takes_as_long_as_a_known_one(app: App, ann: User) -> 
     def seconds(email: str, ip: str) -> float:
         best = 9.0
         for number in range(3):
-            start = time.perf_counter()
+            start = time.process_time()
             failure(app, email=email, password=WRONG, ip=f"{ip}{number}")
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.process_time() - start)
         return best
 
     known, unknown = seconds(EMAIL, "203.0.113.1"), seconds("no@example.com", "203.0.113.2")
-    assert 0.5 < known / unknown < 2
+    assert 0.5 < known / unknown < 2  # processor time: other work on the machine does not count
 
 
 def test_a_new_sign_in_ends_the_session_the_browser_held(app: App, ann: User) -> None:

@@ -52,13 +52,13 @@ def test_an_unknown_person_takes_as_long_as_a_known_one() -> None:
     def seconds(hash_: str) -> float:
         best = 9.0
         for _ in range(3):
-            start = time.perf_counter()
+            start = time.process_time()
             passwords.fits("a wrong one", hash_)
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.process_time() - start)
         return best
 
     known, unknown = seconds(stored), seconds("")
-    assert 0.5 < known / unknown < 2
+    assert 0.5 < known / unknown < 2  # processor time: other work on the machine does not count
 
 
 @pytest.mark.parametrize(

@@ -71,9 +71,15 @@ class Addresses:
         )
 
     def download(self, link: str) -> tuple[str, bool]:
-        """The address of a prepared file, and whether it lies on the platform's own host."""
-        if self.base and _within(link, self.base):
-            return link, True
+        """The address of a prepared file, and whether it lies on the platform's own host.
+
+        Beside the base counts as own: a sandbox keeps its files next to its shops, and no
+        credential travels with a download.
+        """
+        if self.base:
+            base = urlsplit(self.base)
+            if _within(link, f"{base.scheme}://{base.netloc}"):
+                return link, True
         for origin in self.hosts.values():
             if _within(link, origin):
                 return (self.base + link[len(origin) :], True) if self.base else (link, False)

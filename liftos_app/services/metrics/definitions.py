@@ -61,6 +61,7 @@ COMPONENTS: Final[dict[str, Component]] = {
     "clicks": Component(Supply.ADS, _WHOLE),
     "ad_conversions": Component(Supply.ADS, _MICRO),
     "ad_value": Component(Supply.ADS, _MONEY),
+    "reach": Component(Supply.ADS, _MICRO),  # people, from the rare metrics
     # mail platforms, by day of the order
     "mail_conversions": Component(Supply.MAIL, _MICRO),
     "mail_value": Component(Supply.MAIL, _MONEY),
@@ -86,6 +87,8 @@ COMPONENTS: Final[dict[str, Component]] = {
     "refunded": Component(Supply.STORE, _MONEY),
 }
 
+# People seen on two days or by two campaigns are counted twice: such a sum is refused.
+NOT_ADDITIVE: Final = frozenset({"reach"})
 Sum = Mapping[str, int]  # component -> factor
 
 # What each part of a metric called revenue, kept_revenue or first_revenue is, by revenue basis.
@@ -161,7 +164,8 @@ def _metric(  # noqa: PLR0917 - reads as a table row
     return Metric(
         key=key, title=title, unit=unit, better=better, times=times,
         over={over: 1} if isinstance(over, str) else over, under={under: 1} if under else None,
-        formula=formula, definition=definition, additive=not under, attributed=attributed,
+        formula=formula, definition=definition, attributed=attributed,
+        additive=not under and not NOT_ADDITIVE & ({over} if isinstance(over, str) else {*over}),
         uses_basis=uses_basis,
     )
 
@@ -201,6 +205,14 @@ _ADS: Final = (
     _metric("roas", "ROAS (platform)", _R, _UP, "ad_value", "spend",
             formula="claimed revenue / spend", attributed=True,
             definition="Revenue claimed by the platform per unit of spend."),
+)
+_PEOPLE: Final = (
+    _metric("reach", "Reach", _C, _NEUTRAL, "reach", formula="people reached",
+            definition="People who saw an ad at least once, for one campaign on one day. It does "
+                       "not add up over days or campaigns."),
+    _metric("frequency", "Frequency", _R, _NEUTRAL, "impressions", "reach",
+            formula="impressions / reach",
+            definition="How often a person saw an ad of one campaign on one day."),
 )
 _CLAIMED: Final = (
     _metric("claimed_conversions", "Sum of platform claims", _C, _UP, "claimed_conversions",
@@ -272,7 +284,7 @@ _BLENDED: Final = (
                        "store, not the first in the period."),
 )
 METRICS: Final[dict[str, Metric]] = {
-    m.key: m for m in (*_ADS, *_CLAIMED, *_STORE, *_BLENDED)
+    m.key: m for m in (*_ADS, *_PEOPLE, *_CLAIMED, *_STORE, *_BLENDED)
 }
 
 

@@ -17,6 +17,7 @@ from liftos_app.services.metrics.definitions import (
     CLAIMS,
     COMPONENTS,
     METRICS,
+    NOT_ADDITIVE,
     Kind,
     Metric,
     Sum,
@@ -50,10 +51,14 @@ class Ledger:
         self.sources, self.currency, self.basis = sources, currency, basis
         self.cover, self.rates = cover, rates
         self._cells: dict[tuple[int, Supply, dt.date], list[Cell]] = {}
-        for cell in cells:
-            self._cells.setdefault((cell.account_key, cell.supply, cell.day), []).append(cell)
+        self.add(cells)
         self._by_key = {s.account_key: s for s in sources}
         self._known: dict[tuple[str, int, dt.date], Amount | None] = {}
+
+    def add(self, cells: Sequence[Cell]) -> None:
+        """Take in cells of components that were not loaded at first."""
+        for cell in cells:
+            self._cells.setdefault((cell.account_key, cell.supply, cell.day), []).append(cell)
 
     def value(self, metric: str | Metric, scope: Scope) -> Value:
         """A metric over a scope: None with its reason when it cannot be known."""
@@ -82,6 +87,8 @@ class Ledger:
                     total.add(found)
         if not any_source:
             return Amount(reason=Reason.NO_SOURCE)
+        if component in NOT_ADDITIVE and total.known > 1:
+            return Amount(reason=Reason.NOT_ADDITIVE, refused=True)
         if not total.known and not total.missing:  # days that have not begun
             total.reason = Reason.NOT_LOADED
         return total
@@ -140,9 +147,7 @@ class Ledger:
         spoken = [c for c in cells if c.said[component]]
         if not spoken:
             return Amount(missing=1, reason=Reason.NOT_REPORTED)
-        if component in CLAIMED and len({c.setting for c in spoken}) > 1:
-            return Amount(missing=1, reason=Reason.MIXED_ATTRIBUTION, refused=True)
-        return self._convert(component, spoken, gap)
+        return _refusal(component, spoken) or self._convert(component, spoken, gap)
 
     def _convert(self, component: str, cells: Sequence[Cell], gap: Gap | None) -> Amount:
         kind = COMPONENTS[component].kind
@@ -162,6 +167,15 @@ class Ledger:
             total += converted
         silent = any(c.said[component] < c.rows for c in cells)
         return Amount(total, known=1, unsure=int(silent or gap is not None))
+
+
+def _refusal(component: str, cells: Sequence[Cell]) -> Amount | None:
+    """Why cells of one account-day must not be added up, if so."""
+    if component in NOT_ADDITIVE and sum(c.rows for c in cells) > 1:
+        return Amount(missing=1, reason=Reason.NOT_ADDITIVE, refused=True)
+    if component in CLAIMED and len({c.setting for c in cells}) > 1:
+        return Amount(missing=1, reason=Reason.MIXED_ATTRIBUTION, refused=True)
+    return None
 
 
 def compute(

@@ -114,7 +114,7 @@ class Reading:
 
     def __init__(self, ctx: Context, question: Question) -> None:
         organization = ctx.session.get_one(Organization, ctx.org)
-        self.question, self._ctx = question, ctx
+        self.question, self._ctx, self._has_reach = question, ctx, False
         self.now = ctx.now()
         self.today = today_in(organization.time_zone, self.now)
         self.period = Period(question.start, question.end)
@@ -133,6 +133,7 @@ class Reading:
     def totals(self, metrics: Sequence[str] = ()) -> Totals:
         """Each metric over the period, with its change."""
         names = metrics or tuple(METRICS)
+        self._complete(names)
         return Totals(
             passport=self.passport,
             values={n: self.ledger.value(n, Scope(self.period)) for n in names},
@@ -145,6 +146,7 @@ class Reading:
 
     def by_day(self, metrics: Sequence[str]) -> Days:
         """Each metric on each day. A day nobody has read is None, a confirmed empty one 0."""
+        self._complete(metrics)
         return Days(
             passport=self.passport, days=self._days(metrics, self.period),
             previous=self._days(metrics, self.compared.against) if self.compared else (),
@@ -152,6 +154,7 @@ class Reading:
 
     def by_channel(self, metrics: Sequence[str]) -> Channels:
         """Each metric for each connection; a metric a connection cannot have is None."""
+        self._complete(metrics)
         spend = self.ledger.value("spend", Scope(self.period))
         rows = []
         for sources in self._connections():
@@ -195,7 +198,7 @@ class Reading:
 
     def _load(self) -> Ledger:
         session, org = self._ctx.session, self._ctx.org
-        spans = [self.period, *([self.compared.against] if self.compared else [])]
+        spans = self._spans()
         stores = self._keys(Supply.STORE)
         cells: list[sums.Cell] = []
         for span in spans:
@@ -217,6 +220,19 @@ class Reading:
                 mode=self.provenance,
             ),
         )
+
+    def _complete(self, metrics: Iterable[str]) -> None:
+        """Load what only rare metrics need, once."""
+        if self._has_reach or not any("reach" in METRICS[m].parts for m in metrics):
+            return
+        self._has_reach = True
+        for span in self._spans():
+            self.ledger.add(
+                sums.reach(self._ctx.session, self._ctx.org, self._keys(Supply.ADS), span)
+            )
+
+    def _spans(self) -> list[Period]:
+        return [self.period, *([self.compared.against] if self.compared else [])]
 
     def _keys(self, supply: Supply) -> list[int]:
         return [s.account_key for s in self.sources if supply in s.streams]

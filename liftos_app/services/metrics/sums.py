@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, func, or_
 from sqlmodel import Session, col, select
 
-from liftos_app.models import FactDaily, Order, Refund
+from liftos_app.models import FactDaily, FactExtra, Order, Refund
 from liftos_app.models.facts import Level
 from liftos_app.services.connectors.rows import ATTRIBUTION
 from liftos_app.services.metrics.definitions import Supply
@@ -87,6 +87,27 @@ def _daily(
                 cell.sums[name] = int(total)
         cells.append(cell)
     return cells
+
+
+def reach(session: Session, org_id: int, accounts: Sequence[int], period: Period) -> list[Cell]:
+    """People reached, per account and day; only a day of one single campaign has a figure."""
+    if not accounts:
+        return []
+    statement = (
+        select(  # type: ignore[call-overload]
+            FactExtra.account_key, FactExtra.day, func.count(), func.sum(FactExtra.value)
+        )
+        .where(
+            FactExtra.org_id == org_id, FactExtra.level == int(Level.CAMPAIGN),
+            FactExtra.metric == "reach", col(FactExtra.day) >= period.start,
+            col(FactExtra.day) <= period.end, col(FactExtra.account_key).in_(accounts),
+        )
+        .group_by(FactExtra.account_key, FactExtra.day)
+    )
+    return [
+        Cell(key, day, Supply.ADS, rows=rows, sums={"reach": int(total)}, said={"reach": rows})
+        for key, day, rows, total in session.exec(statement).all()
+    ]
 
 
 def orders(session: Session, org_id: int, accounts: Sequence[int], period: Period) -> list[Cell]:

@@ -1,0 +1,1 @@
+"""The sandbox: one invented advertiser and imitations of the platforms it uses. See README.md."""

@@ -25,7 +25,7 @@ MAX_BODY = 1_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """A request as a platform's handler sees it. Handlers are plain functions in a worker thread."""
+    """A request as a platform's handler sees it; handlers run in a worker thread."""
 
     platform: str  # "meta_business"
     method: str
@@ -131,7 +131,10 @@ class Target:
 
 
 def json_answer(
-    data: Any, status: int = 200, *, headers: Mapping[str, str] | None = None,
+    data: Any,
+    status: int = 200,
+    *,
+    headers: Mapping[str, str] | None = None,
     content_type: str = "application/json; charset=utf-8",
 ) -> Response:
     """JSON as bytes; a dict keeps its order."""
@@ -139,7 +142,10 @@ def json_answer(
 
 
 def text_answer(
-    text: str | bytes, status: int = 200, *, content_type: str = "text/plain; charset=utf-8",
+    text: str | bytes,
+    status: int = 200,
+    *,
+    content_type: str = "text/plain; charset=utf-8",
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Text or bytes as they are."""
@@ -147,7 +153,10 @@ def text_answer(
 
 
 def html_answer(
-    html: str, status: int = 200, *, form_targets: Iterable[str] = (),
+    html: str,
+    status: int = 200,
+    *,
+    form_targets: Iterable[str] = (),
 ) -> Response:
     """A page without scripts. `form_targets` are origins a form's answer may lead to."""
     policy = (
@@ -155,8 +164,10 @@ def html_answer(
         "frame-ancestors 'none'; form-action 'self' " + " ".join(form_targets)
     )
     headers = {
-        "content-security-policy": policy.strip(), "cache-control": "no-store",
-        "referrer-policy": "no-referrer", "x-content-type-options": "nosniff",
+        "content-security-policy": policy.strip(),
+        "cache-control": "no-store",
+        "referrer-policy": "no-referrer",
+        "x-content-type-options": "nosniff",
     }
     return Response(html, status, headers, "text/html; charset=utf-8")
 

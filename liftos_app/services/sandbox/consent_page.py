@@ -37,46 +37,63 @@ button:focus-visible,input:focus-visible{outline:3px solid var(--act);outline-of
 
 
 def consent_page(
-    *, platform: str, path: str, fields: Mapping[str, str], accounts: Sequence[str],
+    *,
+    platform: str,
+    path: str,
+    fields: Mapping[str, str],
+    accounts: Sequence[str],
     scopes: Sequence[tuple[str, str, bool]],
 ) -> str:
     """The question. `fields` are carried along; `scopes` are (name, words, cannot be unticked)."""
     kept = "".join(
         f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
-        for name, value in fields.items() if name != "decision" and not name.startswith(TICK)
+        for name, value in fields.items()
+        if name != "decision" and not name.startswith(TICK)
     )
     boxes = "".join(
         f'<label><input type="checkbox" name="{TICK}{escape(name)}" value="on" checked'
-        f'{" disabled" if locked else ""}>'
+        f"{' disabled' if locked else ''}>"
         f"<span>{escape(words)}<br><code>{escape(name)}</code></span></label>"
         for name, words, locked in scopes
     )
     lines = "".join(f"<li>{escape(line)}</li>" for line in accounts)
     reach = f"<p>It will see:</p><ul>{lines}</ul>" if lines else ""
     asked = f"<fieldset><legend>It asks for</legend>{boxes}</fieldset>" if boxes else ""
-    return _page(platform, f"Let LiftOS read your {platform} data?", f"""
+    return _page(
+        platform,
+        f"Let LiftOS read your {platform} data?",
+        f"""
 <p>You are signed in as <strong>Robin Larkspur</strong>, an invented person.</p>
 {reach}
 <form method="post" action="{escape(path)}">{kept}{asked}
 <div class="row">
 <button class="main" type="submit" name="decision" value="approve">Allow</button>
 <button type="submit" name="decision" value="refuse">Refuse</button>
-</div></form>""")
+</div></form>""",
+    )
 
 
 def refusal_page(platform: str, reason: str) -> str:
     """Why the question cannot be asked at all."""
-    return _page(platform, "This sign-in cannot go on", f"""
+    return _page(
+        platform,
+        "This sign-in cannot go on",
+        f"""
 <p>{escape(reason)}</p>
-<p>Go back to LiftOS, compare the app credentials and the redirect address, and try again.</p>""")
+<p>Go back to LiftOS, compare the app credentials and the redirect address, and try again.</p>""",
+    )
 
 
 def login_page(platform: str) -> str:
     """What a network or a platform sometimes sends instead of data."""
-    return _page(platform, "Sign in", """
+    return _page(
+        platform,
+        "Sign in",
+        """
 <form method="post" action="#"><label>E-mail <input name="email"></label>
 <label>Password <input type="password" name="password"></label>
-<div class="row"><button class="main" type="submit">Sign in</button></div></form>""")
+<div class="row"><button class="main" type="submit">Sign in</button></div></form>""",
+    )
 
 
 def _page(platform: str, title: str, body: str) -> str:

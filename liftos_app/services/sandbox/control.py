@@ -31,24 +31,28 @@ def answer(box: Sandbox, method: str, path: str, body: bytes) -> Response:
     """One authenticated call. A bad body is a 422 with one sentence."""
     name, _, rest = path.strip("/").partition("/")
     actions: Mapping[tuple[str, str], Callable[[Sandbox, str, Any], Any]] = {
-        ("GET", "state"): _state, ("GET", "planted"): _planted, ("GET", "kinds"): _kinds,
-        ("GET", "credentials"): _credentials, ("GET", "faults"): _faults,
-        ("POST", "faults"): _add, ("DELETE", "faults"): _clear, ("POST", "expire"): _kill,
-        ("POST", "revoke"): _kill, ("POST", "restore"): _kill, ("POST", "clock"): _clock,
+        ("GET", "state"): _state,
+        ("GET", "planted"): _planted,
+        ("GET", "kinds"): _kinds,
+        ("GET", "credentials"): _credentials,
+        ("GET", "faults"): _faults,
+        ("POST", "faults"): _add,
+        ("DELETE", "faults"): _clear,
+        ("POST", "expire"): _kill,
+        ("POST", "revoke"): _kill,
+        ("POST", "restore"): _kill,
+        ("POST", "clock"): _clock,
         ("POST", "interventions"): _intervene,
     }
     action = actions.get((method, name))
     if action is None:
         known = any(key[1] == name for key in actions)
-        return json_answer({"error": "method_not_allowed" if known else "not_found"},
-                           405 if known else 404)
+        return json_answer(
+            {"error": "method_not_allowed" if known else "not_found"}, 405 if known else 404
+        )
     try:
-        data = orjson.loads(body) if body else {}
-        if not isinstance(data, dict):
-            raise ValueError("The body must be a JSON object.")
-        if name in {"expire", "revoke", "restore"}:
-            data = {**data, "act": name}
-        return json_answer(action(box, rest, data))
+        data = orjson.loads(body or b"{}")
+        return json_answer(action(box, rest, {**data, "act": name}))
     except (ValueError, TypeError, KeyError, OverflowError) as error:
         return json_answer({"error": "invalid", "detail": str(error)[:300]}, 422)
 
@@ -56,22 +60,31 @@ def answer(box: Sandbox, method: str, path: str, body: bytes) -> Response:
 def read_intervention(data: Mapping[str, Any]) -> Intervention:
     """From JSON. Raises ValueError, KeyError."""
     return Intervention(
-        channel=str(data["channel"]), start=date.fromisoformat(data["start"]),
-        end=date.fromisoformat(data["end"]), scale=float(data.get("scale", 0.0)),
+        channel=str(data["channel"]),
+        start=date.fromisoformat(data["start"]),
+        end=date.fromisoformat(data["end"]),
+        scale=float(data.get("scale", 0.0)),
         regions=tuple(str(r) for r in data.get("regions", ())),
     )
 
 
 def intervention_json(one: Intervention) -> dict[str, Any]:
     """To JSON."""
-    return {"channel": one.channel, "start": one.start.isoformat(), "end": one.end.isoformat(),
-            "scale": one.scale, "regions": list(one.regions)}
+    return {
+        "channel": one.channel,
+        "start": one.start.isoformat(),
+        "end": one.end.isoformat(),
+        "scale": one.scale,
+        "regions": list(one.regions),
+    }
 
 
 def _state(box: Sandbox, _rest: str, _data: Any) -> Any:
     return {
-        "now": box.clock().isoformat(), "offset_seconds": box.clock.offset.total_seconds(),
-        "anchor": box.anchor.isoformat(), "platforms": sorted(box.platforms),
+        "now": box.clock().isoformat(),
+        "offset_seconds": box.clock.offset.total_seconds(),
+        "anchor": box.anchor.isoformat(),
+        "platforms": sorted(box.platforms),
         "faults": [asdict(f) for f in box.trouble.list_all()],
         "interventions": [intervention_json(i) for i in box.interventions],
     }
@@ -94,7 +107,7 @@ def _faults(box: Sandbox, _rest: str, _data: Any) -> Any:
 
 
 def _add(box: Sandbox, _rest: str, data: Any) -> Any:
-    unknown = set(data) - _AIM - {"kind", "platform"}
+    unknown = set(data) - _AIM - {"kind", "platform", "act"}
     if unknown:
         raise ValueError(f"There is no setting called {sorted(unknown)[0]}.")
     platform = str(data.get("platform", "*"))
@@ -111,7 +124,8 @@ def _add(box: Sandbox, _rest: str, data: Any) -> Any:
 
 def _clear(box: Sandbox, rest: str, data: Any) -> Any:
     gone = box.trouble.clear(
-        rest, platform=str(data.get("platform", "")),
+        rest,
+        platform=str(data.get("platform", "")),
         planted_too=data.get("planted_too") is True,
     )
     return {"cleared": gone}
@@ -121,8 +135,11 @@ def _kill(box: Sandbox, _rest: str, data: Any) -> Any:
     platform = str(data["platform"])
     if platform not in box.platforms:
         raise ValueError(f"There is no platform called {platform[:40]}.")
-    {"expire": box.tokens.expire_all, "revoke": box.tokens.revoke_all,
-     "restore": box.tokens.restore}[data["act"]](platform)
+    {
+        "expire": box.tokens.expire_all,
+        "revoke": box.tokens.revoke_all,
+        "restore": box.tokens.restore,
+    }[data["act"]](platform)
     return {"platform": platform, "done": data["act"]}
 
 

@@ -1,4 +1,4 @@
-"""The sandbox's own app credentials. They open nothing but the sandbox, which takes exactly these."""
+"""The sandbox's own credentials. They open nothing but the sandbox, which takes exactly these."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from typing import Final
 
 SHOP: Final = "larkspur-home.myshopify.com"
 _META_APP = {
-    "client_id": "731904825566120", "client_secret": "5f0d3c9a71e84b26a9d07c315be84f62",
+    "client_id": "731904825566120",
+    "client_secret": "5f0d3c9a71e84b26a9d07c315be84f62",
 }
 _SHOPIFY_APP = {
-    "shop": SHOP, "client_id": "c4a61f0e92d7483bb5d08e2fa7916c35",
+    "shop": SHOP,
+    "client_id": "c4a61f0e92d7483bb5d08e2fa7916c35",
     "client_secret": "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",
 }
 

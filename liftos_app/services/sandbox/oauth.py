@@ -21,7 +21,7 @@ from liftos_app.services.sandbox.tokens import Grant, TokenProblem
 CALLBACK_END = "oauth/callback"
 
 
-class ExchangeProblem(Exception):
+class ExchangeProblem(Exception):  # noqa: N818 - our word for what a person can meet
     """A code cannot be exchanged; `error` is the OAuth word, `detail` a sentence."""
 
     def __init__(self, error: str, detail: str) -> None:
@@ -67,18 +67,26 @@ def consent(call: Call, spec: ConsentSpec) -> Response:
     unknown = [s for s in requested if s not in spec.scopes]
     target = query["redirect_uri"]
     if unknown:
-        return _back(target, query, {
-            "error": "invalid_scope", "error_description": f"Unknown scope: {unknown[0]}"})
+        return _back(
+            target,
+            query,
+            {"error": "invalid_scope", "error_description": f"Unknown scope: {unknown[0]}"},
+        )
     if call.method != "POST":
         page = consent_page(
-            platform=spec.platform, path=urlsplit(call.url).path, fields=query, accounts=spec.accounts,
+            platform=spec.platform,
+            path=urlsplit(call.url).path,
+            fields=query,
+            accounts=spec.accounts,
             scopes=[(s, spec.scopes[s], s in spec.locked) for s in requested],
         )
         parts = urlsplit(target)
         return html_answer(page, form_targets=[f"{parts.scheme}://{parts.netloc}"])
     if query.get("decision") != "approve":
         denied = spec.denied or {
-            "error": "access_denied", "error_description": "The person said no."}
+            "error": "access_denied",
+            "error_description": "The person said no.",
+        }
         return _back(target, query, dict(denied))
     ticked = {name.removeprefix(TICK) for name in query if name.startswith(TICK)}
     ticked |= set(spec.locked)
@@ -87,7 +95,10 @@ def consent(call: Call, spec: ConsentSpec) -> Response:
 
 
 def _approve(
-    call: Call, spec: ConsentSpec, query: Mapping[str, str], granted: tuple[str, ...],
+    call: Call,
+    spec: ConsentSpec,
+    query: Mapping[str, str],
+    granted: tuple[str, ...],
 ) -> Response:
     extra = {
         **(spec.extra or {}),
@@ -99,8 +110,15 @@ def _approve(
         if query.get(name):
             extra[name] = query[name]
     code = call.tokens.issue(
-        call.platform, "code", client_id=spec.client_id, scopes=granted, now=call.now,
-        lifetime=spec.code_lifetime, subject=spec.subject, prefix=spec.code_prefix, extra=extra,
+        call.platform,
+        "code",
+        client_id=spec.client_id,
+        scopes=granted,
+        now=call.now,
+        lifetime=spec.code_lifetime,
+        subject=spec.subject,
+        prefix=spec.code_prefix,
+        extra=extra,
     )
     params = {"code": code}
     if query.get("state"):
@@ -112,8 +130,14 @@ def _approve(
 
 
 def exchange(
-    call: Call, *, code: str, client_id: str, client_secret: str, redirect_uri: str | None,
-    verifier: str = "", prefix: str = "",
+    call: Call,
+    *,
+    code: str,
+    client_id: str,
+    client_secret: str,
+    redirect_uri: str | None,
+    verifier: str = "",
+    prefix: str = "",
 ) -> Grant:
     """Check a code exchange and use the code up. Raises ExchangeProblem.
 
@@ -122,11 +146,13 @@ def exchange(
     check_client(call, client_id, client_secret)
     try:
         grant = call.tokens.read(
-            code, platform=call.platform, now=call.now, kinds=("code",), prefixes=(prefix,))
+            code, platform=call.platform, now=call.now, kinds=("code",), prefixes=(prefix,)
+        )
     except TokenProblem as problem:
         words = {"expired": "The code has expired.", "revoked": "Access was taken back."}
         raise ExchangeProblem(
-            "invalid_grant", words.get(problem.reason, "The code is not valid.")) from problem
+            "invalid_grant", words.get(problem.reason, "The code is not valid.")
+        ) from problem
     if redirect_uri is not None and grant.extra.get("redirect_uri") != redirect_uri:
         raise ExchangeProblem("redirect_uri_mismatch", "The redirect address differs.")
     challenge = grant.extra.get("challenge", "")
@@ -155,7 +181,9 @@ def client_of(demo: Mapping[str, Mapping[str, str]]) -> tuple[str, str]:
 
 
 def is_redirect_allowed(call: Call, address: str) -> bool:
-    """What is registered with the demo app: .../oauth/callback on this origin or on loopback."""
+    """What is registered with the demo app: .../oauth/callback, or the same with the platform's id
+    behind it, on this origin or on loopback.
+    """
     parts = urlsplit(address)
     try:
         host = parts.hostname or ""
@@ -166,7 +194,8 @@ def is_redirect_allowed(call: Call, address: str) -> bool:
         return False
     here = parts.netloc == urlsplit(call.base).netloc  # a proxy may have taken the https off
     local = host in {"localhost", "127.0.0.1", "::1"}
-    return (here or local) and parts.path.endswith(CALLBACK_END)
+    ends = (CALLBACK_END, f"{CALLBACK_END}/{call.platform}")
+    return (here or local) and parts.path.endswith(ends)
 
 
 def _problem(call: Call, spec: ConsentSpec, query: Mapping[str, str]) -> str:

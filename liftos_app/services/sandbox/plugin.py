@@ -37,8 +37,13 @@ def _no_route(call: Call) -> Response:
 
 
 def _generic_fault(_call: Call, fault: Fault) -> Response:
-    status = {"token_expired": 401, "token_revoked": 401, "missing_scope": 403,
-              "rate_limited": 429, "quota_exhausted": 429}.get(fault.kind, 503)
+    status = {
+        "token_expired": 401,
+        "token_revoked": 401,
+        "missing_scope": 403,
+        "rate_limited": 429,
+        "quota_exhausted": 429,
+    }.get(fault.kind, 503)
     headers = {"retry-after": str(fault.retry_after)} if fault.retry_after else {}
     return json_answer({"error": fault.kind}, status, headers=headers)
 

@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import hmac
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,13 @@ from liftos_app.services.sandbox.world import Intervention, World
 
 log = logging.getLogger(__name__)
 _PLATFORM_FAULTS = (
-    "token_expired", "token_revoked", "missing_scope", "rate_limited", "rate_limited_silent",
-    "quota_exhausted", "server_error",
+    "token_expired",
+    "token_revoked",
+    "missing_scope",
+    "rate_limited",
+    "rate_limited_silent",
+    "quota_exhausted",
+    "server_error",
 )
 MAX_WAIT = 120.0  # seconds a slow answer may take
 
@@ -62,14 +67,17 @@ class Sandbox:
 
     def save(self) -> None:
         """Write what must outlive a restart."""
-        self.state.save({
-            "anchor": self.anchor.isoformat(),
-            "offset": self.clock.offset.total_seconds(),
-            "interventions": [control.intervention_json(i) for i in self.interventions],
-            "faults": [{k: v for k, v in f.items() if k != "planted"}
-                       for f in self.trouble.dump()],
-            "tokens": self.tokens.dump(),
-        })
+        self.state.save(
+            {
+                "anchor": self.anchor.isoformat(),
+                "offset": self.clock.offset.total_seconds(),
+                "interventions": [control.intervention_json(i) for i in self.interventions],
+                "faults": [
+                    {k: v for k, v in f.items() if k != "planted"} for f in self.trouble.dump()
+                ],
+                "tokens": self.tokens.dump(),
+            }
+        )
 
 
 class SandboxApp:
@@ -88,7 +96,7 @@ class SandboxApp:
             return
         root = str(scope.get("root_path", ""))
         path = str(scope["path"])
-        inner = path[len(root):] if root and path.startswith(root) else path
+        inner = path[len(root) :] if root and path.startswith(root) else path
         platform_id, _, rest = inner.lstrip("/").partition("/")
         headers = Headers(scope=scope)
         body = await _read(receive)
@@ -97,7 +105,8 @@ class SandboxApp:
             return
         if platform_id == "control":
             answer = await run_in_threadpool(
-                self._control, str(scope["method"]), "/" + rest, headers, body)
+                self._control, str(scope["method"]), "/" + rest, headers, body
+            )
             await answer(scope, receive, send)
             return
         platform = self.sandbox.platforms.get(platform_id)
@@ -105,29 +114,46 @@ class SandboxApp:
             await json_answer({"error": "no_such_platform"}, 404)(scope, receive, send)
             return
         base = f"{scope['scheme']}://{headers.get('host', 'localhost')}{root}/{platform_id}"
-        answer, after = await self._serve(platform, scope, base, "/" + rest, headers, body)
+        call = self._call(platform, scope, base, "/" + rest, body)
+        answer, after = await self._serve(platform, call)
         if after is not None:
             await _cut(answer, send)
         else:
             await answer(scope, receive, send)
 
-    async def _serve(
-        self, platform: SandboxPlatform, scope: Scope, base: str, path: str, headers: Headers,
+    def _call(
+        self,
+        platform: SandboxPlatform,
+        scope: Scope,
+        base: str,
+        path: str,
         body: bytes,
-    ) -> tuple[Response, Fault | None]:
-        """The answer, and the fault that breaks its connection if there is one."""
+    ) -> Call:
         box = self.sandbox
-        method = str(scope["method"])
-        handler, params = platform.find(method, path)
-        call = Call(
-            platform=platform.id, method=method, path=path, params=params,
-            query_string=scope.get("query_string", b"").decode("latin-1"), headers=headers,
-            body=body, base=base, now=box.clock(), world=box.world, trouble=box.trouble,
-            tokens=box.tokens, demo=credentials.DEMO.get(platform.id, {}),
+        return Call(
+            platform=platform.id,
+            method=str(scope["method"]),
+            path=path,
+            params={},
+            query_string=scope.get("query_string", b"").decode("latin-1"),
+            headers=Headers(scope=scope),
+            body=body,
+            base=base,
+            now=box.clock(),
+            world=box.world,
+            trouble=box.trouble,
+            tokens=box.tokens,
+            demo=credentials.DEMO.get(platform.id, {}),
             memory=box.memories.setdefault(platform.id, {}),
         )
+
+    async def _serve(self, platform: SandboxPlatform, call: Call) -> tuple[Response, Fault | None]:
+        """The answer, and the fault that breaks its connection if there is one."""
+        box = self.sandbox
+        handler, params = platform.find(call.method, call.path)
+        call = replace(call, params=params)
         target = await run_in_threadpool(platform.classify, call)
-        object.__setattr__(call, "target", target)
+        call = replace(call, target=target)
         aim = {"account": target.account, "stream": target.stream}
         if target.kind == "consent":
             return await run_in_threadpool(handler, call), None
@@ -153,14 +179,20 @@ class SandboxApp:
         scheme, _, given = headers.get("authorization", "").partition(" ")
         digest = hashlib.sha256(given.strip().encode()).digest()
         if scheme.lower() != "bearer" or not hmac.compare_digest(digest, self._token):
-            return json_answer({"error": "unauthorized"}, 401,
-                               headers={"www-authenticate": "Bearer"})
+            return json_answer(
+                {"error": "unauthorized"}, 401, headers={"www-authenticate": "Bearer"}
+            )
         return control.answer(self.sandbox, method, path, body)
 
 
 def create_app(
-    *, clock: Clock, control_token: str, world: World | None = None,
-    trouble: Trouble | None = None, state_path: Path | None = None, seed: int = 7,
+    *,
+    clock: Clock,
+    control_token: str,
+    world: World | None = None,
+    trouble: Trouble | None = None,
+    state_path: Path | None = None,
+    seed: int = 7,
     plant: bool = True,
 ) -> SandboxApp:
     """The sandbox. `clock` gives aware UTC; `control_token` opens the control API and signs tokens.
@@ -174,14 +206,20 @@ def create_app(
     anchor = _day(saved.get("anchor")) or (trouble.anchor if trouble else None) or moving().date()
     if trouble is None:
         trouble = Trouble(
-            [Fault(**f) for f in saved.get("faults", ())], anchor=anchor if plant else None)
+            [Fault(**f) for f in saved.get("faults", ())], anchor=anchor if plant else None
+        )
     tokens = Tokens(control_token)
     for platform_id, inputs in _statics():
         tokens.register(platform_id, inputs)
     tokens.load(saved.get("tokens", {}))
     box = Sandbox(
-        clock=moving, world=world or World(seed=seed, today=moving().date()), trouble=trouble,
-        tokens=tokens, platforms=load_platforms(), anchor=anchor, state=state,
+        clock=moving,
+        world=world or World(seed=seed, today=moving().date()),
+        trouble=trouble,
+        tokens=tokens,
+        platforms=load_platforms(),
+        anchor=anchor,
+        state=state,
     )
     stored = [control.read_intervention(i) for i in saved.get("interventions", ())]
     if stored:
@@ -199,8 +237,9 @@ def _statics() -> list[tuple[str, str]]:
     found = []
     for platform_id, methods in credentials.DEMO.items():
         for inputs in methods.values():
-            found += [(platform_id, v) for k, v in inputs.items()
-                      if k in {"access_token", "api_key"}]
+            found += [
+                (platform_id, v) for k, v in inputs.items() if k in {"access_token", "api_key"}
+            ]
         found += [(platform_id, v) for v in credentials.SPARE.get(platform_id, {}).values()]
     return found
 
@@ -229,8 +268,9 @@ async def _read(receive: Receive) -> bytes | None:
 async def _cut(answer: Response, send: Send) -> None:
     """Promise the whole body, send a part of it, and let the connection drop."""
     body = bytes(answer.body)
-    await send({"type": "http.response.start", "status": answer.status_code,
-                "headers": answer.raw_headers})
+    await send(
+        {"type": "http.response.start", "status": answer.status_code, "headers": answer.raw_headers}
+    )
     await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
     await asyncio.sleep(0.05)  # let the part leave before the connection ends
 

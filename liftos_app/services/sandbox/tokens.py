@@ -7,24 +7,23 @@ per platform, which a state file keeps.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import hmac
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import orjson
 
+from liftos_app.services.sandbox.token_text import decode, encode
+
 Reason = Literal["unknown", "expired", "revoked", "used", "wrong_kind"]
-_B62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
-class TokenProblem(Exception):
-    """A token cannot be used; `reason` says which way, `grant` what it was when it could be read."""
+class TokenProblem(Exception):  # noqa: N818 - our word for what a person can meet
+    """A token cannot be used. `grant` is what it was, where that could be read."""
 
     def __init__(self, reason: Reason, grant: Grant | None = None) -> None:
         super().__init__(reason)
@@ -62,7 +61,10 @@ class Tokens:
     """Issues and reads tokens. `statics` are pasted tokens: platform -> text -> scopes."""
 
     def __init__(
-        self, key: str, *, changed: Callable[[], None] | None = None,
+        self,
+        key: str,
+        *,
+        changed: Callable[[], None] | None = None,
     ) -> None:
         self._key = hashlib.sha256(b"liftos/sandbox/tokens\x00" + key.encode()).digest()
         self._lock = threading.Lock()
@@ -78,47 +80,107 @@ class Tokens:
         self._changed = changed
 
     def register(
-        self, platform: str, text: str, *, kind: str = "static", client_id: str = "",
-        scopes: Sequence[str] = (), subject: str = "",
+        self,
+        platform: str,
+        text: str,
+        *,
+        kind: str = "static",
+        client_id: str = "",
+        scopes: Sequence[str] = (),
+        subject: str = "",
     ) -> None:
-        """Accept a fixed token or key, which never expires by itself. Doing it again is harmless."""
-        grant = Grant(platform=platform, kind=kind, client_id=client_id, scopes=tuple(scopes),
-                      issued=datetime(2026, 1, 1, tzinfo=UTC), expires=None, subject=subject)
+        """Accept a fixed token or key, which never expires by itself; repeatable."""
+        grant = Grant(
+            platform=platform,
+            kind=kind,
+            client_id=client_id,
+            scopes=tuple(scopes),
+            issued=datetime(2026, 1, 1, tzinfo=UTC),
+            expires=None,
+            subject=subject,
+        )
         self._statics.setdefault(platform, {})[text] = grant
 
     def issue(
-        self, platform: str, kind: str, *, client_id: str, scopes: Iterable[str], now: datetime,
-        lifetime: timedelta | None, prefix: str = "", subject: str = "", rotation: int = 0,
-        family: str = "", extra: Mapping[str, str] | None = None, alphabet: str = "b64",
+        self,
+        platform: str,
+        kind: str,
+        *,
+        client_id: str,
+        scopes: Iterable[str],
+        now: datetime,
+        lifetime: timedelta | None,
+        prefix: str = "",
+        subject: str = "",
+        rotation: int = 0,
+        family: str = "",
+        extra: Mapping[str, str] | None = None,
+        alphabet: str = "b64",
     ) -> str:
         """A new token text. `alphabet`: "b64" (with - and _) or "b62" (letters and digits)."""
         generation = self._generation.get(platform, 0)
         issued = int(now.timestamp())
-        family = family or hashlib.sha256(
-            f"{platform}{issued}{client_id}{subject}{generation}".encode()).hexdigest()[:12]
-        payload = orjson.dumps([
-            kind, client_id, subject, " ".join(scopes), issued,
-            int(lifetime.total_seconds()) if lifetime is not None else -1,
-            rotation, generation, family, dict(extra or {}),
-        ])
-        return prefix + _encode(self._mac(platform, payload) + payload, alphabet)
+        family = (
+            family
+            or hashlib.sha256(
+                f"{platform}{issued}{client_id}{subject}{generation}".encode()
+            ).hexdigest()[:12]
+        )
+        payload = orjson.dumps(
+            [
+                kind,
+                client_id,
+                subject,
+                " ".join(scopes),
+                issued,
+                int(lifetime.total_seconds()) if lifetime is not None else -1,
+                rotation,
+                generation,
+                family,
+                dict(extra or {}),
+            ]
+        )
+        return prefix + encode(self._mac(platform, payload) + payload, alphabet)
 
     def reissue(
-        self, grant: Grant, kind: str, *, now: datetime, lifetime: timedelta | None,
-        prefix: str = "", scopes: Iterable[str] | None = None, rotate: bool = False,
-        alphabet: str = "b64", extra: Mapping[str, str] | None = None,
+        self,
+        grant: Grant,
+        kind: str,
+        *,
+        now: datetime,
+        lifetime: timedelta | None,
+        prefix: str = "",
+        scopes: Iterable[str] | None = None,
+        rotate: bool = False,
+        alphabet: str = "b64",
+        extra: Mapping[str, str] | None = None,
     ) -> str:
         """A token of the same family: access from refresh, long from short, next refresh."""
         return self.issue(
-            grant.platform, kind, client_id=grant.client_id, now=now, lifetime=lifetime,
-            scopes=grant.scopes if scopes is None else scopes, prefix=prefix,
-            subject=grant.subject, rotation=grant.rotation + int(rotate), family=grant.family,
-            extra=extra, alphabet=alphabet,
+            grant.platform,
+            kind,
+            client_id=grant.client_id,
+            now=now,
+            lifetime=lifetime,
+            scopes=grant.scopes if scopes is None else scopes,
+            prefix=prefix,
+            subject=grant.subject,
+            rotation=grant.rotation + int(rotate),
+            family=grant.family,
+            extra=extra,
+            alphabet=alphabet,
         )
 
     def issue_hex(
-        self, platform: str, kind: str, *, scopes_mask: int, now: datetime,
-        lifetime: timedelta | None, prefix: str, rotation: int = 0,
+        self,
+        platform: str,
+        kind: str,
+        *,
+        scopes_mask: int,
+        now: datetime,
+        lifetime: timedelta | None,
+        prefix: str,
+        rotation: int = 0,
     ) -> str:
         """A token of prefix + 32 hex digits (Shopify). It names no client and no subject.
 
@@ -126,15 +188,23 @@ class Tokens:
         """
         minutes = int(lifetime.total_seconds() // 60) if lifetime is not None else 0
         body = (
-            int(now.timestamp()).to_bytes(4, "big") + min(minutes, 0xFFFFFF).to_bytes(3, "big")
-            + (scopes_mask & 0xFFFF).to_bytes(2, "big") + bytes([rotation % 256])
+            int(now.timestamp()).to_bytes(4, "big")
+            + min(minutes, 0xFFFFFF).to_bytes(3, "big")
+            + (scopes_mask & 0xFFFF).to_bytes(2, "big")
+            + bytes([rotation % 256])
             + bytes([self._generation.get(platform, 0) % 256])
         )
         return prefix + (body + self._mac(f"{platform}/{kind}", body)[:5]).hex()
 
     def read(
-        self, text: str, *, platform: str, now: datetime, kinds: Sequence[str] = (),
-        prefixes: Sequence[str] = ("",), hex_kinds: Mapping[str, str] | None = None,
+        self,
+        text: str,
+        *,
+        platform: str,
+        now: datetime,
+        kinds: Sequence[str] = (),
+        prefixes: Sequence[str] = ("",),
+        hex_kinds: Mapping[str, str] | None = None,
     ) -> Grant:
         """What a presented text stands for. Raises TokenProblem.
 
@@ -204,8 +274,12 @@ class Tokens:
     def dump(self) -> dict[str, Any]:
         """What a state file keeps; holds hashes, no token."""
         with self._lock:
-            return {"used": dict(self._used), "generation": dict(self._generation),
-                    "expired": dict(self._expired), "dead": dict(self._dead_statics)}
+            return {
+                "used": dict(self._used),
+                "generation": dict(self._generation),
+                "expired": dict(self._expired),
+                "dead": dict(self._dead_statics),
+            }
 
     def load(self, saved: Mapping[str, Any]) -> None:
         """Take up what `dump` gave."""
@@ -232,8 +306,13 @@ class Tokens:
         if reason:
             raise TokenProblem("expired" if reason == "expired" else "revoked", grant)
         return Grant(
-            platform=platform, kind=grant.kind, client_id=grant.client_id, scopes=grant.scopes,
-            issued=grant.issued, expires=None, subject=grant.subject,
+            platform=platform,
+            kind=grant.kind,
+            client_id=grant.client_id,
+            scopes=grant.scopes,
+            issued=grant.issued,
+            expires=None,
+            subject=grant.subject,
             generation=self._generation.get(platform, 0),
         )
 
@@ -242,7 +321,7 @@ class Tokens:
         if prefix is None or len(text) != len(prefix) + 32:
             return None
         try:
-            raw = bytes.fromhex(text[len(prefix):])
+            raw = bytes.fromhex(text[len(prefix) :])
         except ValueError:
             return None
         kind, body, mac = kinds[prefix], raw[:11], raw[11:]
@@ -251,15 +330,20 @@ class Tokens:
         issued = datetime.fromtimestamp(int.from_bytes(body[:4], "big"), UTC)
         minutes = int.from_bytes(body[4:7], "big")
         return Grant(
-            platform=platform, kind=kind, client_id="", scopes=(), issued=issued,
+            platform=platform,
+            kind=kind,
+            client_id="",
+            scopes=(),
+            issued=issued,
             expires=issued + timedelta(minutes=minutes) if minutes else None,
-            rotation=body[9], generation=body[10],
+            rotation=body[9],
+            generation=body[10],
             extra={"mask": str(int.from_bytes(body[7:9], "big"))},
         )
 
     def _signed(self, platform: str, text: str, prefixes: Sequence[str]) -> Grant | None:
         for prefix in prefixes:
-            raw = _decode(text[len(prefix):]) if text.startswith(prefix) else None
+            raw = decode(text[len(prefix) :]) if text.startswith(prefix) else None
             if raw is None or len(raw) < 20:
                 continue
             mac, payload = raw[:12], raw[12:]
@@ -272,44 +356,24 @@ class Tokens:
 
 
 def _grant(platform: str, payload: bytes) -> Grant:
-    (kind, client, subject, scopes, issued, seconds, rotation, generation, family,
-     extra) = orjson.loads(payload)
+    (kind, client, subject, scopes, issued, seconds, rotation, generation, family, extra) = (
+        orjson.loads(payload)
+    )
     start = datetime.fromtimestamp(issued, UTC)
     return Grant(
-        platform=platform, kind=kind, client_id=client, subject=subject,
-        scopes=tuple(scopes.split()), issued=start, rotation=rotation, generation=generation,
+        platform=platform,
+        kind=kind,
+        client_id=client,
+        subject=subject,
+        scopes=tuple(scopes.split()),
+        issued=start,
+        rotation=rotation,
+        generation=generation,
         expires=start + timedelta(seconds=seconds) if seconds >= 0 else None,
-        family=family, extra=extra,
+        family=family,
+        extra=extra,
     )
 
 
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _encode(raw: bytes, alphabet: str) -> str:
-    if alphabet == "b64":
-        return "a" + base64.urlsafe_b64encode(raw).decode().rstrip("=")
-    number, digits = int.from_bytes(b"\x01" + raw, "big"), []
-    while number:
-        number, rest = divmod(number, 62)
-        digits.append(_B62[rest])
-    return "Z" + "".join(reversed(digits))  # the first letter tells the two alphabets apart
-
-
-def _decode(text: str) -> bytes | None:
-    if len(text) > 4_000:
-        return None
-    try:
-        if text.startswith("Z") and text.isascii() and text.isalnum():
-            number = 0
-            for char in text[1:]:
-                number = number * 62 + _B62.index(char)
-            raw = number.to_bytes((number.bit_length() + 7) // 8, "big")
-            return raw[1:] if raw[:1] == b"\x01" else None
-        if not text.startswith("a"):
-            return None
-        body = text[1:]
-        return base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_", validate=True)
-    except (ValueError, binascii.Error):
-        return None

@@ -85,28 +85,48 @@ def planted(anchor: date) -> tuple[Plant, ...]:
     """
     return (
         Plant(
-            kind="missing_day", platform="google_ads", account="4567890123", stream="daily",
+            kind="missing_day",
+            platform="google_ads",
+            account="4567890123",
+            stream="daily",
             day=anchor - timedelta(days=44),
             words="Google Ads Larkspur EU answers no campaign rows for this day, while its account "
             "total shows delivery.",
         ),
         Plant(
-            kind="duplicated_rows", platform="meta_business", account="1024500000000001",
-            stream="insights", day=anchor - timedelta(days=37),
+            kind="duplicated_rows",
+            platform="meta_business",
+            account="1024500000000001",
+            stream="insights",
+            day=anchor - timedelta(days=37),
             words="Meta Larkspur US sends the first row of this day twice.",
         ),
         Plant(
-            kind="currency_trap", platform="*", account="", stream="", day=None,
+            kind="currency_trap",
+            platform="*",
+            account="",
+            stream="",
+            day=None,
             words="EU accounts report in EUR, the shop in USD with orders shown in EUR, and one "
             "disabled Meta account in JPY, which has no cents: adding them without rates is wrong.",
         ),
         Plant(
-            kind="token_expired", platform="meta_business", account="", stream="", day=None,
-            trigger=True, words="The Meta token can be expired now; signing in again mends it.",
+            kind="token_expired",
+            platform="meta_business",
+            account="",
+            stream="",
+            day=None,
+            trigger=True,
+            words="The Meta token can be expired now; signing in again mends it.",
         ),
         Plant(
-            kind="token_revoked", platform="klaviyo", account="", stream="", day=None, trigger=True,
-            words="The Klaviyo key can be revoked now; the spare key, or putting it back, mends it.",
+            kind="token_revoked",
+            platform="klaviyo",
+            account="",
+            stream="",
+            day=None,
+            trigger=True,
+            words="The Klaviyo key can be revoked now; the spare key, or restoring it, mends it.",
         ),
     )
 
@@ -118,7 +138,10 @@ class Trouble:
     """
 
     def __init__(
-        self, faults: Sequence[Fault] = (), *, anchor: date | None = None,
+        self,
+        faults: Sequence[Fault] = (),
+        *,
+        anchor: date | None = None,
         changed: Callable[[], None] | None = None,
     ) -> None:
         self._lock = threading.Lock()
@@ -127,10 +150,18 @@ class Trouble:
         self.anchor = anchor
         if anchor is not None:
             self._faults += [
-                Fault(kind=p.kind, platform=p.platform, account=p.account, stream=p.stream,
-                      count=None, detail={"day": p.day.isoformat()}, planted=True,
-                      id=f"planted-{p.kind}")
-                for p in planted(anchor) if p.day is not None
+                Fault(
+                    kind=p.kind,
+                    platform=p.platform,
+                    account=p.account,
+                    stream=p.stream,
+                    count=None,
+                    detail={"day": p.day.isoformat()},
+                    planted=True,
+                    id=f"planted-{p.kind}",
+                )
+                for p in planted(anchor)
+                if p.day is not None
             ]
         for fault in faults:
             self._faults.append(fault if fault.id else replace(fault, id=secrets.token_hex(4)))
@@ -154,11 +185,13 @@ class Trouble:
 
     def clear(self, fault_id: str = "", *, platform: str = "", planted_too: bool = False) -> int:
         """Remove one fault, those of a platform, or all; planted ones stay unless asked."""
+
         def goes(fault: Fault) -> bool:
             if fault_id:
                 return fault.id == fault_id
             return (not platform or fault.platform in {"*", platform}) and (
-                planted_too or not fault.planted)
+                planted_too or not fault.planted
+            )
 
         with self._lock:
             before = len(self._faults)
@@ -173,7 +206,12 @@ class Trouble:
             return tuple(self._faults)
 
     def take(
-        self, kinds: Sequence[str], platform: str, *, account: str = "", stream: str = "",
+        self,
+        kinds: Sequence[str],
+        platform: str,
+        *,
+        account: str = "",
+        stream: str = "",
     ) -> Fault | None:
         """The first fault of these kinds that meets the aim; one is counted off."""
         with self._lock:
@@ -200,13 +238,19 @@ class Trouble:
         """Whether rows of this day are withheld. Counts nothing off; for tests' expected sums."""
         text = day.isoformat()
         return any(
-            f.kind == "missing_day" and f.detail.get("day") == text
+            f.kind == "missing_day"
+            and f.detail.get("day") == text
             and f.aims_at(platform, account, stream)
             for f in self.list_all()
         )
 
     def bend(
-        self, platform: str, stream: str, rows: Sequence[dict[str, Any]], *, account: str = "",
+        self,
+        platform: str,
+        stream: str,
+        rows: Sequence[dict[str, Any]],
+        *,
+        account: str = "",
         day_of: Callable[[dict[str, Any]], date | None] | None = None,
         now: datetime | None = None,  # noqa: ARG002 - kept for faults that depend on time
     ) -> list[dict[str, Any]]:
@@ -223,8 +267,9 @@ class Trouble:
         return kept
 
     def _aimed(self, kind: str, platform: str, account: str, stream: str) -> list[Fault]:
-        return [f for f in self.list_all()
-                if f.kind == kind and f.aims_at(platform, account, stream)]
+        return [
+            f for f in self.list_all() if f.kind == kind and f.aims_at(platform, account, stream)
+        ]
 
     def _count_off(self, fault: Fault) -> None:
         if fault.count is None:
@@ -245,7 +290,8 @@ class Trouble:
 
 
 def _bend(
-    fault: Fault, rows: list[dict[str, Any]],
+    fault: Fault,
+    rows: list[dict[str, Any]],
     day_of: Callable[[dict[str, Any]], date | None] | None,
 ) -> list[dict[str, Any]]:
     """The same list object means: nothing to bend here."""
@@ -259,14 +305,22 @@ def _bend(
         return [{**row, name: detail.get("value", "1")} for row in rows]
     text = detail.get("day", "")
     if fault.kind == "missing_day":
-        if day_of is None or not text:
-            return rows
-        left = [row for row in rows if str(day_of(row)) != text]
-        return left if len(left) < len(rows) else rows
+        return _without_day(rows, text, day_of)
     for index, row in enumerate(rows):  # duplicated_rows
         if not text or (day_of is not None and str(day_of(row)) == text):
-            return [*rows[: index + 1], dict(row), *rows[index + 1:]]
+            return [*rows[: index + 1], dict(row), *rows[index + 1 :]]
     return rows
+
+
+def _without_day(
+    rows: list[dict[str, Any]],
+    text: str,
+    day_of: Callable[[dict[str, Any]], date | None] | None,
+) -> list[dict[str, Any]]:
+    if day_of is None or not text:
+        return rows
+    left = [row for row in rows if str(day_of(row)) != text]
+    return left if len(left) < len(rows) else rows
 
 
 def _rename(rows: list[dict[str, Any]], column: str, to: str) -> list[dict[str, Any]]:

@@ -104,6 +104,8 @@ def test_every_metric_answers_with_its_unit(shop: Facts, open_ctx: Open) -> None
         answer = query.totals(ctx, ask())
     assert set(answer.values) == set(METRICS)
     for name, value in answer.values.items():
+        if name in {"reach", "frequency"}:
+            continue  # they do not add up; see below
         assert value.amount is not None, name
         assert not value.partial, name
         assert (value.currency == "USD") == (METRICS[name].unit == "money"), name
@@ -358,6 +360,30 @@ def test_claims_stand_beside_store_revenue(shop: Facts, open_ctx: Open) -> None:
     assert answer.claimed.amount == 440
     assert answer.revenue.amount == 310
     assert answer.claim_ratio.amount == Decimal("1.419355")
+
+
+def test_reach_is_never_added_up(facts: Facts, open_ctx: Open) -> None:
+    account = facts.source("ads_one", streams=("campaign_daily",))
+    facts.cover(account, "campaign_daily", "11-01", "11-22")
+    facts.ads(account, "11-10", campaign="c1", impressions=300)
+    facts.rare(account, "11-10", "reach", "100", campaign="c1")
+    for campaign in ("c1", "c2"):
+        facts.ads(account, "11-11", campaign=campaign, impressions=300)
+        facts.rare(account, "11-11", "reach", "100", campaign=campaign)
+    with open_ctx() as ctx:
+        reading = query.read(ctx, ask())
+        days = reading.by_day(["reach", "frequency"]).days
+        total = reading.totals(["reach", "frequency", "impressions"]).values
+    assert [x.values["reach"].amount for x in days] == [100, None, 0]
+    assert days[0].values["frequency"].amount == 3
+    assert days[1].values["frequency"].reason is Reason.NOT_ADDITIVE
+    assert total["reach"].amount is None
+    assert total["reach"].reason is Reason.NOT_ADDITIVE
+    assert total["frequency"].amount is None
+    assert total["impressions"].amount == 900
+    assert not METRICS["reach"].additive
+    assert METRICS["spend"].additive
+    assert not METRICS["roas"].additive
 
 
 def test_two_attribution_settings_on_one_day_are_not_added(facts: Facts, open_ctx: Open) -> None:

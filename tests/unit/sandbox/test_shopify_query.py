@@ -194,7 +194,7 @@ def price(text: str, **variables: Any) -> int:
     document = parse(text)
     operation = document.definitions[0]
     assert isinstance(operation, OperationDefinitionNode)
-    return cost.pricer(schema(), document, operation, variables).requested()
+    return cost.price(schema(), document, operation).requested(variables)
 
 
 def test_cost_follows_the_documented_rule() -> None:
@@ -223,7 +223,7 @@ def test_bucket_leaks_at_its_rate_and_never_overflows() -> None:
     assert not bucket.take(80, now=1)
     assert bucket.status()["currentlyAvailable"] == 30
     assert bucket.take(80, now=6)
-    bucket.refill(1000)
+    assert bucket.take(0, now=1000)
     assert bucket.status()["currentlyAvailable"] == 100
     bucket.give_back(50)
     assert bucket.status()["currentlyAvailable"] == 100

@@ -44,15 +44,21 @@ _RANGE: Final[tuple[tuple[str, str, int, tuple[str, ...], float], ...]] = (
 @cache
 def variants() -> tuple[Variant, ...]:
     """Every variant at its first price."""
-    found = []
+    found: list[Variant] = []
     for number, (title, _kind, price, names, _weight) in enumerate(_RANGE):
         for step, name in enumerate(names):
             raised = round(price * (1 + 0.18 * step)) // 100 * 100
             code = "".join(word[0] for word in title.split()[:3]).upper()
-            found.append(Variant(
-                id=_FIRST_VARIANT + len(found), product_id=_FIRST_PRODUCT + number, title=name,
-                sku=f"LH-{code}-{number:02d}{step}", price=raised, cost=round(raised * 0.42),
-            ))
+            found.append(
+                Variant(
+                    id=_FIRST_VARIANT + len(found),
+                    product_id=_FIRST_PRODUCT + number,
+                    title=name,
+                    sku=f"LH-{code}-{number:02d}{step}",
+                    price=raised,
+                    cost=round(raised * 0.42),
+                )
+            )
     return tuple(found)
 
 
@@ -89,13 +95,28 @@ def products(day: date) -> tuple[Product, ...]:
     for number, (title, kind, *_rest) in enumerate(_RANGE):
         product_id = _FIRST_PRODUCT + number
         own = tuple(
-            Variant(id=v.id, product_id=v.product_id, title=v.title, sku=v.sku,
-                    price=int(table[i]), cost=v.cost)
-            for i, v in enumerate(variants()) if v.product_id == product_id
+            Variant(
+                id=v.id,
+                product_id=v.product_id,
+                title=v.title,
+                sku=v.sku,
+                price=int(table[i]),
+                cost=v.cost,
+            )
+            for i, v in enumerate(variants())
+            if v.product_id == product_id
         )
         handle = "-".join("".join(c if c.isalnum() else " " for c in title.lower()).split())
-        found.append(Product(
-            id=product_id, handle=handle, title=title, kind=kind, vendor="Larkspur Home",
-            variants=own, created_at=datetime(2023, 5, 2, 14, number, tzinfo=UTC), updated_at=at,
-        ))
+        found.append(
+            Product(
+                id=product_id,
+                handle=handle,
+                title=title,
+                kind=kind,
+                vendor="Larkspur Home",
+                variants=own,
+                created_at=datetime(2023, 5, 2, 14, number, tzinfo=UTC),
+                updated_at=at,
+            )
+        )
     return tuple(found)

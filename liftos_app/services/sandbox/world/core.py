@@ -1,4 +1,4 @@
-"""The World: opens the tables when they are first asked for and answers every view `as_of` a moment."""
+"""The World: opens tables when they are first asked for, answers every view `as_of` a moment."""
 
 from __future__ import annotations
 
@@ -10,9 +10,20 @@ from decimal import Decimal
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
-from liftos_app.services.sandbox.world import ad_views, catalog, delivery, mail, rates, sales, shop
-from liftos_app.services.sandbox.world.accounts import ACCOUNTS, BY_ID, BY_KEY, layout
+from liftos_app.services.sandbox.world import (
+    ad_views,
+    catalog,
+    customers,
+    delivery,
+    mail,
+    mail_plan,
+    rates,
+    sales,
+    shop,
+)
+from liftos_app.services.sandbox.world.accounts import ACCOUNTS, BY_ID, BY_KEY
 from liftos_app.services.sandbox.world.ad_views import Level
+from liftos_app.services.sandbox.world.campaigns import Unit, layout
 from liftos_app.services.sandbox.world.model import Model, day_number, simulate
 from liftos_app.services.sandbox.world.noise import Noise
 from liftos_app.services.sandbox.world.plan import CHANNEL_INDEX, EPOCH, HISTORY_MONTHS, SHOP_ZONE
@@ -43,7 +54,11 @@ class _Tables:
     """Everything simulated up to one last day, each part made when it is first needed."""
 
     def __init__(
-        self, seed: int, last: date, volume: float, interventions: Sequence[Intervention],
+        self,
+        seed: int,
+        last: date,
+        volume: float,
+        interventions: Sequence[Intervention],
     ) -> None:
         self.last, self.volume, self._interventions = last, volume, interventions
         self.noise = Noise(seed)
@@ -53,8 +68,12 @@ class _Tables:
     @cached_property
     def model(self) -> Model:
         with self._lock:
-            return simulate(self.noise, day_number(self.last) + 1, volume=self.volume,
-                            interventions=self._interventions)
+            return simulate(
+                self.noise,
+                day_number(self.last) + 1,
+                volume=self.volume,
+                interventions=self._interventions,
+            )
 
     @cached_property
     def rates(self) -> rates.Rates:
@@ -74,8 +93,7 @@ class _Tables:
     def shop(self) -> shop.Shop:
         with self._lock:
             units = {a.id: layout(a.id, self.last) for a in ACCOUNTS if a.market}
-            return shop.open_shop(
-                self.sales, self.noise, self.rates, self.mail.messages, units)
+            return shop.open_shop(self.sales, self.noise, self.rates, self.mail.messages, units)
 
     def delivery(self, account_id: str) -> delivery.Delivery:
         with self._lock:
@@ -99,7 +117,7 @@ class World:
     volume: float = 1.0
     days: int | None = None
     interventions: tuple[Intervention, ...] = ()
-    placed_order_metric: str = mail.PLACED_ORDER
+    placed_order_metric: str = mail_plan.PLACED_ORDER
     _tables: _Tables | None = field(default=None, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -116,7 +134,10 @@ class World:
         Raises ValueError for an unknown channel, a scale outside 0 to 10, or days out of order.
         """
         return World(
-            seed=self.seed, today=self.today, volume=self.volume, days=self.days,
+            seed=self.seed,
+            today=self.today,
+            volume=self.volume,
+            days=self.days,
             interventions=(*self.interventions, *interventions),
         )
 
@@ -160,7 +181,13 @@ class World:
         return ad_views.ads(self._units(account_id, as_of), account_id, as_of)
 
     def ad_days(
-        self, account_id: str, start: date, end: date, *, as_of: datetime, level: Level = "ad",
+        self,
+        account_id: str,
+        start: date,
+        end: date,
+        *,
+        as_of: datetime,
+        level: Level = "ad",
     ) -> list[AdDay]:
         """Delivery by entity and day, both days included, ordered by day and ids.
 
@@ -170,20 +197,35 @@ class World:
         return [] if glance is None else ad_views.rows(*glance, level)
 
     def ad_totals(
-        self, account_id: str, start: date, end: date, *, as_of: datetime,
+        self,
+        account_id: str,
+        start: date,
+        end: date,
+        *,
+        as_of: datetime,
     ) -> AdTotals:
         """What an account shows in all, Performance Max included."""
         return ad_views.total(self.ad_days(account_id, start, end, as_of=as_of, level="account"))
 
     def ad_totals_by_day(
-        self, account_id: str, start: date, end: date, *, as_of: datetime,
+        self,
+        account_id: str,
+        start: date,
+        end: date,
+        *,
+        as_of: datetime,
     ) -> dict[date, AdTotals]:
         """Account totals of each day with delivery."""
         rows = self.ad_days(account_id, start, end, as_of=as_of, level="account")
         return {row.day: ad_views.total([row]) for row in rows}
 
     def ad_totals_by_campaign(
-        self, account_id: str, start: date, end: date, *, as_of: datetime,
+        self,
+        account_id: str,
+        start: date,
+        end: date,
+        *,
+        as_of: datetime,
     ) -> dict[str, AdTotals]:
         """Totals of each campaign with delivery."""
         found: dict[str, list[AdDay]] = {}
@@ -202,12 +244,17 @@ class World:
     # The store ------------------------------------------------------------------------------
 
     def find_orders(
-        self, *, as_of: datetime, updated: shop.Span = (None, None),
-        created: shop.Span = (None, None), sort: shop.Sort = "updated",
+        self,
+        *,
+        as_of: datetime,
+        updated: shop.Span = (None, None),
+        created: shop.Span = (None, None),
+        sort: shop.Sort = "updated",
     ) -> list[int]:
         """Ids of orders shown at a moment. Spans are [from, to)."""
         return self._at(as_of).shop.find(
-            as_of=as_of, since=self.first_day(as_of), updated=updated, created=created, sort=sort)
+            as_of=as_of, since=self.first_day(as_of), updated=updated, created=created, sort=sort
+        )
 
     def order(self, order_id: int, *, as_of: datetime) -> Order | None:
         """An order as it stands, or None before it exists."""
@@ -219,13 +266,27 @@ class World:
         view = self._at(as_of).shop
         shown = view.visible(as_of, self.first_day(as_of))
         rows = (view.row_of(order_id) for order_id in ids)
-        return [view.order(row, as_of) for row in rows
-                if row is not None and shown.start <= row < shown.stop]
+        return [
+            view.order(row, as_of)
+            for row in rows
+            if row is not None and shown.start <= row < shown.stop
+        ]
+
+    def find_customers(
+        self, *, as_of: datetime, updated: shop.Span = (None, None),
+    ) -> list[int]:
+        """Ids of customers whose last order lies in a span [from, to), oldest customer first."""
+        tables = self._at(as_of)
+        rows = tables.shop.visible(as_of, self.first_day(as_of))
+        return customers.find(tables.sales, rows=rows, updated=updated)
+
+    def customer(self, customer_id: int, *, as_of: datetime) -> customers.Customer | None:
+        """A customer as they stand, or None."""
+        return customers.one(self._at(as_of).sales, customer_id, as_of=as_of)
 
     def store_days(self, start: date, end: date, *, as_of: datetime) -> list[StoreDay]:
         """Revenue by shop-local day, both included, as known at a moment."""
-        return self._at(as_of).shop.days(
-            start, end, as_of=as_of, since=self.first_day(as_of))
+        return self._at(as_of).shop.days(start, end, as_of=as_of, since=self.first_day(as_of))
 
     def store_total(self, start: date, end: date, *, as_of: datetime) -> StoreDay:
         """The sum of the days; `day` is the start."""
@@ -247,14 +308,18 @@ class World:
 
     def mail_lists(self, *, as_of: datetime) -> tuple[MailList, ...]:
         """Lists and segments."""
-        return tuple(x for x in mail.LISTS if x.created_at <= as_of)
+        return tuple(x for x in mail_plan.LISTS if x.created_at <= as_of)
 
     def mail_metrics(self, *, as_of: datetime) -> tuple[MailMetric, ...]:
         """Metrics; two are called "Placed Order", the shop's is `placed_order_metric`."""
-        return tuple(x for x in mail.METRICS if x.created_at <= as_of)
+        return tuple(x for x in mail_plan.METRICS if x.created_at <= as_of)
 
     def mail_campaign_stats(
-        self, start: date, end: date, *, as_of: datetime,
+        self,
+        start: date,
+        end: date,
+        *,
+        as_of: datetime,
     ) -> list[MailStats]:
         """Results of mailings by day of sending, both days included."""
         tables = self._at(as_of)
@@ -268,7 +333,7 @@ class World:
         return mail.flow_days(tables.mail, tables.sales, start, end, as_of=as_of)
 
     def mail_events(self, start: date, end: date, *, as_of: datetime) -> list[MailEvents]:
-        """"Placed Order" by day of the event and message, both days included."""
+        """ "Placed Order" by day of the event and message, both days included."""
         tables = self._at(as_of)
         rows = tables.shop.visible(as_of, self.first_day(as_of))
         return mail.events(tables.mail, tables.sales, start, end, as_of=as_of, rows=rows)
@@ -286,11 +351,15 @@ class World:
     def _at(self, as_of: datetime) -> _Tables:
         return self.tables(as_of.date())
 
-    def _units(self, account_id: str, as_of: datetime) -> tuple[ad_views.Unit, ...]:
+    def _units(self, account_id: str, as_of: datetime) -> tuple[Unit, ...]:
         return layout(account_id, _local(account_id, as_of)) if account_id in BY_ID else ()
 
     def _glance(
-        self, account_id: str, start: date, end: date, as_of: datetime,
+        self,
+        account_id: str,
+        start: date,
+        end: date,
+        as_of: datetime,
     ) -> tuple[delivery.Delivery, delivery.Glance] | None:
         account = BY_ID.get(account_id)
         if account is None or not account.market:

@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from liftos_app.services.sandbox.world.accounts import BY_ID, Unit, layout
+from liftos_app.services.sandbox.world.accounts import BY_ID
+from liftos_app.services.sandbox.world.campaigns import Unit, layout
 from liftos_app.services.sandbox.world.model import Model, day_number, day_of
 from liftos_app.services.sandbox.world.noise import Floats, Ints, Noise
 from liftos_app.services.sandbox.world.plan import (
@@ -61,7 +62,8 @@ def build(noise: Noise, model: Model, account_id: str) -> Delivery:
     active = np.array([_active(u, model.days) for u in units])
     for channel_id in sorted({u.campaign.channel for u in units}):
         own = np.array([u.campaign.channel == channel_id for u in units])
-        share = _shares(noise, units, own, active, keys, days)
+        weight = np.array([u.weight for u in units])[:, None] * own[:, None] * active
+        share = _shares(noise, weight, keys, days)
         index = CHANNEL_INDEX[channel_id]
         channel = CHANNELS[index]
         usd = model.spend[index][rows].sum(axis=0)
@@ -76,10 +78,15 @@ def build(noise: Noise, model: Model, account_id: str) -> Delivery:
     spend = np.rint(cash * 100).astype(np.int64)
     live = (spend > 0) & active
     spend = np.where(live, spend, 0)
-    impressions = np.where(live, np.maximum(1, np.rint(
-        shown * noise.factor(0.08, "shown", keys, days))), 0).astype(np.int64)
-    clicks = np.minimum(impressions, noise.poisson(
-        impressions * clicked * noise.factor(0.1, "ctr", keys, days), "clicks", keys, days))
+    impressions = np.where(
+        live, np.maximum(1, np.rint(shown * noise.factor(0.08, "shown", keys, days))), 0
+    ).astype(np.int64)
+    clicks = np.minimum(
+        impressions,
+        noise.poisson(
+            impressions * clicked * noise.factor(0.1, "ctr", keys, days), "clicks", keys, days
+        ),
+    )
     click_7d = noise.poisson(np.where(live, counts, 0.0), "claims", keys, days)
     click_7d = np.minimum(click_7d, clicks)
     views = noise.poisson(np.where(live, viewed, 0.0), "views", keys, days)
@@ -90,32 +97,47 @@ def build(noise: Noise, model: Model, account_id: str) -> Delivery:
         part = np.floor((noise.uniform("share", keys, days) - 0.5) * 90).astype(np.int64)
         conversions = np.where(click_7d > 0, 100 * click_7d + part, 0)
         views = noise.poisson(np.where(live, counts * 0.12, 0.0), "vtc", keys, days)
-    worth = 9_450 * model.price * (0.9 if euro else 1.0)
+    worth = 11_800 * model.price * (0.9 if euro else 1.0)
     spread = noise.factor(0.3, "worth", keys, days)
-    credit = np.where(
-        noise.uniform("credit?", keys, days) < 0.25, np.ceil(spend * 0.012 * luck), 0
-    ).astype(np.int64) if google else np.zeros(shape, dtype=np.int64)
+    credit = (
+        np.where(
+            noise.uniform("credit?", keys, days) < 0.25, np.ceil(spend * 0.012 * luck), 0
+        ).astype(np.int64)
+        if google
+        else np.zeros(shape, dtype=np.int64)
+    )
     return Delivery(
-        account_id, units, spend, credit, impressions, clicks, conversions, views,
-        np.floor(click_7d * 0.72 + luck * 0.99).astype(np.int64).clip(0, click_7d), click_7d,
+        account_id,
+        units,
+        spend,
+        credit,
+        impressions,
+        clicks,
+        conversions,
+        views,
+        np.floor(click_7d * 0.72 + luck * 0.99).astype(np.int64).clip(0, click_7d),
+        click_7d,
         click_7d + noise.poisson(np.where(live, counts * 0.15, 0.0), "28d", keys, days),
         np.floor(views * 0.2 + luck * 0.8).astype(np.int64).clip(0, views),
-        np.rint(worth[None, :] * spread).astype(np.int64), luck,
+        np.rint(worth[None, :] * spread).astype(np.int64),
+        luck,
     )
 
 
 def _active(unit: Unit, days: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     span = np.zeros(days, dtype=bool)
     last = day_number(unit.last) + 1 if unit.last else days
-    span[max(0, day_number(unit.first)):max(0, last)] = True
+    span[max(0, day_number(unit.first)) : max(0, last)] = True
     return span
 
 
 def _shares(
-    noise: Noise, units: tuple[Unit, ...], own: Floats, active: Floats, keys: Ints, days: Ints,
+    noise: Noise,
+    weight: Floats,
+    keys: Ints,
+    days: Ints,
 ) -> Floats:
     """How a channel's money falls on its ads: by weight, with a fortnight's luck and a day's."""
-    weight = np.array([u.weight for u in units])[:, None] * own[:, None] * active
     raw = weight * noise.factor(0.3, "favour", keys, days[None, :] // 14)
     raw = raw * noise.factor(0.12, "split", keys, days[None, :])
     total = raw.sum(axis=0)
@@ -133,7 +155,8 @@ def _claims(model: Model, index: int, rows: list[int], usd: Floats) -> Floats:
     planned = model.planned[index][rows].sum(axis=0)
     reach = np.divide(usd, planned, out=np.zeros_like(usd), where=planned > 0).clip(0, 1)
     return np.asarray(
-        channel.claim_caused * caused + channel.claim_touched * (everything - caused) * reach)
+        channel.claim_caused * caused + channel.claim_touched * (everything - caused) * reach
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +188,11 @@ def look(table: Delivery, start: date, end: date, as_of: datetime) -> Glance:
     meta = platform == "meta_business"
 
     def so_far(final: Ints, share: Floats) -> Ints:
-        return np.floor(final[:, cut] * share[None, :] + luck * (share[None, :] < 1) * 0.99).clip(
-            0, final[:, cut]).astype(np.int64)
+        return (
+            np.floor(final[:, cut] * share[None, :] + luck * (share[None, :] < 1) * 0.99)
+            .clip(0, final[:, cut])
+            .astype(np.int64)
+        )
 
     spend = np.floor(table.spend[:, cut] * (near if meta else part)[None, :] + 0.5)
     held = table.credit[:, cut] * (age[None, :] < 3 + 4 * luck) * part[None, :]
@@ -175,9 +201,13 @@ def look(table: Delivery, start: date, end: date, as_of: datetime) -> Glance:
     worth = table.worth[:, cut]
     counts: dict[str, Ints] = {}
     if meta:
-        for name, final in (("1d_click", table.click_1d), ("7d_click", table.click_7d),
-                            ("28d_click", table.click_28d), ("1d_view", table.views),
-                            ("1d_ev", table.engaged)):
+        for name, final in (
+            ("1d_click", table.click_1d),
+            ("7d_click", table.click_7d),
+            ("28d_click", table.click_28d),
+            ("1d_view", table.views),
+            ("1d_ev", table.engaged),
+        ):
             counts[name] = so_far(final, grown)
         conversions = 100 * (counts["7d_click"] + counts["1d_view"])
         view_through = counts["1d_view"]
@@ -186,9 +216,15 @@ def look(table: Delivery, start: date, end: date, as_of: datetime) -> Glance:
         view_through = so_far(table.views, grown)
     return Glance(
         tuple(start + timedelta(days=i) for i in range(last - first)),
-        (spend + np.floor(held)).astype(np.int64), impressions, clicks,
-        np.floor(clicks * 0.83).astype(np.int64), conversions, conversions * worth // 100,
-        view_through, counts, {name: count * worth for name, count in counts.items()},
+        (spend + np.floor(held)).astype(np.int64),
+        impressions,
+        clicks,
+        np.floor(clicks * 0.83).astype(np.int64),
+        conversions,
+        conversions * worth // 100,
+        view_through,
+        counts,
+        {name: count * worth for name, count in counts.items()},
     )
 
 

@@ -13,6 +13,14 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from liftos_app.services.sandbox.world.mail_plan import (
+    ALL,
+    ENGAGED,
+    EU,
+    FLOWS,
+    OPENED,
+    SUBJECTS,
+)
 from liftos_app.services.sandbox.world.model import Model, day_number, day_of
 from liftos_app.services.sandbox.world.noise import Ints, Noise
 from liftos_app.services.sandbox.world.plan import CHANNELS, EMAIL, SHOP_ZONE, promotions
@@ -21,58 +29,11 @@ from liftos_app.services.sandbox.world.shapes import (
     MailCampaign,
     MailEvents,
     MailFlow,
-    MailList,
-    MailMetric,
     MailStats,
 )
 
-PLACED_ORDER: Final = "RESQ6t"
-_OPENED: Final = datetime(2023, 6, 1, 13, tzinfo=UTC)
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _WINDOW: Final = 5 * 86_400
-_ALL, _ENGAGED, _EU = "Xq7LmA", "Tz4WpB", "Vn9KcE"
-LISTS: Final = (
-    MailList(id=_ALL, name="Newsletter", segment=False, created_at=_OPENED, updated_at=_OPENED),
-    MailList(id=_EU, name="Newsletter EU", segment=False, created_at=_OPENED + timedelta(days=40),
-             updated_at=_OPENED + timedelta(days=40)),
-    MailList(id="Rd2HsF", name="Waitlist rugs", segment=False,
-             created_at=_OPENED + timedelta(days=300), updated_at=_OPENED + timedelta(days=420)),
-    MailList(id=_ENGAGED, name="Engaged 90 days", segment=True, created_at=_OPENED,
-             updated_at=_OPENED + timedelta(days=200)),
-    MailList(id="Ub6JyG", name="Bought twice", segment=True, created_at=_OPENED,
-             updated_at=_OPENED),
-)
-METRICS: Final = tuple(
-    MailMetric(id=i, name=n, integration=g, category=c, created_at=_OPENED)
-    for i, n, g, c in (
-        (PLACED_ORDER, "Placed Order", "Shopify", "eCommerce"),
-        ("SdT4pQ", "Ordered Product", "Shopify", "eCommerce"),
-        ("TbN7kW", "Refunded Order", "Shopify", "eCommerce"),
-        ("Uk2mXe", "Checkout Started", "Shopify", "eCommerce"),
-        ("V9rHcL", "Opened Email", "Klaviyo", "Internal"),
-        ("W3yPzD", "Clicked Email", "Klaviyo", "Internal"),
-        ("X8sFgJ", "Received Email", "Klaviyo", "Internal"),
-        ("Yq5BvM", "Unsubscribed from Email Marketing", "Klaviyo", "Internal"),
-        ("Zc1LtR", "Placed Order", "", "API"),  # of an old integration: two share the name
-    )
-)
-# id, name, status, trigger, messages with their share of the flow's orders, recipients a day
-_FLOWS: Final = (
-    ("WcM8dT", "Welcome series", "live", "Added to List",
-     (("Welcome 1", 0.25), ("Welcome 2", 0.13)), 30.0),
-    ("AbC4rN", "Abandoned cart", "live", "Metric", (("Cart 1", 0.28), ("Cart 2", 0.12)), 26.0),
-    ("PpT2vK", "Post-purchase thanks", "live", "Metric", (("Thanks", 0.12),), 70.0),
-    ("WbK6sH", "Winback 120 days", "live", "Metric", (("We miss you", 0.10),), 18.0),
-    ("BdY3qJ", "Birthday", "draft", "Date Based", (("Happy birthday", 0.0),), 0.0),
-)
-_SUBJECTS: Final = (
-    ("New: stoneware in moss", "The mug that started it all, in a new glaze"),
-    ("Slow Sunday reading", "Three homes, three lamps"),
-    ("Back in stock", "The linen you asked for"),
-    ("Friday edit", "Five things under 50"),
-    ("Caf\u00e9 table stories \u2615", "How Mara sets her table"),
-    ("Care guide", "How to wash wool without fear"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +54,22 @@ def build(noise: Noise, model: Model, sales: Sales) -> Mail:
     campaigns = _campaigns(noise, model.days)
     flows = tuple(
         MailFlow(
-            id=i, name=n, status=s, archived=False, trigger=t,
+            id=i,
+            name=n,
+            status=s,
+            archived=False,
+            trigger=t,
             message_ids=tuple(_code(noise, "flow", f, m, size=6) for m in range(len(ms))),
-            message_names=tuple(name for name, _ in ms), created_at=_OPENED + timedelta(days=9 * f),
-            updated_at=_OPENED + timedelta(days=9 * f + 30),
+            message_names=tuple(name for name, _ in ms),
+            created_at=OPENED + timedelta(days=9 * f),
+            updated_at=OPENED + timedelta(days=9 * f + 30),
         )
-        for f, (i, n, s, t, ms, _) in enumerate(_FLOWS)
+        for f, (i, n, s, t, ms, _) in enumerate(FLOWS)
     )
     messages, send_day = _attribute(noise, campaigns, flows, sales)
     sends: dict[tuple[str, int], int] = {}
     for f, flow in enumerate(flows):
-        daily = _FLOWS[f][5]
+        daily = FLOWS[f][5]
         if not daily:
             continue
         level = daily * model.demand.mean(axis=0)
@@ -124,22 +90,32 @@ def _campaigns(noise: Noise, days: int) -> tuple[MailCampaign, ...]:
         if day.weekday() not in {1, 4} and not extra:
             continue
         send = datetime(day.year, day.month, day.day, 10, 0, tzinfo=place).astimezone(UTC)
-        name, subject = _SUBJECTS[int(noise.bits("subject", number) % np.uint64(len(_SUBJECTS)))]
+        name, subject = SUBJECTS[int(noise.bits("subject", number) % np.uint64(len(SUBJECTS)))]
         if promo is not None:
             name, subject = f"{promo.code} {day.year}", f"{promo.percent} % off, {promo.code}"
-        found.append(MailCampaign(
-            id="01" + _code(noise, "campaign", number, 0, size=24),
-            message_id="01" + _code(noise, "message", number, 0, size=24),
-            name=f"{day.isoformat()} {name}", subject=subject, channel="email", status="Sent",
-            archived=False, send_at=send, created_at=send - timedelta(days=4, hours=3),
-            updated_at=send + timedelta(minutes=20),
-            list_ids=(_ALL, _EU) if day.weekday() == 1 else (_ENGAGED,),
-        ))
+        found.append(
+            MailCampaign(
+                id="01" + _code(noise, "campaign", number, 0, size=24),
+                message_id="01" + _code(noise, "message", number, 0, size=24),
+                name=f"{day.isoformat()} {name}",
+                subject=subject,
+                channel="email",
+                status="Sent",
+                archived=False,
+                send_at=send,
+                created_at=send - timedelta(days=4, hours=3),
+                updated_at=send + timedelta(minutes=20),
+                list_ids=(ALL, EU) if day.weekday() == 1 else (ENGAGED,),
+            )
+        )
     return tuple(found)
 
 
 def _attribute(
-    noise: Noise, campaigns: tuple[MailCampaign, ...], flows: tuple[MailFlow, ...], sales: Sales,
+    noise: Noise,
+    campaigns: tuple[MailCampaign, ...],
+    flows: tuple[MailFlow, ...],
+    sales: Sales,
 ) -> tuple[tuple[str, ...], Ints]:
     size = len(sales.id)
     sent = np.array([int(c.send_at.timestamp()) for c in campaigns if c.send_at])
@@ -155,12 +131,13 @@ def _attribute(
     campaign = recent & ((by_mail & (u < 0.62)) | touched)
     flow = by_mail & ~campaign
     names = [m for f in flows if f.status == "live" for m in f.message_ids]
-    shares = [w for f in _FLOWS if f[2] == "live" for _, w in f[4]]
+    shares = [w for f in FLOWS if f[2] == "live" for _, w in f[4]]
     edges = np.cumsum(shares) / sum(shares)
     which = np.searchsorted(edges, noise.uniform("flow?", *at)).clip(0, len(names) - 1)
     lag = np.floor(3 * noise.uniform("flow/lag", *at) ** 2).astype(np.int64)
-    send_day = np.where(campaign, sent_day[np.maximum(last, 0)],
-                        np.where(flow, np.maximum(0, sales.day - lag), -1))
+    send_day = np.where(
+        campaign, sent_day[np.maximum(last, 0)], np.where(flow, np.maximum(0, sales.day - lag), -1)
+    )
     ids = [c.message_id for c in campaigns]
     messages = [""] * size
     for row in np.flatnonzero(campaign):
@@ -184,35 +161,66 @@ def campaigns_at(mail: Mail, as_of: datetime, since: date) -> tuple[MailCampaign
         else:
             found.append(replace(one, updated_at=min(one.updated_at, as_of)))
     draft = MailCampaign(
-        id="01JLARKSPVRDRAFTCAMPA1GN01", message_id="01JLARKSPVRDRAFTMESSAGE001",
-        name="Draft: spring preview", subject="", channel="email", status="Draft", archived=False,
-        send_at=None, created_at=_OPENED, updated_at=_OPENED, list_ids=(_ALL,),
+        id="01JLARKSPVRDRAFTCAMPA1GN01",
+        message_id="01JLARKSPVRDRAFTMESSAGE001",
+        name="Draft: spring preview",
+        subject="",
+        channel="email",
+        status="Draft",
+        archived=False,
+        send_at=None,
+        created_at=OPENED,
+        updated_at=OPENED,
+        list_ids=(ALL,),
     )
     return (draft, *found)
 
 
 def campaign_stats(
-    mail: Mail, sales: Sales, start: date, end: date, *, as_of: datetime,
+    mail: Mail,
+    sales: Sales,
+    start: date,
+    end: date,
+    *,
+    as_of: datetime,
 ) -> list[MailStats]:
     """Results of mailings sent between two days, both included, as known at a moment."""
-    chosen = [c for c in mail.campaigns if c.send_at and c.send_at <= as_of
-              and start <= day_of(_shop_day(c)) <= end]
+    chosen = [
+        c
+        for c in mail.campaigns
+        if c.send_at and c.send_at <= as_of and start <= day_of(_shop_day(c)) <= end
+    ]
     won = _won(mail, sales, start, end, as_of)
     found = []
     for one in chosen:
         assert one.send_at is not None  # noqa: S101 - chosen by it
         number = _shop_day(one)
-        size = 0.92 if _ALL in one.list_ids else 0.46
+        size = 0.92 if ALL in one.list_ids else 0.46
         growth = 1.22 ** ((number) / 365.25)
         people = int(14_000 * size * growth * float(mail.noise.factor(0.03, "list", number)))
         hours = (as_of - one.send_at).total_seconds() / 3_600
-        found.append(_stats(mail.noise, one.message_id, one.id, day_of(number), people, hours,
-                            won.get((one.message_id, number), (0, 0, 0)), number, 0))
+        found.append(
+            _stats(
+                mail.noise,
+                one.message_id,
+                one.id,
+                day=day_of(number),
+                people=people,
+                hours=hours,
+                won=won.get((one.message_id, number), (0, 0, 0)),
+                which=0,
+            )
+        )
     return found
 
 
 def flow_days(
-    mail: Mail, sales: Sales, start: date, end: date, *, as_of: datetime,
+    mail: Mail,
+    sales: Sales,
+    start: date,
+    end: date,
+    *,
+    as_of: datetime,
 ) -> list[MailStats]:
     """Results of flow messages by day of sending, both days included; silent days have none."""
     won = _won(mail, sales, start, end, as_of)
@@ -231,15 +239,31 @@ def flow_days(
                 result = won.get((message, number), (0, 0, 0))
                 people = max(people, result[0])
                 if people:
-                    found.append(_stats(mail.noise, message, flow.id, day, people, hours, result,
-                                        number, 1 + f * 10 + m))
+                    found.append(
+                        _stats(
+                            mail.noise,
+                            message,
+                            flow.id,
+                            day=day,
+                            people=people,
+                            hours=hours,
+                            won=result,
+                            which=1 + f * 10 + m,
+                        )
+                    )
     return found
 
 
 def events(
-    mail: Mail, sales: Sales, start: date, end: date, *, as_of: datetime, rows: slice,
+    mail: Mail,
+    sales: Sales,
+    start: date,
+    end: date,
+    *,
+    as_of: datetime,
+    rows: slice,
 ) -> list[MailEvents]:
-    """"Placed Order" by event day and message; the sums are the shop's own order totals."""
+    """ "Placed Order" by event day and message; the sums are the shop's own order totals."""
     first, last = day_number(start), day_number(end)
     sums: dict[tuple[int, str], list[int]] = {}
     people: dict[tuple[int, str], set[int]] = {}
@@ -254,19 +278,31 @@ def events(
         entry[1] += int(sales.total[row])
         people.setdefault(key, set()).add(int(sales.root[row]))
     return [
-        MailEvents(day=day_of(day), message_id=message, count=count, value=value,
-                   unique=len(people[day, message]))
+        MailEvents(
+            day=day_of(day),
+            message_id=message,
+            count=count,
+            value=value,
+            unique=len(people[day, message]),
+        )
         for (day, message), (count, value) in sorted(sums.items())
     ]
 
 
 def _won(
-    mail: Mail, sales: Sales, start: date, end: date, as_of: datetime,
+    mail: Mail,
+    sales: Sales,
+    start: date,
+    end: date,
+    as_of: datetime,
 ) -> dict[tuple[str, int], tuple[int, int, int]]:
     """(message, send day) -> orders, buyers, cents, of orders placed up to a moment."""
     first, last = day_number(start), day_number(end)
-    rows = np.flatnonzero((mail.send_day >= first) & (mail.send_day <= last)
-                          & (sales.created <= int(as_of.timestamp())))
+    rows = np.flatnonzero(
+        (mail.send_day >= first)
+        & (mail.send_day <= last)
+        & (sales.created <= int(as_of.timestamp()))
+    )
     sums: dict[tuple[str, int], tuple[int, set[int], int]] = {}
     for row in rows:
         key = (mail.messages[row], int(mail.send_day[row]))
@@ -277,10 +313,19 @@ def _won(
 
 
 def _stats(
-    noise: Noise, message: str, parent: str, day: date, people: int, hours: float,
-    won: tuple[int, int, int], number: int, which: int,
+    noise: Noise,
+    message: str,
+    parent: str,
+    *,
+    day: date,
+    people: int,
+    hours: float,
+    won: tuple[int, int, int],
+    which: int,
 ) -> MailStats:
     """Opens and clicks come in over five days and then stand still."""
+    number = day_number(day)
+
     def part(name: str, share: float, of: int, *, pace: float = 9.0) -> int:
         luck = float(noise.factor(0.08, f"mail/{name}", number, which))
         grown = 1.0 if hours >= 120 else 1 - np.exp(-max(0.0, hours) / pace)
@@ -289,14 +334,26 @@ def _stats(
     bounced = int(people * 0.008 * float(noise.factor(0.2, "bounce", number, which)))
     delivered = people - bounced
     opened = part("open", 0.39 if which == 0 else 0.47, delivered)
-    clicked = max(part("click", 0.055 if which == 0 else 0.12, opened + 1) if opened else 0,
-                  min(opened, won[1]))
+    clicked = max(
+        part("click", 0.055 if which == 0 else 0.12, opened + 1) if opened else 0,
+        min(opened, won[1]),
+    )
     return MailStats(
-        message_id=message, parent_id=parent, day=day, recipients=people, bounced=bounced,
-        delivered=delivered, opens_unique=opened, opens=int(opened * 1.31), clicks_unique=clicked,
-        clicks=int(clicked * 1.22), unsubscribes=part("unsubscribe", 0.0016, delivered),
-        spam_complaints=part("spam", 0.00008, delivered), conversions=won[0],
-        conversion_uniques=won[1], value=won[2],
+        message_id=message,
+        parent_id=parent,
+        day=day,
+        recipients=people,
+        bounced=bounced,
+        delivered=delivered,
+        opens_unique=opened,
+        opens=int(opened * 1.31),
+        clicks_unique=clicked,
+        clicks=int(clicked * 1.22),
+        unsubscribes=part("unsubscribe", 0.0016, delivered),
+        spam_complaints=part("spam", 0.00008, delivered),
+        conversions=won[0],
+        conversion_uniques=won[1],
+        value=won[2],
     )
 
 

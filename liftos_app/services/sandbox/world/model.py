@@ -29,7 +29,10 @@ from liftos_app.services.sandbox.world.plan import (
 from liftos_app.services.sandbox.world.shapes import Intervention
 
 # Monday to Sunday.
-_WEEK = {"US": (1.03, 0.98, 0.96, 0.97, 0.98, 1.0, 1.08), "EU": (1.0, 0.97, 0.96, 0.98, 0.97, 0.99, 1.13)}
+_WEEK = {
+    "US": (1.03, 0.98, 0.96, 0.97, 0.98, 1.0, 1.08),
+    "EU": (1.0, 0.97, 0.96, 0.98, 0.97, 0.99, 1.13),
+}
 SHARES = np.array([r.share for r in REGIONS]) / sum(r.share for r in REGIONS)
 
 
@@ -54,14 +57,16 @@ class Model:
 
 
 def simulate(
-    noise: Noise, days: int, *, volume: float, interventions: Sequence[Intervention] = (),
+    noise: Noise,
+    days: int,
+    *,
+    volume: float,
+    interventions: Sequence[Intervention] = (),
 ) -> Model:
     """The whole advertiser for days 0..days-1. A longer run begins with the same figures."""
     demand = _demand(noise, days)
     price = np.array([PRICE_RISE ** price_step(EPOCH + timedelta(days=d)) for d in range(days)])
-    base_rate = (
-        BASE_ORDERS * volume * SHARES[:, None] * demand * (price ** PRICE_ELASTICITY)[None, :]
-    )
+    base_rate = BASE_ORDERS * volume * SHARES[:, None] * demand * (price**PRICE_ELASTICITY)[None, :]
     shape = (len(CHANNELS), len(REGIONS), days)
     planned, spend, rate = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     for index, channel in enumerate(CHANNELS):
@@ -79,8 +84,16 @@ def simulate(
         caused[index] = noise.poisson(rate[index], "caused", index, region, day)
     tests = noise.poisson(np.full(days, 0.15), "tests", np.arange(days))
     return Model(
-        days, demand, price, planned, spend, rate, caused, base_rate,
-        noise.poisson(base_rate, "base", region, day), tests,
+        days,
+        demand,
+        price,
+        planned,
+        spend,
+        rate,
+        caused,
+        base_rate,
+        noise.poisson(base_rate, "base", region, day),
+        tests,
     )
 
 
@@ -97,7 +110,7 @@ def day_of(number: int) -> date:
 def _demand(noise: Noise, days: int) -> Floats:
     """Demand by region and day, about 1 on an average day of the first year."""
     day = np.arange(days)
-    dates = [day_of(d) for d in day]
+    dates = [day_of(d) for d in range(days)]
     season = np.empty(days)
     for d, one in enumerate(dates):
         angle = 2 * np.pi * (one.timetuple().tm_yday - 335) / 365.25
@@ -105,16 +118,16 @@ def _demand(noise: Noise, days: int) -> Floats:
     for year in range(EPOCH.year, dates[-1].year + 1):
         for promo in promotions(year):
             first, last = day_number(promo.first), day_number(promo.last)
-            season[max(0, first):max(0, last + 1)] *= promo.pull
-            season[max(0, last + 1):max(0, last + 6)] *= 1 - (promo.pull - 1) * 0.25
+            season[max(0, first) : max(0, last + 1)] *= promo.pull
+            season[max(0, last + 1) : max(0, last + 6)] *= 1 - (promo.pull - 1) * 0.25
     trend = (1 + GROWTH) ** (day / 365.25)
     common = noise.walk("demand", days, keep=0.85, sd=0.035)[:, 0]
     own = noise.walk("demand/region", days, keep=0.6, sd=0.05, series=np.arange(len(REGIONS))).T
     weekday = np.array([one.weekday() for one in dates])
     table = season * trend * np.exp(common)
-    return np.array([
-        table * np.array(_WEEK[r.market])[weekday] * np.exp(own[i]) for i, r in enumerate(REGIONS)
-    ])
+    return np.array(
+        [table * np.array(_WEEK[r.market])[weekday] * np.exp(own[i]) for i, r in enumerate(REGIONS)]
+    )
 
 
 def _push(noise: Noise, index: int, channel: Channel, demand: Floats) -> Floats:
@@ -123,7 +136,7 @@ def _push(noise: Noise, index: int, channel: Channel, demand: Floats) -> Floats:
     region, day = np.arange(len(REGIONS))[:, None], np.arange(days)[None, :]
     if index == EMAIL:
         return _sends(noise, demand)
-    follow = demand ** channel.follow
+    follow = demand**channel.follow
     weekly = noise.factor(0.22, "budget", index, day // 7)
     daily = noise.factor(0.07, "pace", index, region, day)
     tilt = noise.factor(0.15, "tilt", index, region)
@@ -151,7 +164,11 @@ def _scale(channel: Channel, days: int, interventions: Sequence[Intervention]) -
 
 
 def _response(
-    noise: Noise, index: int, channel: Channel, push: Floats, demand: Floats,
+    noise: Noise,
+    index: int,
+    channel: Channel,
+    push: Floats,
+    demand: Floats,
 ) -> Floats:
     """Expected incremental orders: geometric adstock, then a Hill curve, then the true effect."""
     stock = np.empty_like(push)
@@ -159,9 +176,9 @@ def _response(
     for day in range(push.shape[1]):
         level = channel.carry * level + (1 - channel.carry) * push[:, day]
         stock[:, day] = level
-    powered = stock ** channel.slope
-    curve = powered / (powered + channel.knee ** channel.slope)
-    at_plan = 1 / (1 + channel.knee ** channel.slope)
+    powered = stock**channel.slope
+    curve = powered / (powered + channel.knee**channel.slope)
+    at_plan = 1 / (1 + channel.knee**channel.slope)
     region = np.arange(len(REGIONS))
     effect = noise.factor(0.18, "effect", index, region)
     effect = effect * np.array([channel.eu_effect if r.market == "EU" else 1.0 for r in REGIONS])

@@ -15,9 +15,17 @@ from liftos_app.services.sandbox.world.noise import Noise
 FIRST: Final = date(2023, 1, 2)
 # currency -> (level, digits after the point)
 CURRENCIES: Final = {
-    "USD": (1.085, 4), "GBP": (0.8562, 5), "JPY": (161.4, 2), "CHF": (0.9512, 4),
-    "SEK": (11.32, 4), "DKK": (7.4585, 4), "NOK": (11.61, 4), "PLN": (4.283, 4),
-    "CZK": (25.14, 3), "CAD": (1.482, 4), "AUD": (1.653, 4),
+    "USD": (1.085, 4),
+    "GBP": (0.8562, 5),
+    "JPY": (161.4, 2),
+    "CHF": (0.9512, 4),
+    "SEK": (11.32, 4),
+    "DKK": (7.4585, 4),
+    "NOK": (11.61, 4),
+    "PLN": (4.283, 4),
+    "CZK": (25.14, 3),
+    "CAD": (1.482, 4),
+    "AUD": (1.653, 4),
 }
 _PUBLISHED = (16, 0)  # Frankfurt time
 
@@ -52,7 +60,8 @@ class Rates:
     @cached_property
     def _tables(self) -> dict[str, list[Decimal]]:
         path = self._noise.walk(
-            "fx", self._days, keep=0.992, sd=0.0038, series=np.arange(len(CURRENCIES)))
+            "fx", self._days, keep=0.992, sd=0.0038, series=np.arange(len(CURRENCIES))
+        )
         found = {}
         for index, (currency, (level, digits)) in enumerate(CURRENCIES.items()):
             calm = 0.02 if currency == "DKK" else 1.0  # pegged

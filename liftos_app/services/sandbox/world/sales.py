@@ -96,7 +96,7 @@ def build(noise: Noise, model: Model, *, volume: float) -> Sales:
     rate = np.array([r.tax_percent for r in REGIONS])[region]
     net = lines["quantity"] * lines["price"] - lines["discount"]
     lines["tax"] = np.rint(net * rate[:, None] / 100).astype(np.int64)
-    pos = ((noise.uniform("pos", *at) < 0.15) & (region == _TEST_REGION) & (cause == NOBODY))
+    pos = (noise.uniform("pos", *at) < 0.15) & (region == _TEST_REGION) & (cause == NOBODY)
     shipping = np.where(pos | (subtotal >= 7_500), 0, np.where(us, 795, 1_290))
     after = _aftermath(noise, at, created, pos, cause)
     whole, back = after["refund_whole"] == 1, after["refunded_at"] < NEVER
@@ -106,11 +106,22 @@ def build(noise: Noise, model: Model, *, volume: float) -> Sales:
     start = np.searchsorted(day, np.arange(model.days))
     return Sales(
         id=FIRST_ORDER + day * 10_000 + (np.arange(len(day)) - start[day]) + 1,
-        day=day, region=region, cause=cause, slot=slot, created=created, root=root, index=index,
-        shipping=shipping, subtotal=subtotal,
+        day=day,
+        region=region,
+        cause=cause,
+        slot=slot,
+        created=created,
+        root=root,
+        index=index,
+        shipping=shipping,
+        subtotal=subtotal,
         total=subtotal + shipping + lines["tax"].sum(axis=1),
-        refund_subtotal=refund_subtotal, refund_tax=refund_tax,
-        refund_shipping=shipping * cancelled, pos=pos.astype(np.int64), **lines, **after,
+        refund_subtotal=refund_subtotal,
+        refund_tax=refund_tax,
+        refund_shipping=shipping * cancelled,
+        pos=pos.astype(np.int64),
+        **lines,
+        **after,
     )
 
 
@@ -133,12 +144,14 @@ def _keys(model: Model) -> tuple[Ints, Ints, Ints, Ints]:
 def _times(noise: Noise, at: tuple[Ints, ...], day: Ints, us: Any, days: int) -> Ints:
     """Moments within the shop's day; Europeans buy while New York has its morning."""
     place = ZoneInfo(SHOP_ZONE)
-    opens = np.array([
-        int(datetime.combine(day_of(d), datetime.min.time(), place).timestamp())
-        for d in range(days + 1)
-    ])
+    opens = np.array(
+        [
+            int(datetime.combine(day_of(d), datetime.min.time(), place).timestamp())
+            for d in range(days + 1)
+        ]
+    )
     u = noise.uniform("time", *at)
-    american = 0.30 + 0.68 * u ** 0.8
+    american = 0.30 + 0.68 * u**0.8
     european = 0.06 + 0.62 * u
     share = np.where(us, american, european)
     length = opens[day + 1] - opens[day]
@@ -146,7 +159,11 @@ def _times(noise: Noise, at: tuple[Ints, ...], day: Ints, us: Any, days: int) ->
 
 
 def _customers(
-    noise: Noise, at: tuple[Ints, ...], cause: Ints, region: Ints, volume: float,
+    noise: Noise,
+    at: tuple[Ints, ...],
+    cause: Ints,
+    region: Ints,
+    volume: float,
 ) -> tuple[Ints, Ints]:
     """The first order of each order's customer, and which order of theirs it is.
 
@@ -192,13 +209,17 @@ def _lines(noise: Noise, at: tuple[Ints, ...], day: Ints, index: Ints) -> dict[s
     wide = tuple(x[:, None] for x in at)
     there = slots < count[:, None]
     variant = np.searchsorted(weights, noise.uniform("variant", *wide, slots)).clip(
-        0, len(weights) - 1)
+        0, len(weights) - 1
+    )
     quantity = 1 + (noise.uniform("quantity", *wide, slots) > 0.84)
     price = catalog.prices()[steps[day][:, None], variant]
     discount = np.floor(quantity * price * code[:, None] / 100 + 0.5).astype(np.int64)
     return {
-        "variant": np.where(there, variant, -1), "quantity": quantity * there,
-        "price": price * there, "discount": discount * there, "percent": code,
+        "variant": np.where(there, variant, -1),
+        "quantity": quantity * there,
+        "price": price * there,
+        "discount": discount * there,
+        "percent": code,
     }
 
 
@@ -223,7 +244,11 @@ def code_of(day: int, percent: int) -> str:
 
 
 def _aftermath(
-    noise: Noise, at: tuple[Ints, ...], created: Ints, pos: Any, cause: Ints,
+    noise: Noise,
+    at: tuple[Ints, ...],
+    created: Ints,
+    pos: Any,
+    cause: Ints,
 ) -> dict[str, Ints]:
     """Cancelled within a day (1.5 %), sent within three, returned within a month (7.5 %)."""
     hour = 3_600
@@ -239,7 +264,8 @@ def _aftermath(
         "cancelled": np.where(cancel, cancelled, NEVER).astype(np.int64),
         "fulfilled": np.where(cancel, NEVER, sent).astype(np.int64),
         "refunded_at": np.where(cancel, cancelled + 2, np.where(back, returned, NEVER)).astype(
-            np.int64),
+            np.int64
+        ),
         "refund_whole": whole.astype(np.int64),
     }
 
@@ -262,4 +288,5 @@ def local_day(seconds: Ints) -> Ints:
 
 
 _EPOCH_SECONDS: Final = int(
-    datetime.combine(day_of(0), datetime.min.time(), ZoneInfo("UTC")).timestamp())
+    datetime.combine(day_of(0), datetime.min.time(), ZoneInfo("UTC")).timestamp()
+)

@@ -362,7 +362,7 @@ class MailMetric:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailStats:
-    """Results of one message, counted by SEND day, grown up to the moment of reading. Cents of USD."""
+    """Results of one message by SEND day, grown up to the moment of reading. Cents of USD."""
 
     message_id: str
     parent_id: str  # campaign or flow
@@ -384,7 +384,7 @@ class MailStats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailEvents:
-    """"Placed Order" events of one account-local EVENT day and attributed message ("" = none)."""
+    """ "Placed Order" events of one account-local EVENT day and attributed message ("" = none)."""
 
     day: date
     message_id: str

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
 from liftos_app.services.sandbox.world import catalog
-from liftos_app.services.sandbox.world.accounts import ACCOUNTS, Unit
+from liftos_app.services.sandbox.world.accounts import ACCOUNTS
+from liftos_app.services.sandbox.world.campaigns import Unit
 from liftos_app.services.sandbox.world.model import day_number, day_of
 from liftos_app.services.sandbox.world.noise import Ints, Noise
 from liftos_app.services.sandbox.world.plan import CHANNELS, REGIONS
@@ -23,7 +24,14 @@ from liftos_app.services.sandbox.world.sales import (
     code_of,
     local_day,
 )
-from liftos_app.services.sandbox.world.shapes import Line, Order, Refund, RefundLine, StoreDay, Visit
+from liftos_app.services.sandbox.world.shapes import (
+    Line,
+    Order,
+    Refund,
+    RefundLine,
+    StoreDay,
+    Visit,
+)
 
 HOME: Final = "https://larkspur-home.example"
 Sort = Literal["updated", "created", "id"]
@@ -49,7 +57,13 @@ class Shop:
         return slice(first, max(first, last))
 
     def find(
-        self, *, as_of: datetime, since: date, updated: Span, created: Span, sort: Sort,
+        self,
+        *,
+        as_of: datetime,
+        since: date,
+        updated: Span,
+        created: Span,
+        sort: Sort,
     ) -> list[int]:
         """Ids of orders; spans are [from, to) in whole seconds, None is open."""
         cut = self.visible(as_of, since)
@@ -81,33 +95,54 @@ class Shop:
         total = int(s.total[row])
         euro = region.market == "EU"
         rate = self.rates.last_rate(day_of(day), "USD") if euro else None
-        latest = max(int(c[row]) for c in (s.created, s.fulfilled, s.cancelled, s.refunded_at)
-                     if c[row] <= moment)
+        latest = max(
+            int(c[row])
+            for c in (s.created, s.fulfilled, s.cancelled, s.refunded_at)
+            if c[row] <= moment
+        )
         percent = int(s.percent[row])
         index = int(s.index[row])
         test = int(s.cause[row]) == TEST
         first, last, days = self._journey(row)
         made = _at(int(s.created[row]))
         return Order(
-            id=int(s.id[row]), number=1_001 + row, created_at=made,
-            processed_at=made, updated_at=_at(latest),
+            id=int(s.id[row]),
+            number=1_001 + row,
+            created_at=made,
+            processed_at=made,
+            updated_at=_at(latest),
             cancelled_at=_at(int(s.cancelled[row])) if cancelled else None,
             cancel_reason=("customer", "inventory", "fraud")[row % 3] if cancelled else None,
-            test=test, region=region.id, country=region.country, province=region.province,
+            test=test,
+            region=region.id,
+            country=region.country,
+            province=region.province,
             source_name="pos" if s.pos[row] else "web",
             presentment_currency="EUR" if euro else "USD",
             presentment_rate=int(1_000_000 / rate) if rate else 1_000_000,
-            lines=self._lines(row), discount_codes=(code_of(day, percent),) if percent else (),
-            tags=("wholesale",) if row % 97 == 0 else (), subtotal=int(s.subtotal[row]),
-            discounts=int(s.discount[row].sum()), shipping=int(s.shipping[row]),
-            tax=int(s.tax[row].sum()), total=total, refunds=refunds, refunded=refunded,
-            financial_status="PAID" if not refunds else
-            "REFUNDED" if refunded >= total else "PARTIALLY_REFUNDED",
+            lines=self._lines(row),
+            discount_codes=(code_of(day, percent),) if percent else (),
+            tags=("wholesale",) if row % 97 == 0 else (),
+            subtotal=int(s.subtotal[row]),
+            discounts=int(s.discount[row].sum()),
+            shipping=int(s.shipping[row]),
+            tax=int(s.tax[row].sum()),
+            total=total,
+            refunds=refunds,
+            refunded=refunded,
+            financial_status="PAID"
+            if not refunds
+            else "REFUNDED"
+            if refunded >= total
+            else "PARTIALLY_REFUNDED",
             fulfillment_status="FULFILLED" if sent else "UNFULFILLED",
             fulfilled_at=_at(int(s.fulfilled[row])) if sent else None,
             customer_id=FIRST_CUSTOMER + int(s.id[s.root[row]]) - FIRST_ORDER,
-            customer_index=index, customer_orders=self._orders_so_far(row, moment),
-            first_visit=first, last_visit=last, days_to_conversion=days,
+            customer_index=index,
+            customer_orders=self._orders_so_far(row, moment),
+            first_visit=first,
+            last_visit=last,
+            days_to_conversion=days,
             mail_message=self.mail[row],
         )
 
@@ -123,13 +158,20 @@ class Shop:
             if number < 0:
                 continue
             variant = catalog.variants()[number]
-            found.append(Line(
-                id=int(s.id[row]) * 10 + slot + 1, variant_id=variant.id,
-                product_id=variant.product_id, title=catalog.title_of(variant.product_id),
-                variant_title=variant.title, sku=variant.sku, quantity=int(s.quantity[row, slot]),
-                unit_price=int(s.price[row, slot]), discount=int(s.discount[row, slot]),
-                tax=int(s.tax[row, slot]),
-            ))
+            found.append(
+                Line(
+                    id=int(s.id[row]) * 10 + slot + 1,
+                    variant_id=variant.id,
+                    product_id=variant.product_id,
+                    title=catalog.title_of(variant.product_id),
+                    variant_title=variant.title,
+                    sku=variant.sku,
+                    quantity=int(s.quantity[row, slot]),
+                    unit_price=int(s.price[row, slot]),
+                    discount=int(s.discount[row, slot]),
+                    tax=int(s.tax[row, slot]),
+                )
+            )
         return tuple(found)
 
     def _refunds(self, row: int, moment: int) -> tuple[Refund, ...]:
@@ -139,15 +181,25 @@ class Shop:
         at = _at(int(s.refunded_at[row]))
         lines = self._lines(row)
         back = lines if s.refund_whole[row] else lines[:1]
-        return (Refund(
-            id=int(s.id[row]) + 3_000_000_000_000, processed_at=at,
-            subtotal=int(s.refund_subtotal[row]), tax=int(s.refund_tax[row]),
-            shipping=int(s.refund_shipping[row]), total=int(s.refund_total[row]),
-            lines=tuple(
-                RefundLine(line_id=x.id, quantity=x.quantity,
-                           subtotal=x.quantity * x.unit_price - x.discount, tax=x.tax)
-                for x in back),
-        ),)
+        return (
+            Refund(
+                id=int(s.id[row]) + 3_000_000_000_000,
+                processed_at=at,
+                subtotal=int(s.refund_subtotal[row]),
+                tax=int(s.refund_tax[row]),
+                shipping=int(s.refund_shipping[row]),
+                total=int(s.refund_total[row]),
+                lines=tuple(
+                    RefundLine(
+                        line_id=x.id,
+                        quantity=x.quantity,
+                        subtotal=x.quantity * x.unit_price - x.discount,
+                        tax=x.tax,
+                    )
+                    for x in back
+                ),
+            ),
+        )
 
     def _journey(self, row: int) -> tuple[Visit | None, Visit | None, int]:
         """How the buyer came: the cause when there is one, else what was passed on the way."""
@@ -170,32 +222,60 @@ class Shop:
         moment = _at(at)
         if channel == "email" or (not channel and self.mail[row]):
             message = self.mail[row]
-            return _tagged(moment, "klaviyo", "email", message or "flow", message, "Email", None)
+            utm = _utm("klaviyo", "email", message or "flow", message)
+            return _tagged(moment, utm, name="Email", referrer=None)
         if channel:
             unit = self._unit(row, channel)
             if unit is not None:
                 meta = channel.startswith("meta")
+                utm = _utm(
+                    "facebook" if meta else "google",
+                    "paid_social" if meta else "cpc",
+                    unit.ad.url.split("utm_campaign=")[1].split("&")[0],
+                    unit.ad.id,
+                )
                 return _tagged(
-                    moment, "facebook" if meta else "google", "paid_social" if meta else "cpc",
-                    unit.ad.url.split("utm_campaign=")[1].split("&")[0], unit.ad.id,
-                    "Facebook" if meta else "Google",
-                    "https://m.facebook.com/" if meta else "https://www.google.com/")
+                    moment,
+                    utm,
+                    name="Facebook" if meta else "Google",
+                    referrer="https://m.facebook.com/" if meta else "https://www.google.com/",
+                )
         if row % 3 == 0:
-            return Visit(occurred_at=moment, landing_page=f"{HOME}/", source="Google",
-                         referrer="https://www.google.com/", source_type="SEO", utm=None)
-        return Visit(occurred_at=moment, landing_page=f"{HOME}/", referrer=None, source="direct",
-                     source_type=None, utm=None)
+            return Visit(
+                occurred_at=moment,
+                landing_page=f"{HOME}/",
+                source="Google",
+                referrer="https://www.google.com/",
+                source_type="SEO",
+                utm=None,
+            )
+        return Visit(
+            occurred_at=moment,
+            landing_page=f"{HOME}/",
+            referrer=None,
+            source="direct",
+            source_type=None,
+            utm=None,
+        )
 
     def _unit(self, row: int, channel: str) -> Unit | None:
         """An ad of this channel that ran in the buyer's market on the day."""
         s = self.sales
         market = REGIONS[s.region[row]].market
         platform = next(c.platform for c in CHANNELS if c.id == channel)
-        account = next(
-            (a for a in ACCOUNTS if a.platform == platform and a.market == market), None)
+        account = next((a for a in ACCOUNTS if a.platform == platform and a.market == market), None)
         day = day_of(int(s.day[row]))
-        ran = [u for u in self.units.get(account.id, ()) if u.campaign.channel == channel
-               and u.first <= day and (u.last is None or day <= u.last)] if account else []
+        ran = (
+            [
+                u
+                for u in self.units.get(account.id, ())
+                if u.campaign.channel == channel
+                and u.first <= day
+                and (u.last is None or day <= u.last)
+            ]
+            if account
+            else []
+        )
         return ran[row % len(ran)] if ran else None
 
     def days(self, start: date, end: date, *, as_of: datetime, since: date) -> list[StoreDay]:
@@ -207,13 +287,17 @@ class Shop:
         own = own[s.cause[own] != TEST]
         moment = int(as_of.timestamp())
         sold = own[(s.day[own] >= first) & (s.day[own] < first + size)]
-        back = own[(s.refunded_at[own] <= moment) & (self.refund_day[own] >= first)
-                   & (self.refund_day[own] < first + size)]
+        back = own[
+            (s.refunded_at[own] <= moment)
+            & (self.refund_day[own] >= first)
+            & (self.refund_day[own] < first + size)
+        ]
         at, later = s.day[sold] - first, self.refund_day[back] - first
 
-        def add(places: Ints, values: Ints) -> list[int]:
-            found: list[int] = np.bincount(places, weights=values, minlength=size).astype(
-                np.int64).tolist()
+        def add(places: Ints, values: Any) -> list[int]:
+            found: list[int] = (
+                np.bincount(places, weights=values, minlength=size).astype(np.int64).tolist()
+            )
             return found
 
         discounts = s.discount[sold].sum(axis=1)
@@ -222,9 +306,12 @@ class Shop:
             "cancelled": add(at, s.cancelled[sold] <= moment),
             "new_customers": add(at, s.index[sold] == 1),
             "units": add(at, s.quantity[sold].sum(axis=1)),
-            "gross": add(at, s.subtotal[sold] + discounts), "discounts": add(at, discounts),
-            "subtotal": add(at, s.subtotal[sold]), "tax": add(at, s.tax[sold].sum(axis=1)),
-            "shipping": add(at, s.shipping[sold]), "total": add(at, s.total[sold]),
+            "gross": add(at, s.subtotal[sold] + discounts),
+            "discounts": add(at, discounts),
+            "subtotal": add(at, s.subtotal[sold]),
+            "tax": add(at, s.tax[sold].sum(axis=1)),
+            "shipping": add(at, s.shipping[sold]),
+            "total": add(at, s.total[sold]),
             "refunds": add(later, s.refund_total[back]),
             "refund_subtotal": add(later, s.refund_subtotal[back]),
         }
@@ -235,7 +322,10 @@ class Shop:
 
 
 def open_shop(
-    sales: Sales, noise: Noise, rates: Rates, mail: Sequence[str],
+    sales: Sales,
+    noise: Noise,
+    rates: Rates,
+    mail: Sequence[str],
     units: dict[str, tuple[Unit, ...]],
 ) -> Shop:
     """The shop over these sales."""
@@ -248,14 +338,20 @@ def total(days: Sequence[StoreDay]) -> StoreDay:
     return StoreDay(day=days[0].day, **{n: sum(getattr(d, n) for d in days) for n in names})
 
 
-def _tagged(
-    moment: datetime, source: str, medium: str, campaign: str, content: str, name: str,
-    referrer: str | None,
-) -> Visit:
-    utm = {"source": source, "medium": medium, "campaign": campaign, "content": content}
+def _utm(source: str, medium: str, campaign: str, content: str) -> dict[str, str]:
+    return {"source": source, "medium": medium, "campaign": campaign, "content": content}
+
+
+def _tagged(moment: datetime, utm: dict[str, str], *, name: str, referrer: str | None) -> Visit:
     query = "&".join(f"utm_{k}={v}" for k, v in utm.items())
-    return Visit(occurred_at=moment, landing_page=f"{HOME}/?{query}", referrer=referrer,
-                 source=name, source_type=medium.upper(), utm=utm)
+    return Visit(
+        occurred_at=moment,
+        landing_page=f"{HOME}/?{query}",
+        referrer=referrer,
+        source=name,
+        source_type=utm["medium"].upper(),
+        utm=utm,
+    )
 
 
 def _inside(values: Ints, span: Span) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

@@ -46,7 +46,17 @@ NUMBERS = (
 SPARSE = frozenset({"actions", "action_values", "reach", "clicks", "inline_link_clicks"})
 DIRECT_DAYS = 7  # longer spans of ad sets and ads become a prepared report
 LIMIT, SMALLEST_LIMIT = 500, 25
-POLLS = (1, 1, 2, 3, 5, 8, 13, 20)  # seconds between looks; the last one goes on
+POLLS = (
+    0.25,
+    0.5,
+    1.0,
+    2.0,
+    3.0,
+    5.0,
+    8.0,
+    13.0,
+    20.0,
+)  # seconds between looks; the last one goes on
 REPORT_SECONDS = 3600
 
 # level -> (field of its id, further fields, field of the parent's id, field of the name)
@@ -118,7 +128,7 @@ def _prepared(client: Client, task: Task, params: dict[str, Any], make: Make) ->
 
 def wait_for(client: Client, run: str, lane: str) -> None:
     """Wait for a report. Raises ReportFailed, and Retry after an hour."""
-    waited = 0
+    waited = 0.0
     fields = "async_status,async_percent_completion,error_code,error_subcode,error_message"
     for turn in range(REPORT_SECONDS):
         state = client.get(f"/{VERSION}/{run}", params={"fields": fields}, lane=lane).data

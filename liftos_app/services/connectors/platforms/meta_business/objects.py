@@ -11,7 +11,7 @@ import orjson
 from liftos_app.services.connectors import rows
 from liftos_app.services.connectors.client import Answer, Client
 from liftos_app.services.connectors.paging import walk
-from liftos_app.services.connectors.platforms.meta_business.accounts import after_of
+from liftos_app.services.connectors.platforms.meta_business.accounts import STATUS, after_of
 from liftos_app.services.connectors.platforms.meta_business.errors import TooMuch
 from liftos_app.services.connectors.platforms.meta_business.version import VERSION
 from liftos_app.services.connectors.read import make_page
@@ -148,7 +148,7 @@ def read_account(client: Client, task: Task) -> Iterator[Page]:
         lambda record: {
             **row(record, task, level=rows.ACCOUNT),
             "external_id": account,
-            "status": rows.text(record.get("account_status"), 40),
+            "status": STATUS.get(record.get("account_status"), ""),
         },
         answer=answer,
     )

@@ -12,7 +12,17 @@ from liftos_app.services.connectors.faults import LATER
 from liftos_app.services.connectors.platforms.shopify import order_query
 from liftos_app.services.connectors.platforms.shopify.gql import ask
 
-POLLS = (1, 1, 2, 3, 5, 8, 13, 20)  # seconds between looks; the last one goes on
+POLLS = (
+    0.25,
+    0.5,
+    1.0,
+    2.0,
+    3.0,
+    5.0,
+    8.0,
+    13.0,
+    20.0,
+)  # seconds between looks; the last one goes on
 JOB_SECONDS = 3600
 _GONE_WRONG = {"FAILED", "CANCELED", "CANCELING", "EXPIRED"}
 
@@ -32,7 +42,7 @@ def orders(client: Client, search: str) -> list[dict[str, Any]] | None:
 
 def _finished(client: Client, job_id: str) -> dict[str, Any] | None:
     """The job once it is done; None when it broke."""
-    waited = 0
+    waited = 0.0
     for turn in range(JOB_SECONDS):
         job: dict[str, Any] = ask(client, order_query.BULK_STATE, {"id": job_id}).data["data"][
             "bulkOperation"

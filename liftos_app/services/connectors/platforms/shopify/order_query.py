@@ -4,7 +4,11 @@ which is scrambled before it is stored.
 
 from __future__ import annotations
 
-LINES, REFUNDS, REFUND_LINES = 10, 5, 10  # per order in one page; longer orders are read alone
+# Children read with each order of a page; longer orders are completed one by one. The small shape
+# is for shops whose bucket of points is tiny: development stores.
+WIDE = {"lines": 10, "refunds": 5, "refundLines": 10}
+SMALL = {"lines": 2, "refunds": 1, "refundLines": 1}
+MANY = 10  # orders whose refunds fit into one query
 
 _HEAD = """
     id name createdAt processedAt updatedAt cancelledAt cancelReason test sourceName
@@ -34,18 +38,21 @@ _REFUND = """
 """
 
 PAGE = f"""
-query Orders($first: Int!, $after: String, $query: String!, $sort: OrderSortKeys!) {{
+query Orders(
+  $first: Int!, $after: String, $query: String!, $sort: OrderSortKeys!,
+  $lines: Int!, $refunds: Int!, $refundLines: Int!
+) {{
   orders(first: $first, after: $after, query: $query, sortKey: $sort) {{
     pageInfo {{ hasNextPage endCursor }}
     nodes {{
 {_HEAD}
-      lineItems(first: {LINES}) {{
+      lineItems(first: $lines) {{
         pageInfo {{ hasNextPage endCursor }}
         nodes {{ {_LINE} }}
       }}
-      refunds(first: {REFUNDS}) {{
+      refunds(first: $refunds) {{
 {_REFUND}
-        refundLineItems(first: {REFUND_LINES}) {{
+        refundLineItems(first: $refundLines) {{
           pageInfo {{ hasNextPage }}
           nodes {{ subtotalSet {{ shopMoney {{ amount }} }} }}
         }}
@@ -71,11 +78,11 @@ query MoreLines($id: ID!, $after: String!) {{
 """
 
 REFUNDS_OF = f"""
-query RefundsOf($id: ID!) {{
+query RefundsOf($id: ID!, $first: Int!, $refundLines: Int!) {{
   order(id: $id) {{
-    refunds(first: 100) {{
+    refunds(first: $first) {{
 {_REFUND}
-      refundLineItems(first: 5) {{
+      refundLineItems(first: $refundLines) {{
         pageInfo {{ hasNextPage }}
         nodes {{ subtotalSet {{ shopMoney {{ amount }} }} }}
       }}
@@ -102,8 +109,8 @@ def refunds_of_many(count: int) -> str:
     """The refunds of several orders in one query, `$id0`, `$id1`.. and answers `o0`, `o1`.."""
     names = ", ".join(f"$id{i}: ID!" for i in range(count))
     parts = "\n".join(
-        f"  o{i}: order(id: $id{i}) {{ id refunds(first: {REFUNDS}) {{ {_REFUND} "
-        f"refundLineItems(first: {REFUND_LINES}) {{ pageInfo {{ hasNextPage }} "
+        f"  o{i}: order(id: $id{i}) {{ id refunds(first: {WIDE['refunds']}) {{ {_REFUND} "
+        f"refundLineItems(first: {WIDE['refundLines']}) {{ pageInfo {{ hasNextPage }} "
         "nodes { subtotalSet { shopMoney { amount } } } } } }"
         for i in range(count)
     )

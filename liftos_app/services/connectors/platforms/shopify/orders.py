@@ -16,7 +16,8 @@ from liftos_app.errors import Fix
 from liftos_app.services.connectors.client import Client
 from liftos_app.services.connectors.paging import walk
 from liftos_app.services.connectors.platforms.shopify import bulk, order_query
-from liftos_app.services.connectors.platforms.shopify.gql import ask, ask_sized, money, notes
+from liftos_app.services.connectors.platforms.shopify.errors import TooCostly
+from liftos_app.services.connectors.platforms.shopify.gql import ask, ask_sized, notes
 from liftos_app.services.connectors.platforms.shopify.order_rows import order_row
 from liftos_app.services.connectors.platforms.shopify.shop import orders_reach
 from liftos_app.services.connectors.read import listed, make_page
@@ -24,6 +25,7 @@ from liftos_app.services.connectors.rows import moment
 from liftos_app.services.connectors.spec import Page, Row, Task
 
 PAGE = 50
+_SHAPE = "shopify.shape"
 BULK_FROM = 500  # orders in a span from which a prepared file is cheaper than pages
 BULK_DAYS = 3
 FORMAT = "%Y-%m-%dT%H:%M:%SZ"
@@ -102,13 +104,14 @@ def _paged(client: Client, search: str, sort: str, make: Any) -> Iterator[tuple[
     """Pages of a search; what is too long for a page is completed order by order."""
 
     def turn(after: str) -> Any:
-        return ask_sized(
-            client,
-            order_query.PAGE,
-            {"after": after or None, "query": search, "sort": sort},
-            kind="orders",
-            first=PAGE,
-        )
+        variables = {"after": after or None, "query": search, "sort": sort}
+        try:
+            return _sized(client, variables)
+        except TooCostly:
+            if _shape(client) is order_query.SMALL:
+                raise
+            client.kept[_SHAPE] = order_query.SMALL
+            return _sized(client, variables)
 
     def following(data: Any) -> str | None:
         info = data["data"]["orders"]["pageInfo"]
@@ -126,6 +129,17 @@ def _paged(client: Client, search: str, sort: str, make: Any) -> Iterator[tuple[
         )
 
 
+def _sized(client: Client, variables: Mapping[str, Any]) -> Any:
+    shape = {**variables, **_shape(client)}
+    return ask_sized(client, order_query.PAGE, shape, kind="orders", first=PAGE)
+
+
+def _shape(client: Client) -> Mapping[str, int]:
+    """How many children are read with each order of this shop."""
+    found: Mapping[str, int] = client.kept.get(_SHAPE, order_query.WIDE)
+    return found
+
+
 def _complete(client: Client, node: Any) -> None:
     """Read the lines and refunds that did not fit into the page."""
     if not isinstance(node, dict):
@@ -140,11 +154,24 @@ def _complete(client: Client, node: Any) -> None:
             break
         info = more["pageInfo"]
     refunds = node.get("refunds") or []
-    if len(refunds) >= order_query.REFUNDS:
-        answer = ask(client, order_query.REFUNDS_OF, {"id": node["id"]})
-        node["refunds"] = refunds = answer.data["data"]["order"]["refunds"]
+    if len(refunds) >= _shape(client)["refunds"]:
+        node["refunds"] = refunds = refunds_of(client, node["id"])
     for refund in refunds:
         complete_refund(client, refund)
+
+
+def refunds_of(client: Client, order_id: str) -> list[Any]:
+    """The refunds of one order, as many as the shop's limits let us ask for at once."""
+    for first, lines in ((50, 3), (5, 1)):
+        variables = {"id": order_id, "first": first, "refundLines": lines}
+        try:
+            answer = ask(client, order_query.REFUNDS_OF, variables)
+        except TooCostly:
+            if lines == 1:
+                raise
+        else:
+            return listed(answer.data["data"]["order"]["refunds"])
+    return []
 
 
 def complete_refund(client: Client, refund: Mapping[str, Any]) -> None:
@@ -171,18 +198,27 @@ def complete_refund(client: Client, refund: Mapping[str, Any]) -> None:
 def _made(client: Client, nodes: list[Any], make: Any) -> Iterator[Page]:
     """Pages of a prepared file; refunds of refunded orders get their goods part first."""
     refunded = [n for n in nodes if isinstance(n, dict) and n.get("refunds")]
-    for start in range(0, len(refunded), 20):
-        batch = refunded[start : start + 20]
-        query = order_query.refunds_of_many(len(batch))
-        names = {f"id{i}": node["id"] for i, node in enumerate(batch)}
-        data = ask(client, query, names).data["data"]
-        for i, node in enumerate(batch):
-            full = data.get(f"o{i}") or {}
-            if full.get("refunds"):
-                node["refunds"] = full["refunds"]
-            _complete(client, node)
+    for start in range(0, len(refunded), order_query.MANY):
+        _fill_refunds(client, refunded[start : start + order_query.MANY])
     for start in range(0, len(nodes), 1000):
         yield make_page(nodes[start : start + 1000], make, day_key="processedAt")
+
+
+def _fill_refunds(client: Client, batch: list[dict[str, Any]]) -> None:
+    """The refunds of some orders, with the lines that a prepared file cannot hold."""
+    query = order_query.refunds_of_many(len(batch))
+    try:
+        found = ask(client, query, {f"id{i}": n["id"] for i, n in enumerate(batch)}).data["data"]
+    except TooCostly:
+        found = {f"o{i}": {"refunds": refunds_of(client, n["id"])} for i, n in enumerate(batch)}
+    for i, node in enumerate(batch):
+        full = found.get(f"o{i}") or {}
+        if full.get("refunds"):
+            node["refunds"] = full["refunds"]
+        if len(node["refunds"]) >= order_query.WIDE["refunds"]:
+            node["refunds"] = refunds_of(client, node["id"])
+        for refund in node["refunds"]:
+            complete_refund(client, refund)
 
 
 def _count(client: Client, search: str) -> int:
@@ -198,6 +234,3 @@ def _midnight(day: dt.date, zone: ZoneInfo) -> datetime:
 def _between(name: str, start: datetime, end: datetime) -> str:
     """A half-open span; always with `Z` and quotes, else Shopify reads it in shop time."""
     return f"{name}:>='{start.strftime(FORMAT)}' AND {name}:<'{end.strftime(FORMAT)}'"
-
-
-__all__ = ["complete_refund", "money", "read"]

@@ -62,6 +62,8 @@ _OF_DAY: dict[str, Callable[[dt.date], str | int]] = {
     "month_of_year": lambda day: _MONTHS[day.month - 1],
 }
 
+SEGMENTS = frozenset(_OF_DAY)
+
 
 def of_day(segment: str, day: dt.date) -> str | int:
     """The value of a date segment for a day. Raises KeyError when it is no date segment."""

@@ -77,6 +77,32 @@ def run(query: Query, source: Source) -> Answer:
     return Answer(chosen.select, query.resource, rows, keep)
 
 
+def total(query: Query, source: Source) -> Tally:
+    """Everything the query covers, summed: the summary row. Raises GaqlError."""
+    plan = _Plan(query, source)
+    keys = {e.key for e in source.entities(plan.resource.name) if _passes(plan, e.values)}
+    whole = Tally()
+    for key, day, tally in source.days(plan.resource.name, plan.span):
+        if key in keys and plan.span.holds(day):
+            whole.add(tally)
+    return whole
+
+
+def selected(query: Query) -> tuple[Field, ...]:
+    """The fields after SELECT. Raises GaqlError."""
+    return tuple(fields.field(path.lower(), "SELECT") for path in query.select)
+
+
+def _passes(plan: _Plan, values: Mapping[str, Any]) -> bool:
+    """Whether an entity passes the conditions on its own fields."""
+    for condition in plan.on_values:
+        item = plan.lookup(condition.field, "WHERE")
+        own = item.prefix not in {"metrics", "segments"}
+        if own and not filters.test_of(item, condition)(values.get(item.path)):
+            return False
+    return True
+
+
 def _sort_key(row: Mapping[str, Any], *, item: Field) -> Any:
     value = row.get(item.path)
     return value or 0 if item.kind in fields.NUMBERS | {"bool"} else str(value or "")
@@ -109,6 +135,8 @@ class _Plan:
         self.metrics = tuple(
             dict.fromkeys(f.name for f in (*self.select, *used) if f.prefix == "metrics")
         )
+        self.needed = {f.path for f in (*self.select, *used)}
+        self.needed |= {order.field.lower() for order in query.order}
         if self.segments and not self.span.is_finite:
             raise GaqlError(
                 "EXPECTED_FILTERS_ON_DATE_RANGE",
@@ -139,23 +167,34 @@ def _unselected(item: Field, clause: str) -> GaqlError:
 def _rows(plan: _Plan, source: Source) -> list[dict[str, Any]]:
     entities = source.entities(plan.resource.name)
     if not plan.segments and not plan.metrics:
-        return [dict(e.values) for e in entities]
+        return [_needed(plan, e) for e in entities]
     groups = _grouped(plan, source, {e.key: e for e in entities})
     rows: list[dict[str, Any]] = []
     for entity in entities:
         found = groups.get(entity.key, {})
         if not plan.segments:
             found = {(): found.get((), Tally())}
-        for parts, tally in sorted(found.items(), key=lambda pair: [str(p) for p in pair[0]]):
+        shared = _needed(plan, entity)
+        for parts, tally in found.items():
             if plan.segments and tally.is_zero():
                 continue  # a segmented report never holds all-zero rows
-            row = dict(entity.values)
+            row = dict(shared)
             row |= {f"segments.{n}": v for n, v in zip(plan.segments, parts, strict=True)}
             row |= {f"metrics.{n}": METRICS[n](tally) for n in plan.metrics if n in METRICS}
             rows.append(row)
-    if plan.segments and set(plan.segments) & dates.CORE:
-        rows.sort(key=lambda row: [str(row[f"segments.{n}"]) for n in plan.segments])
+    if plan.segments:
+        paths = [f"segments.{n}" for n in plan.segments]
+        rows.sort(key=lambda row: [str(row[path]) for path in paths])
     return rows
+
+
+def _needed(plan: _Plan, entity: Entity) -> dict[str, Any]:
+    """The values a query shows, tests or sorts by, and every resource name."""
+    return {
+        path: value
+        for path, value in entity.values.items()
+        if path in plan.needed or path.endswith(".resource_name")
+    }
 
 
 def _grouped(
@@ -163,22 +202,30 @@ def _grouped(
 ) -> dict[Key, dict[tuple[Any, ...], Tally]]:
     groups: dict[Key, dict[tuple[Any, ...], Tally]] = {}
     by_device = "device" in plan.segments
+    days: dict[dt.date, dict[str, str | int] | None] = {}  # None: not asked for
     for key, day, tally in source.days(plan.resource.name, plan.span):
-        if key not in entities or not plan.span.holds(day):
+        if key not in entities:
+            continue
+        if day not in days:
+            days[day] = _day_parts(plan, day) if plan.span.holds(day) else None
+        today = days[day]
+        if today is None:
             continue
         network = NETWORKS.get(
             str(entities[key].values.get("campaign.advertising_channel_type", "")), "MIXED"
         )
+        own = groups.setdefault(key, {})
         pieces = tally.split(DEVICE_WEIGHTS) if by_device else [tally]
         for device, piece in zip(DEVICES, pieces, strict=False):
-            parts = tuple(_part(name, day, device, network) for name in plan.segments)
-            groups.setdefault(key, {}).setdefault(parts, Tally()).add(piece)
+            whole = {"device": device, "ad_network_type": network} | today
+            parts = tuple(whole[name] for name in plan.segments)
+            if parts in own:
+                own[parts].add(piece)
+            else:
+                own[parts] = piece
     return groups
 
 
-def _part(name: str, day: dt.date, device: str, network: str) -> str | int:
-    if name == "device":
-        return device
-    if name == "ad_network_type":
-        return network
-    return dates.of_day(name, day)
+def _day_parts(plan: _Plan, day: dt.date) -> dict[str, str | int]:
+    """The date segments of a day."""
+    return {n: dates.of_day(n, day) for n in plan.segments if n in dates.SEGMENTS}

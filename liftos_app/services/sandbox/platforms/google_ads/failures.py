@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from liftos_app.services.sandbox.platforms.google_ads.gaql import GaqlError
+from liftos_app.services.sandbox.trouble import Fault
 
 STATUS = {
     400: "INVALID_ARGUMENT",
@@ -74,7 +75,9 @@ class GoogleAdsError(Exception):
         envelope = {
             "error": {
                 "code": self.status,
-                "message": _SUMMARY.get(self.status, self.message),
+                "message": self.message
+                if self.reason is not None
+                else _SUMMARY.get(self.status, self.message),
                 "status": STATUS.get(self.status, "UNKNOWN"),
                 "details": details,
             }
@@ -135,18 +138,83 @@ def denied() -> GoogleAdsError:
     )
 
 
-def quota(name: str, seconds: float) -> GoogleAdsError:
-    """A quota refusal; `seconds` until a call may work again."""
+def quota(name: str, seconds: float | None) -> GoogleAdsError:
+    """A quota refusal; `seconds` until a call may work again, None when that is not told."""
+    details = {
+        "quotaErrorDetails": {
+            "rateScope": "ACCOUNT" if name.startswith("EXCESSIVE") else "DEVELOPER",
+            "rateName": "Number of operations for basic access"
+            if name == "RESOURCE_EXHAUSTED"
+            else "Requests per service per method",
+            "retryDelay": f"{seconds or 0:.0f}s",
+        }
+    }
+    wait = f" Retry in {seconds:.0f} seconds." if seconds is not None else ""
     return GoogleAdsError(
         429,
         "quotaError",
         name,
-        f"Too many requests. Retry in {seconds:.0f} seconds.",
-        details={
-            "quotaErrorDetails": {
-                "rateScope": "ACCOUNT" if name.startswith("EXCESSIVE") else "DEVELOPER",
-                "rateName": "Requests per service per method",
-                "retryDelay": f"{seconds:.0f}s",
-            }
-        },
+        "Too many requests." + wait,
+        details=details if seconds is not None else None,
     )
+
+
+# Refusals that scripted trouble may ask for by name: missing_scope with detail reason=...
+_REASONS = {
+    "project_level": (
+        403, "authorizationError", "CLOUD_PROJECT_NOT_APPROVED_FOR_PRODUCTION",
+        "The Cloud project has test access only. Apply for Explorer or Basic access.",
+    ),
+    "project_unknown": (
+        403, "requestError", "CLOUD_PROJECT_NOT_FOUND", "The Cloud project was not found.",
+    ),
+    "not_ads_user": (
+        401, "authenticationError", "NOT_ADS_USER",
+        "The Google account of the token has no Google Ads account.",
+    ),
+    "denied": (
+        403, "authorizationError", "USER_PERMISSION_DENIED",
+        "User doesn't have permission to access customer.",
+    ),
+}  # fmt: skip
+
+
+def of_fault(fault: Fault) -> GoogleAdsError:
+    """Scripted trouble in the vendor's words."""
+    reason = fault.detail.get("reason", "")
+    match fault.kind:
+        case "token_expired" | "token_revoked":
+            return token(f"OAUTH_{fault.kind.upper()}")
+        case "missing_scope":
+            return _missing(reason)
+        case "rate_limited" | "rate_limited_silent":
+            told = fault.kind == "rate_limited"
+            return quota("RESOURCE_TEMPORARILY_EXHAUSTED", fault.retry_after or 5 if told else None)
+        case "quota_exhausted":
+            return quota(reason or "RESOURCE_EXHAUSTED", fault.retry_after or 6 * 3600)
+    status = fault.status if fault.status in STATUS and fault.status >= 500 else 503
+    return GoogleAdsError(
+        status,
+        "internalError",
+        "INTERNAL_ERROR" if status == 500 else "TRANSIENT_ERROR",
+        "A transient error occurred. Retry the request.",
+    )
+
+
+def _missing(reason: str) -> GoogleAdsError:
+    if reason == "service_disabled":
+        info = {
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": "SERVICE_DISABLED",
+            "domain": "googleapis.com",
+            "metadata": {
+                "service": "googleads.googleapis.com",
+                "consumer": "projects/204816309715",
+            },
+        }
+        message = "Google Ads API has not been used in this project before or it is disabled."
+        return GoogleAdsError(403, "authorizationError", "PROJECT_DISABLED", message, reason=info)
+    if reason in _REASONS:
+        status, group, name, message = _REASONS[reason]
+        return GoogleAdsError(status, group, name, message)
+    return scope_missing()

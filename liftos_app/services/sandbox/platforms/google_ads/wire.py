@@ -1,4 +1,4 @@
-"""The JSON of the vendor: camelCase, 64-bit integers as strings, zero and unset fields left out."""
+"""The JSON of the vendor: camelCase, 64-bit integers as strings, zero metrics left out."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 from liftos_app.services.sandbox.platforms.google_ads.evaluate import Answer
 from liftos_app.services.sandbox.platforms.google_ads.fields import Field
+
+_PRESENT = frozenset({"int", "int32", "num", "bool"})
 
 
 @cache
@@ -40,21 +42,20 @@ def _result(
 ) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for steps, path, kind in kinds:
-        value = _value(row.get(path), kind)
-        if value is None:
+        value = row.get(path)
+        # A zero metric does not travel; an attribute that is set to zero or false does.
+        if value is None or (not value and (steps[0] == "metrics" or kind not in _PRESENT)):
             continue
         place = out
         for step in steps[:-1]:
             place = place.setdefault(step, {})
-        place[steps[-1]] = value
+        place[steps[-1]] = _value(value, kind)
     for message in messages - out.keys():
         out[message] = {}
     return out
 
 
 def _value(value: Any, kind: str) -> Any:
-    if not value:  # zero, false, empty and unset do not travel
-        return None
     if kind == "int":
         return str(value)
     if kind == "ints":

@@ -28,6 +28,12 @@ _COUNTED: Mapping[str, tuple[str, str]] = {
 }
 
 
+_READ: Mapping[str, Callable[[Any], Any]] = {
+    name: (lambda event, n=name: event.dimensions.get(n, ""))  # type: ignore[misc]
+    for name in requests.DIMENSIONS
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Some events of one moment and message."""
@@ -48,7 +54,7 @@ def aggregates(ask: Admitted) -> dict[str, Any]:
     starts = _starts(asked)
     rows: dict[tuple[str, ...], dict[str, list[float]]] = {}
     for event in _events(ask, asked, metrics[asked.metric_id]):
-        if not filters.keep([event], asked.clauses, _readers(event)):
+        if asked.clauses and not filters.keep([event], asked.clauses, _READ):
             continue
         key = tuple(event.dimensions.get(name, "") for name in asked.by)
         cells = rows.setdefault(key, {m: [0.0] * len(starts) for m in requests.MEASUREMENTS})
@@ -122,15 +128,13 @@ def _orders(
 ) -> Iterator[Event]:
     """Orders one by one: hours and zones are cut exactly."""
     world, now = ask.call.world, ask.call.now
-    ids = world.find_orders(
-        as_of=now, created=(asked.start - timedelta(hours=1), min(now, asked.end)), sort="created"
-    )
+    ids = world.find_orders(as_of=now, created=(asked.start, asked.end), sort="created")
     paid = currency(ask.call)
     for order in world.orders(ids, as_of=now):
-        if order.test or not asked.start <= order.processed_at < asked.end:
+        if order.test:
             continue
         flow, channel = parents.get(order.mail_message, ("", ""))
-        yield Event(order.processed_at, {
+        yield Event(order.created_at, {
             "$attributed_message": order.mail_message, "$attributed_flow": flow,
             "$attributed_channel": channel, "$value_currency": paid,
             "$message": order.mail_message, "$flow": flow,
@@ -168,14 +172,6 @@ def _parents(ask: Admitted) -> dict[str, tuple[str, str]]:
     for flow in world.mail_flows(as_of=now):
         found |= dict.fromkeys(flow.message_ids, (flow.id, "email"))
     return found
-
-
-def _readers(event: Event) -> Mapping[str, Callable[[Any], Any]]:
-    class _All(dict[str, Callable[[Any], Any]]):
-        def __missing__(self, name: str) -> Callable[[Any], Any]:
-            return lambda _row: event.dimensions.get(name, "")
-
-    return _All()
 
 
 def _sorted(

@@ -209,35 +209,35 @@ def events(ask: Admitted) -> dict[str, Any]:
         if clause.field == "metric_id" and clause.value not in known:
             raise invalid("Metric IDs do not exist.", parameter="filter")
     low, high = _event_span(clauses, call.now)
+    ids = list(call.world.find_orders(as_of=call.now, created=(low, high), sort="created"))
     others = [c for c in clauses if c.field in _EVENT_READ]
-    orders = [
-        o for o in call.world.orders(
-            call.world.find_orders(as_of=call.now, created=(low, high), sort="created"),
-            as_of=call.now,
-        ) if not o.test and low <= o.processed_at < high
-    ]  # fmt: skip
-    orders.sort(key=lambda o: (o.processed_at, o.id))
-    plain = {"profile": ()}
     if others:
-        orders = [
-            o for o in orders
-            if filters.keep([resources.event(call.base, o, metric, _profile(o.customer_id), plain)],
-                            others, _EVENT_READ)
-        ]  # fmt: skip
+        ids = [o.id for o in call.world.orders(ids, as_of=call.now) if _is_wanted(ask, o, others)]
     page = pages.cut(
-        orders, lambda o: pages.key(o.processed_at, resources.event_id(o)), size=size,
-        cursor=ask.query.get("page[cursor]", ""),
+        ids, lambda i: _event_key(call, i), size=size, cursor=ask.query.get("page[cursor]", ""),
         descending=ask.query.get("sort", "-datetime").startswith("-"),
     )  # fmt: skip
+    orders = [o for o in call.world.orders(page.rows, as_of=call.now) if not o.test]
     data = [
-        resources.event(call.base, o, metric, _profile(o.customer_id), ask.fields)
-        for o in page.rows
+        resources.event(call.base, o, metric, _profile(o.customer_id), ask.fields) for o in orders
     ]
     included: list[dict[str, Any]] | None = [] if ask.includes else None
     if included is not None and "metric" in ask.includes:
         every = call.world.mail_metrics(as_of=call.now)
         included += [resources.metric(call.base, m, ask.fields) for m in every if m.id == metric]
     return pages.document(call, page, bent(ask, "events", data), included)
+
+
+def _event_key(call: Call, order_id: int) -> pages.Key:
+    order = call.world.order(order_id, as_of=call.now)
+    return pages.key(order.created_at if order else None, f"{order_id:024x}")
+
+
+def _is_wanted(ask: Admitted, order: Row, clauses: Sequence[filters.Clause]) -> bool:
+    event = resources.event(
+        ask.call.base, order, ask.call.world.placed_order_metric, _profile(order.customer_id), {}
+    )
+    return bool(filters.keep([event], clauses, _EVENT_READ))
 
 
 def _profile(customer: int) -> str:

@@ -240,8 +240,8 @@ def event(
     """A "Placed Order" event: ids and the amounts of the order, nothing personal."""
     identity = event_id(row)
     attributes = {
-        "timestamp": int(row.processed_at.timestamp()),
-        "datetime": moment(row.processed_at),
+        "timestamp": int(row.created_at.timestamp()),
+        "datetime": moment(row.created_at),
         "uuid": f"{identity[:8]}-{identity[8:12]}-1000-8000-{identity[12:24]}",
         "event_properties": {
             "$value": row.total / 100,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from starlette.responses import Response
@@ -18,6 +18,7 @@ from liftos_app.services.sandbox.platforms.meta_business import (
     graph,
     insights,
     paging,
+    recall,
     reports,
     signin,
     usage,
@@ -38,9 +39,16 @@ from liftos_app.services.sandbox.tokens import Grant
 from liftos_app.services.sandbox.trouble import Fault
 
 CONTENT_TYPE = "application/json; charset=UTF-8"
+PUBLISHED_EVERY = 900  # seconds; between two ticks all figures stand still
 _MINE = "me"
-STREAMS = {"campaigns": "campaigns", "adsets": "adsets", "ads": "ads",
-           "adcreatives": "creatives", "insights": "insights", "adaccounts": "accounts"}  # fmt: skip
+STREAMS = {
+    "campaigns": "campaigns",
+    "adsets": "adsets",
+    "ads": "ads",
+    "adcreatives": "creatives",
+    "insights": "insights",
+    "adaccounts": "accounts",
+}
 
 
 def dispatch(call: Call) -> Response:
@@ -134,22 +142,28 @@ def _about_object(request: Request, grant: Grant) -> Any:
     return seen.show(account, node, expand.parse(request.params.get("fields", "")), request.page)
 
 
-def _graph(
-    request: Request, grant: Grant, *, as_of: datetime | None = None, free: bool = False
-) -> graph.Graph:
+def _graph(request: Request, grant: Grant) -> graph.Graph:
     """What this token sees; every ads call is counted against the account's hourly budget."""
     if not signin.has(grant, "ads_read", "ads_management"):
         raise not_granted("ads_read")
     call = request.call
 
     def charge(account: Account, use_case: str) -> None:
-        if not free and isinstance(account, view.LarkspurAccount):
+        if isinstance(account, view.LarkspurAccount):
             _charge(request, account, use_case)
 
     def bend(name: str, rows: list[dict[str, Any]], account: Account) -> list[dict[str, Any]]:
         return call.bend(STREAMS[name], rows, account=account.account_id, day_of=_day_of)
 
-    return graph.Graph(view.accounts(call, as_of=as_of), charge, bend)
+    def report(ask: insights.Ask, account: Account, within: Node | None) -> recall.Rows:
+        if "account_currency" in ask.fields:  # may be scripted to change between two calls
+            return insights.rows(ask, account, within=within)
+        kept: recall.Recall = call.memory.setdefault("recall", recall.Recall())
+        tick = int(call.now.timestamp()) // PUBLISHED_EVERY
+        key = (account.account_id, within.id if within else "", tick, ask)
+        return kept.rows(key, call.world, lambda: insights.rows(ask, account, within=within))
+
+    return graph.Graph(view.accounts(call), charge, bend, report)
 
 
 def _day_of(row: Mapping[str, Any]) -> date | None:

@@ -5,10 +5,9 @@ Money is whole micro-units of the account's currency inside; every number leaves
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
 
 # Windows the vendor still answers; 7d_view and 28d_view are taken and ignored since 2026-01-12.
 WINDOWS = ("1d_click", "7d_click", "28d_click", "1d_view", "1d_ev")
@@ -22,6 +21,7 @@ PURCHASE_TYPES = (
     "web_in_store_purchase",
     "onsite_web_app_purchase",
 )
+Action = dict[str, str]
 MICRO = Decimal(1_000_000)
 CENT = 10_000  # micro-units; parts of money stay whole cents
 
@@ -93,80 +93,94 @@ def _rate(top: Decimal | int, bottom: int, scale: int = 1) -> str | None:
     return f"{ratio.quantize(Decimal('0.000001'), ROUND_HALF_UP).normalize():f}"
 
 
-def plain(figures: Figures, digits: int) -> dict[str, str | None]:
-    """The single-valued fields; None ones are left out of a row."""
-    f, spend = figures, Decimal(figures.spend) / MICRO
-    return {
-        "impressions": str(f.impressions),
-        "reach": str(f.people),
-        "frequency": _rate(f.impressions, f.people),
-        "clicks": str(f.clicks),
-        "unique_clicks": str(f.clicks * 94 // 100),
-        "inline_link_clicks": str(f.link_clicks),
-        "inline_link_click_ctr": _rate(f.link_clicks, f.impressions, 100),
-        "spend": money(f.spend, digits),
-        "social_spend": money(0, digits),
-        "cpc": _rate(spend, f.clicks),
-        "cpm": _rate(spend, f.impressions, 1000),
-        "cpp": _rate(spend, f.people, 1000),
-        "ctr": _rate(f.clicks, f.impressions, 100),
-        "cost_per_inline_link_click": _rate(spend, f.link_clicks),
-        "cost_per_unique_click": _rate(spend, f.clicks * 94 // 100),
-    }
+def _money_of(f: Figures) -> Decimal:
+    return Decimal(f.spend) / MICRO
 
 
-def lists(figures: Figures, windows: tuple[str, ...], digits: int) -> dict[str, Any]:
-    """The action lists. `value` is the default attribution, each asked window its own key."""
-    f = figures
-    actions = _counts(f, windows)
-    worth = [
-        {"action_type": kind} | _by_window(f.values, windows, lambda v: money(v, digits))
-        for kind in PURCHASE_TYPES
-        if _total(f.values) or any(f.values.get(w) for w in windows)
-    ]
-    spend = Decimal(f.spend) / MICRO
-    costs = [
-        {"action_type": a["action_type"], "value": _rate(spend, int(a["value"]))}
-        for a in actions
-        if int(a["value"])
-    ]
-    returns = _rate(Decimal(_total(f.values)), f.spend) if f.spend else None
-    roas = [{"action_type": "omni_purchase", "value": returns}] if returns and worth else []
-    pixel = [{"action_type": "offsite_conversion.fb_pixel_purchase", "value": returns}]
-    return {
-        "actions": actions,
-        "action_values": worth,
-        "cost_per_action_type": costs,
-        "purchase_roas": roas,
-        "website_purchase_roas": pixel if roas else [],
-        "outbound_clicks": _outbound(f),
-    }
+def _landed(f: Figures) -> int:
+    return f.clicks * 94 // 100
 
 
-def _outbound(f: Figures) -> list[dict[str, str]]:
-    amount = f.link_clicks * 97 // 100
-    return [{"action_type": "outbound_click", "value": str(amount)}] if amount else []
+# The single-valued fields: (figures, decimals of the currency) -> text; None leaves it out.
+PLAIN: dict[str, Callable[[Figures, int], str | None]] = {
+    "impressions": lambda f, _: str(f.impressions),
+    "reach": lambda f, _: str(f.people),
+    "frequency": lambda f, _: _rate(f.impressions, f.people),
+    "clicks": lambda f, _: str(f.clicks),
+    "unique_clicks": lambda f, _: str(_landed(f)),
+    "inline_link_clicks": lambda f, _: str(f.link_clicks),
+    "inline_link_click_ctr": lambda f, _: _rate(f.link_clicks, f.impressions, 100),
+    "spend": lambda f, digits: money(f.spend, digits),
+    "social_spend": lambda _, digits: money(0, digits),
+    "cpc": lambda f, _: _rate(_money_of(f), f.clicks),
+    "cpm": lambda f, _: _rate(_money_of(f), f.impressions, 1000),
+    "cpp": lambda f, _: _rate(_money_of(f), f.people, 1000),
+    "ctr": lambda f, _: _rate(f.clicks, f.impressions, 100),
+    "cost_per_inline_link_click": lambda f, _: _rate(_money_of(f), f.link_clicks),
+    "cost_per_unique_click": lambda f, _: _rate(_money_of(f), _landed(f)),
+}
 
 
-def _counts(f: Figures, windows: tuple[str, ...]) -> list[dict[str, str]]:
-    found: list[dict[str, str]] = []
-    landings = f.link_clicks * 82 // 100
-    for kind, amount in (("link_click", f.link_clicks), ("landing_page_view", landings)):
+def actions(f: Figures, windows: tuple[str, ...], _digits: int) -> list[Action]:
+    """Counts. `value` is the default attribution, each asked window has its own key."""
+    found: list[Action] = []
+    for kind, amount in (
+        ("link_click", f.link_clicks),
+        ("landing_page_view", f.link_clicks * 82 // 100),
+    ):
         if amount:
             clicks = {w: str(amount) for w in windows if w.endswith("_click")}
             found.append({"action_type": kind, "value": str(amount)} | clicks)
     if _total(f.counts) or any(f.counts.get(w) for w in windows):
-        found += [
-            {"action_type": kind} | _by_window(f.counts, windows, str) for kind in PURCHASE_TYPES
-        ]
+        shared = _by_window(f.counts, windows, str)
+        found += [{"action_type": kind} | shared for kind in PURCHASE_TYPES]
     return found
 
 
-def _total(amounts: dict[str, int]) -> int:
+def _values(f: Figures, windows: tuple[str, ...], digits: int) -> list[Action]:
+    if not (_total(f.values) or any(f.values.get(w) for w in windows)):
+        return []
+    shared = _by_window(f.values, windows, lambda micros: money(micros, digits))
+    return [{"action_type": kind} | shared for kind in PURCHASE_TYPES]
+
+
+def _costs(f: Figures, windows: tuple[str, ...], digits: int) -> list[Action]:
+    spend = _money_of(f)
+    costs = {a["action_type"]: _rate(spend, int(a["value"])) for a in actions(f, windows, digits)}
+    return [{"action_type": kind, "value": cost} for kind, cost in costs.items() if cost]
+
+
+def _returns(kind: str) -> Callable[[Figures, tuple[str, ...], int], list[Action]]:
+    def of(f: Figures, _windows: tuple[str, ...], _digits: int) -> list[Action]:
+        ratio = _rate(_total(f.values), f.spend) if _total(f.values) else None
+        return [{"action_type": kind, "value": ratio}] if ratio else []
+
+    return of
+
+
+def _outbound(f: Figures, _windows: tuple[str, ...], _digits: int) -> list[Action]:
+    amount = f.link_clicks * 97 // 100
+    return [{"action_type": "outbound_click", "value": str(amount)}] if amount else []
+
+
+# The fields that are lists of actions: (figures, asked windows, decimals) -> list.
+LISTS: dict[str, Callable[[Figures, tuple[str, ...], int], list[Action]]] = {
+    "actions": actions,
+    "action_values": _values,
+    "cost_per_action_type": _costs,
+    "purchase_roas": _returns("omni_purchase"),
+    "website_purchase_roas": _returns("offsite_conversion.fb_pixel_purchase"),
+    "outbound_clicks": _outbound,
+}
+
+
+def _total(amounts: Mapping[str, int]) -> int:
     return sum(amounts.get(window, 0) for window in DEFAULT_WINDOWS)
 
 
-def _by_window(amounts: dict[str, int], windows: tuple[str, ...], write: Any) -> dict[str, str]:
+def _by_window(
+    amounts: Mapping[str, int], windows: tuple[str, ...], write: Callable[[int], str]
+) -> Action:
     """`value` always, a window's key only where it was asked for and something fell into it."""
     asked = {w: write(amounts[w]) for w in windows if amounts.get(w)}
     return {"value": write(_total(amounts))} | asked

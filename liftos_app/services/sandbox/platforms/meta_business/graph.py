@@ -56,12 +56,13 @@ class Graph:
     """The objects one token may see.
 
     `charge` is called for each ad account touched, with the use case; `bend` gets the complete
-    rows of a stream and may spoil them.
+    rows of a stream and may spoil them; `report` computes report rows.
     """
 
     accounts: Sequence[Account]
     charge: Callable[[Account, str], None]
     bend: Callable[[str, list[Row], Account], list[Row]]
+    report: Callable[[insights.Ask, Account, Node | None], list[Row]]
 
     def find(self, object_id: str) -> tuple[Account, Node]:
         """The object behind an id. Raises GraphError 100/33 when this token cannot see it."""
@@ -142,7 +143,7 @@ class Graph:
         if wishes:
             params["fields"] = ",".join(w.name for w in wishes)
         ask = insights.read(params, account.today, level=node.kind)
-        found = insights.rows(ask, account, within=None if node.kind == "account" else node)
+        found = self.report(ask, account, None if node.kind == "account" else node)
         found = self.bend("insights", found, account)
         return paging.page(found, call, mark=by_position) | summary(call.params, len(found))
 

@@ -12,10 +12,10 @@ from liftos_app.services.sandbox.platforms.meta_business import filtering, names
 from liftos_app.services.sandbox.platforms.meta_business.answers import GraphError, bad_parameter
 from liftos_app.services.sandbox.platforms.meta_business.figures import (
     DEFAULT_WINDOWS,
+    LISTS,
+    PLAIN,
     WINDOWS,
     Figures,
-    lists,
-    plain,
 )
 from liftos_app.services.sandbox.platforms.meta_business.tree import Account, Cell, Node
 
@@ -110,6 +110,8 @@ def rows(
     """Rows of a report in a stable order: by day, then by object, then by breakdown."""
     groups = _grouped(ask, account, within, most)
     objects = {n.id: n for kind in LEVELS[1:] for n in account.nodes(kind)}
+    wanted = {*ask.fields, *(term.rpartition("_")[0] for term in ask.sort)}
+    wanted |= {name for name in PLAIN if name in ask.filtering}
     found: list[dict[str, Any]] = []
     for (entity, piece, split), figures in sorted(
         groups.items(), key=lambda item: (item[0][1], item[0][0], item[0][2])
@@ -117,7 +119,8 @@ def rows(
         if figures.is_zero():
             continue
         row = _identity(entity, account, objects, ask)
-        row |= plain(figures, account.digits) | lists(figures, ask.windows, account.digits)
+        row |= {n: PLAIN[n](figures, account.digits) for n in wanted & PLAIN.keys()}
+        row |= {n: LISTS[n](figures, ask.windows, account.digits) for n in wanted & LISTS.keys()}
         first, last = ask.pieces[piece]
         row |= {"date_start": first.isoformat(), "date_stop": last.isoformat()}
         found.append(row | dict(zip(ask.breakdowns, split, strict=True)))

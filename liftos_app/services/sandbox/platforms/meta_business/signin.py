@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import secrets
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -67,7 +68,8 @@ def dialog(call: Call) -> Response:
                 "error_description": "Permissions error",
                 "error_reason": "user_denied",
             },
-            extra={"asked": asked},
+            # Two consents in one second must not share a code.
+            extra={"asked": asked, "nonce": secrets.token_hex(4)},
         ),
     )
 

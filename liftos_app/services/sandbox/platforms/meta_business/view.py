@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from liftos_app.services.sandbox.call import Call
 from liftos_app.services.sandbox.platforms.meta_business.figures import Figures
 from liftos_app.services.sandbox.platforms.meta_business.tree import Cell, Node
+from liftos_app.services.sandbox.world.ad_views import Level
 from liftos_app.services.sandbox.world.shapes import Ad, AdAccount, AdGroup, Campaign
 
 ACCOUNT_STATUS = {"active": 1, "disabled": 2, "cancelled": 101}
@@ -24,15 +25,20 @@ _ATTRIBUTION = [
     {"event_type": "CLICK_THROUGH", "window_days": 7},
     {"event_type": "VIEW_THROUGH", "window_days": 1},
 ]
-LEVELS = {"account": "account", "campaign": "campaign", "adset": "group", "ad": "ad"}
+LEVELS: dict[str, Level] = {
+    "account": "account",
+    "campaign": "campaign",
+    "adset": "group",
+    "ad": "ad",
+}
 
 
 class LarkspurAccount:
     """One ad account at the moment of a call. Lives for that call only."""
 
-    def __init__(self, call: Call, record: AdAccount, *, as_of: dt.datetime | None = None) -> None:
+    def __init__(self, call: Call, record: AdAccount) -> None:
         self._call, self.record = call, record
-        self._world, self._as_of = call.world, as_of or call.now
+        self._world, self._as_of = call.world, call.now
         self._zone = ZoneInfo(record.zone)
         self.digits = 0 if record.currency in NO_MINOR_UNIT else 2
         self.today = self._as_of.astimezone(self._zone).date()
@@ -223,9 +229,6 @@ class LarkspurAccount:
         return Node("adcreative", a.creative_id, values)
 
 
-def accounts(call: Call, *, as_of: dt.datetime | None = None) -> list[LarkspurAccount]:
+def accounts(call: Call) -> list[LarkspurAccount]:
     """Every ad account of the advertiser."""
-    return [
-        LarkspurAccount(call, record, as_of=as_of)
-        for record in call.world.accounts("meta_business")
-    ]
+    return [LarkspurAccount(call, record) for record in call.world.accounts("meta_business")]

@@ -1,7 +1,7 @@
 """The imitated shop: GraphQL Admin API, sign-in, bulk files.
 
-Two settings in the platform's memory: `enforce_limits` (default off) uses the standard plan's bucket
-of 2000 points at 100 a second instead of a large one, so that demo syncs need not wait.
+A setting in the platform's memory, `enforce_limits` (default off), uses the standard plan's bucket
+of 2000 points at 100 a second; without it the bucket is large, so that demo syncs need not wait.
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ query (3) and the order page (about 400 for 50 orders).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,11 +21,11 @@ from graphql import (
     GraphQLList,
     GraphQLNamedType,
     GraphQLNonNull,
-    GraphQLObjectType,
     GraphQLSchema,
     InlineFragmentNode,
     OperationDefinitionNode,
     SelectionSetNode,
+    ValueNode,
     get_named_type,
     is_composite_type,
 )
@@ -54,110 +55,113 @@ FREE = frozenset(
 _LIST_SIZE = 1  # a plain list without `first` is priced as one object, like accessScopes
 
 
-@dataclass(slots=True)
-class Pricer:
-    """Prices one operation, before it runs (`requested`) and after (`actual`)."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One selected field that returns objects. `kind`: object, list or connection."""
 
-    schema: GraphQLSchema
-    operation: OperationDefinitionNode
-    fragments: Mapping[str, FragmentDefinitionNode]
-    variables: Mapping[str, object]
+    key: str
+    own: int
+    kind: str
+    size: ValueNode | None
+    parts: tuple[Part, ...]
 
-    def requested(self) -> int:
+    def requested(self, variables: Mapping[str, Any]) -> int:
+        """The most it can cost."""
+        inside = sum(part.requested(variables) for part in self.parts)
+        if self.kind == "connection":
+            return CONNECTION_BASE + (self._size(variables) or 0) * inside
+        if self.kind == "list":
+            return (self._size(variables) or _LIST_SIZE) * (self.own + inside)
+        return self.own + inside
+
+    def actual(self, value: Any) -> int:
+        """What the returned value costs."""
+        if value is None:
+            return 0
+        if self.kind == "list":
+            return sum(self._object(item) for item in value if item is not None)
+        return (CONNECTION_BASE if self.kind == "connection" else 0) + self._object(value)
+
+    def _object(self, value: Mapping[str, Any]) -> int:
+        return self.own + sum(part.actual(value.get(part.key)) for part in self.parts)
+
+    def _size(self, variables: Mapping[str, Any]) -> int | None:
+        if self.size is None:
+            return None
+        number = value_from_ast_untyped(self.size, dict(variables))
+        return max(0, number) if isinstance(number, int) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """The price of one operation, before it runs (`requested`) and after (`actual`)."""
+
+    base: int
+    parts: tuple[Part, ...]
+
+    def requested(self, variables: Mapping[str, Any]) -> int:
         """The most the query can cost."""
-        return max(1, self._root(None))
+        return max(1, self.base + sum(part.requested(variables) for part in self.parts))
 
-    def actual(self, data: object) -> int:
+    def actual(self, data: Mapping[str, Any] | None) -> int:
         """What the returned objects cost."""
-        return max(1, self._root(data if isinstance(data, dict) else {}))
-
-    def _root(self, data: dict[str, Any] | None) -> int:
-        is_mutation = self.operation.operation.value == "mutation"
-        root = self.schema.mutation_type if is_mutation else self.schema.query_type
-        if root is None:
-            return 0
-        base = MUTATION_BASE if is_mutation else 0
-        return base + self._selections(self.operation.selection_set, root, data)
-
-    def _selections(
-        self, selections: SelectionSetNode | None, parent: GraphQLNamedType, data: Any
-    ) -> int:
-        total = 0
-        for node in selections.selections if selections else ():
-            if isinstance(node, FieldNode):
-                total += self._field(node, parent, data)
-            elif isinstance(node, InlineFragmentNode):
-                total += self._selections(node.selection_set, self._narrow(node, parent), data)
-            elif isinstance(node, FragmentSpreadNode) and node.name.value in self.fragments:
-                spread = self.fragments[node.name.value]
-                total += self._selections(spread.selection_set, self._narrow(spread, parent), data)
-        return total
-
-    def _narrow(
-        self, node: InlineFragmentNode | FragmentDefinitionNode, parent: GraphQLNamedType
-    ) -> GraphQLNamedType:
-        if node.type_condition is None:
-            return parent
-        return self.schema.type_map.get(node.type_condition.name.value, parent)
-
-    def _field(self, node: FieldNode, parent: GraphQLNamedType, data: Any) -> int:
-        definition = getattr(parent, "fields", {}).get(node.name.value)
-        named = get_named_type(definition.type) if definition else None
-        if definition is None or named is None or not is_composite_type(named):
-            return 0
-        key = node.alias.value if node.alias else node.name.value
-        value = data.get(key) if isinstance(data, dict) else None
-        if data is not None and value is None:
-            return 0
-        if named.name.endswith("Connection") and isinstance(named, GraphQLObjectType):
-            size = 1 if isinstance(value, dict) else self._size(node) or 0
-            return CONNECTION_BASE + size * self._items(node.selection_set, named, value)
-        own = 0 if named.name in FREE or named.name.endswith("Edge") else 1
-        if not is_list(definition.type):
-            return own + self._selections(node.selection_set, named, value)
-        if isinstance(value, list):
-            return sum(own + self._selections(node.selection_set, named, v) for v in value if v)
-        size = self._size(node) or _LIST_SIZE
-        return size * (own + self._selections(node.selection_set, named, None))
-
-    def _items(
-        self, selections: SelectionSetNode | None, named: GraphQLObjectType, value: Any
-    ) -> int:
-        """Price of `nodes` and `edges`: of one item when `value` is None, else of what is there."""
-        total = 0
-        for child in selections.selections if selections else ():
-            if isinstance(child, FieldNode) and child.name.value in {"nodes", "edges"}:
-                total += self._field(child, named, value)
-            elif isinstance(child, (InlineFragmentNode, FragmentSpreadNode)):
-                inner = (
-                    child
-                    if isinstance(child, InlineFragmentNode)
-                    else self.fragments.get(child.name.value)
-                )
-                if inner is not None:
-                    total += self._items(inner.selection_set, named, value)
-        return total
-
-    def _size(self, node: FieldNode) -> int | None:
-        for argument in node.arguments or ():
-            if argument.name.value in {"first", "last"}:
-                number = value_from_ast_untyped(argument.value, dict(self.variables))
-                if isinstance(number, int) and not isinstance(number, bool):
-                    return max(0, number)
-        return None
+        found = sum(part.actual((data or {}).get(part.key)) for part in self.parts)
+        return max(1, self.base + found)
 
 
-def pricer(
-    schema: GraphQLSchema,
-    document: DocumentNode,
-    operation: OperationDefinitionNode,
-    variables: Mapping[str, object],
-) -> Pricer:
-    """A pricer for one operation of a document."""
+def price(
+    schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode
+) -> Price:
+    """Read the objects an operation selects, once per query text."""
+    is_mutation = operation.operation.value == "mutation"
+    root = schema.mutation_type if is_mutation else schema.query_type
     fragments = {
         d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)
     }
-    return Pricer(schema, operation, fragments, variables)
+    reader = _Reader(schema, fragments)
+    return Price(
+        MUTATION_BASE if is_mutation else 0,
+        tuple(reader.parts(operation.selection_set, root)) if root is not None else (),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    schema: GraphQLSchema
+    fragments: Mapping[str, FragmentDefinitionNode]
+
+    def parts(
+        self, selections: SelectionSetNode | None, parent: GraphQLNamedType
+    ) -> Iterator[Part]:
+        for node in selections.selections if selections else ():
+            if isinstance(node, FieldNode):
+                part = self.field(node, parent)
+                if part is not None:
+                    yield part
+                continue
+            inner = (
+                self.fragments.get(node.name.value)
+                if isinstance(node, FragmentSpreadNode)
+                else node
+            )
+            if isinstance(inner, (InlineFragmentNode, FragmentDefinitionNode)):
+                on = inner.type_condition
+                narrowed = self.schema.type_map.get(on.name.value, parent) if on else parent
+                yield from self.parts(inner.selection_set, narrowed)
+
+    def field(self, node: FieldNode, parent: GraphQLNamedType) -> Part | None:
+        definition = getattr(parent, "fields", {}).get(node.name.value)
+        named = get_named_type(definition.type) if definition else None
+        if definition is None or named is None or not is_composite_type(named):
+            return None
+        is_connection = named.name.endswith("Connection")
+        free = is_connection or named.name in FREE or named.name.endswith("Edge")
+        kind = "connection" if is_connection else "list" if is_list(definition.type) else "object"
+        sizes = [a.value for a in node.arguments or () if a.name.value in {"first", "last"}]
+        return Part(
+            node.alias.value if node.alias else node.name.value, 0 if free else 1, kind,
+            sizes[0] if sizes else None, tuple(self.parts(node.selection_set, named)),
+        )  # fmt: skip
 
 
 def is_list(type_: object) -> bool:
@@ -175,26 +179,34 @@ class Bucket:
     rate: float
     level: float = field(default=-1.0)
     at: float = field(default=0.0)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def refill(self, now: float) -> None:
-        """Bring the level up to `now`, in seconds."""
+    def take(self, points: float, now: float) -> bool:
+        """Pay `points` if the level allows it. `now` is in seconds."""
+        with self.lock:
+            self._refill(now)
+            if points > self.level:
+                return False
+            self.level -= points
+            return True
+
+    def give_back(self, points: float) -> None:
+        """Return what a query asked for and did not use."""
+        with self.lock:
+            self.level = min(self.size, self.level + max(0.0, points))
+
+    def drain(self, points: float, seconds: float, now: float) -> None:
+        """Leave so little that a query of `points` has to wait `seconds`."""
+        with self.lock:
+            self._refill(now)
+            self.level = min(self.level, max(0.0, points - seconds * self.rate))
+
+    def _refill(self, now: float) -> None:
         if self.level < 0:
             self.level = self.size
         elif now > self.at:
             self.level = min(self.size, self.level + (now - self.at) * self.rate)
         self.at = max(self.at, now)
-
-    def take(self, points: float, now: float) -> bool:
-        """Pay `points` if the level allows it."""
-        self.refill(now)
-        if points > self.level:
-            return False
-        self.level -= points
-        return True
-
-    def give_back(self, points: float) -> None:
-        """Return what a query asked for and did not use."""
-        self.level = min(self.size, self.level + max(0.0, points))
 
     def status(self) -> dict[str, float | int]:
         """The throttleStatus object of an answer."""

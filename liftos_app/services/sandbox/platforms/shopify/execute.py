@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from graphql import (
@@ -14,10 +15,10 @@ from graphql import (
     GraphQLSyntaxError,
     OperationDefinitionNode,
     execute_sync,
-    get_operation_ast,
     parse,
     validate,
 )
+from graphql.utilities import value_from_ast_untyped
 
 from liftos_app.services.sandbox.platforms.shopify import cost, guards
 
@@ -46,37 +47,62 @@ class Runtime:
     throttle: float | None = None  # refuse, with points for the query back after these seconds
 
 
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A query text that was read once: valid with its prices by operation name, or refused."""
+
+    document: DocumentNode | None
+    prices: Mapping[str | None, tuple[OperationDefinitionNode, cost.Price]]
+    errors: tuple[dict[str, Any], ...] = ()
+
+
 def run(asked: Asked, at: Runtime) -> dict[str, Any]:
     """The body of the answer."""
-    try:
-        document = parse(asked.query, max_tokens=MAX_TOKENS)
-    except (GraphQLSyntaxError, RecursionError) as error:
-        fault = error if isinstance(error, GraphQLError) else GraphQLError("Query is too deep.")
-        return {"errors": [_with_code(fault, "GRAPHQL_PARSE_FAILED")]}
-    faults = validate(at.schema, document, max_errors=20)
-    if faults:
-        return {"errors": [_with_code(f, "GRAPHQL_VALIDATION_FAILED") for f in faults]}
-    operation = get_operation_ast(document, asked.operation_name)
-    if operation is None:
+    ready = _prepared(at.schema, asked.query)
+    if ready.document is None:
+        return {"errors": list(ready.errors)}
+    chosen = ready.prices.get(asked.operation_name)
+    if chosen is None:
         missing = GraphQLError(
-            "An operation name is required"
-            if not asked.operation_name
-            else f'No operation named "{asked.operation_name}"'
+            f'No operation named "{asked.operation_name}"'
+            if asked.operation_name
+            else "An operation name is required"
         )
         return {"errors": [_with_code(missing, "GRAPHQL_VALIDATION_FAILED")]}
-    return _paid(document, operation, asked, at)
+    return _paid(ready.document, *chosen, asked, at)
+
+
+@lru_cache(maxsize=128)
+def _prepared(schema: GraphQLSchema, text: str) -> _Prepared:
+    try:
+        document = parse(text, max_tokens=MAX_TOKENS)
+    except (GraphQLSyntaxError, RecursionError) as error:
+        fault = error if isinstance(error, GraphQLError) else GraphQLError("Query is too deep.")
+        return _Prepared(None, {}, (_with_code(fault, "GRAPHQL_PARSE_FAILED"),))
+    faults = validate(schema, document, max_errors=20)
+    if faults:
+        return _Prepared(
+            None, {}, tuple(_with_code(f, "GRAPHQL_VALIDATION_FAILED") for f in faults)
+        )
+    found: dict[str | None, tuple[OperationDefinitionNode, cost.Price]] = {}
+    for operation in document.definitions:
+        if isinstance(operation, OperationDefinitionNode):
+            name = operation.name.value if operation.name else None
+            found[name] = (operation, cost.price(schema, document, operation))
+    if len(found) == 1:
+        found[None] = next(iter(found.values()))
+    return _Prepared(document, found)
 
 
 def _paid(
-    document: DocumentNode, operation: OperationDefinitionNode, asked: Asked, at: Runtime
-) -> dict[str, Any]:
-    price = cost.pricer(at.schema, document, operation, _variables(operation, asked.variables))
-    requested = price.requested()
-    at.bucket.refill(at.seconds)
+    document: DocumentNode, operation: OperationDefinitionNode, price: cost.Price, asked: Asked,
+    at: Runtime,
+) -> dict[str, Any]:  # fmt: skip
+    requested = price.requested(_variables(operation, asked.variables))
     if requested > cost.SINGLE_QUERY_LIMIT:
         return {"errors": [_too_expensive(requested)]}
     if at.throttle is not None:
-        at.bucket.level = min(at.bucket.level, max(0.0, requested - at.throttle * at.bucket.rate))
+        at.bucket.drain(requested, at.throttle, at.seconds)
     if at.throttle is not None or not at.bucket.take(requested, at.seconds):
         error = {
             "message": "Throttled",
@@ -113,8 +139,6 @@ def _before_execution(result: ExecutionResult) -> bool:
 
 def _variables(operation: OperationDefinitionNode, given: Mapping[str, Any]) -> dict[str, Any]:
     """The variables with the defaults of the operation, for pricing."""
-    from graphql.utilities import value_from_ast_untyped
-
     known = dict(given)
     for definition in operation.variable_definitions or ():
         name = definition.variable.name.value

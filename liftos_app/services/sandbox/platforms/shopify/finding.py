@@ -15,11 +15,16 @@ from liftos_app.services.sandbox.platforms.shopify.search import Bounds, Field
 
 if TYPE_CHECKING:
     from liftos_app.services.sandbox.world.shapes import Order
+    from liftos_app.services.sandbox.world.shop import Sort
 
 WINDOW = timedelta(days=60)
 _CHUNK = 250
 _START, _END = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
-_SORTS = {"UPDATED_AT": "updated", "CREATED_AT": "created", "PROCESSED_AT": "created"}
+_SORTS: Mapping[str, Sort] = {
+    "UPDATED_AT": "updated",
+    "CREATED_AT": "created",
+    "PROCESSED_AT": "created",
+}
 Node = dict[str, Any]
 
 
@@ -116,7 +121,7 @@ class Finder:
                 return {"count": limit, "precision": "AT_LEAST"}
         return {"count": number, "precision": "EXACT"}
 
-    def ids(self, bounds: Mapping[str, Bounds], sort: str) -> Sequence[int]:
+    def ids(self, bounds: Mapping[str, Bounds], sort: Sort) -> Sequence[int]:
         """Ids of the orders inside the time bounds, in the order of `sort`."""
         created = _span(bounds.get("created_at", Bounds()))
         processed = bounds.get("processed_at")

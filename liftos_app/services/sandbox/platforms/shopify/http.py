@@ -1,4 +1,4 @@
-"""The HTTP side of the imitated Admin API: versions, tokens, the graphql endpoint, faults, files."""
+"""The HTTP side of the imitated Admin API: versions, tokens, the endpoint, faults, files."""
 
 from __future__ import annotations
 
@@ -90,7 +90,14 @@ def _graphql(
     app = "app" if grant.kind == "access" else "custom"
     scopes = frozenset(grant.scopes) - without
     served = schema(has_attribution=version >= HAS_ATTRIBUTION or version == versions.UNSTABLE)
-    root, notes = root_value(call, shop=shop, app=app, scopes=scopes, jobs=desk(call).jobs)
+    root, notes = root_value(
+        call,
+        shop=shop,
+        app=app,
+        scopes=scopes,
+        jobs=desk(call).jobs,
+        text=call.body.decode("utf-8", "replace"),
+    )
     with_bucket = _bucket(call, shop, app)
     body = execute.run(asked, execute.Runtime(
         schema=served, root=root, scopes=scopes, bucket=with_bucket,
@@ -123,7 +130,7 @@ def _asked(call: Call) -> execute.Asked:
     variables = body.get("variables") or {}
     name = body.get("operationName") or None
     if not isinstance(variables, dict) or not isinstance(name, str | None):
-        raise ValueError("variables must be an object and operationName a string")
+        raise ValueError("variables must be an object, operationName a string")  # noqa: TRY004
     return execute.Asked(query, variables, name)
 
 
@@ -175,8 +182,8 @@ def fault(call: Call, trouble: Fault) -> Response:
         words = "Exceeded the call limit of the API client. Reduce request rates to resume."
         return json_answer({"errors": words}, 429, headers=named)
     if trouble.status == 200:
-        error = {"message": "Internal error. Looks like something went wrong on our end.",
-                 "extensions": {"code": "INTERNAL_SERVER_ERROR", "requestId": str(uuid.uuid4())}}  # fmt: skip
+        extensions = {"code": "INTERNAL_SERVER_ERROR", "requestId": str(uuid.uuid4())}
+        error = {"message": "Internal error on the platform's side.", "extensions": extensions}
         return json_answer({"errors": [error]})
     words = _STATUS_WORDS.get(trouble.status, "Internal Server Error")
     return json_answer({"errors": words}, trouble.status)

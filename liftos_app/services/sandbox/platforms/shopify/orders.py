@@ -5,7 +5,7 @@ Values without arguments are made at once, long lists only when a query asks for
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -15,40 +15,47 @@ from liftos_app.services.sandbox.platforms.shopify.schema import gid
 from liftos_app.services.sandbox.platforms.shopify.values import amount, count, moment, money
 
 if TYPE_CHECKING:
+    from liftos_app.services.sandbox.world.customers import Customer
     from liftos_app.services.sandbox.world.shapes import Line, Order, Refund, RefundLine, Visit
 
 JOURNEY_READY = timedelta(minutes=10)
 GATEWAY = "shopify_payments"
 _FEE_RATE, _FEE_FLAT = 290, 30  # 2.9 % in hundredths of a percent, cents
+_TACTICS = {"CPC": "AD", "PAID_SOCIAL": "AD", "EMAIL": "NEWSLETTER"}  # the world's media
 _CHANNELS = {"web": "Online Store", "pos": "Point of Sale"}
 Bag = Callable[[int], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Looks up the nodes of products and variants by their ids."""
+    """Looks up nodes of products and variants, and customers, by their ids."""
 
     product: Callable[[int], dict[str, Any] | None]
     variant: Callable[[int], dict[str, Any] | None]
+    customer: Callable[[int], Customer | None]
 
 
 def order_node(
-    order: Order, *, currency: str, now: datetime, catalogue: Catalogue
-) -> dict[str, Any]:
-    """One order as it stands now."""
+    order: Order, *, currency: str, now: datetime, catalogue: Catalogue,
+    wanted: Collection[str] | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """One order as it stands now. `wanted` limits the amounts to the fields a query names."""
+
+    seen = order.presentment_currency
 
     def bag(cents: int) -> dict[str, Any]:
-        return {
-            "shopMoney": {"amount": amount(cents), "currencyCode": currency},
-            "presentmentMoney": {
-                "amount": amount(order.presentment(cents)),
-                "currencyCode": order.presentment_currency,
-            },
-        }
+        own = {"amount": amount(cents), "currencyCode": currency}
+        if seen == currency:
+            return {"shopMoney": own, "presentmentMoney": own}
+        theirs = {"amount": amount(order.presentment(cents)), "currencyCode": seen}
+        return {"shopMoney": own, "presentmentMoney": theirs}
 
-    node = _identity(order) | _amounts(order, bag)
+    node = _identity(order)
+    for name, cents in AMOUNTS.items():
+        if wanted is None or name in wanted:
+            node[name] = bag(cents(order))
     node["currencyCode"] = currency
-    node["customer"] = lambda: customer_node(order, currency)
+    node["customer"] = lambda: buyer_node(order, currency, catalogue.customer)
     node["customerJourneySummary"] = lambda: _journey(order, now)
     node["lineItems"] = Children(lambda: [_line(order, x, bag, catalogue) for x in order.lines])
     node["refunds"] = _first(
@@ -92,6 +99,8 @@ def _identity(order: Order) -> dict[str, Any]:
         "edited": False,
         "requiresShipping": True,
         "refundable": order.refunded < order.total,
+        "fullyPaid": _paid(order) >= order.total,
+        "unpaid": _paid(order) < order.total,
         "discountCode": codes[0] if codes else None,
         "discountCodes": codes,
         "tags": list(order.tags),
@@ -110,57 +119,78 @@ def _identity(order: Order) -> dict[str, Any]:
     }
 
 
-def _amounts(order: Order, bag: Bag) -> dict[str, Any]:
-    paid = 0 if order.financial_status.upper() in {"PENDING", "AUTHORIZED"} else order.total
-    shipping_back = sum(r.shipping for r in order.refunds)
+def _paid(order: Order) -> int:
+    return 0 if order.financial_status.upper() in {"PENDING", "AUTHORIZED"} else order.total
+
+
+def _discounts_left(order: Order) -> int:
     returned = {x.line_id: x.quantity for r in order.refunds for x in r.lines}
-    discounts_left = (
-        sum(
-            x.discount - x.discount * returned.get(x.id, 0) // max(1, x.quantity)
-            for x in order.lines
-        )
-        if order.lines
-        else order.discounts
+    return sum(
+        x.discount - x.discount * returned.get(x.id, 0) // max(1, x.quantity) for x in order.lines
     )
-    return {
-        "fullyPaid": paid >= order.total,
-        "unpaid": paid < order.total,
-        "subtotalPriceSet": bag(order.subtotal),
-        "totalPriceSet": bag(order.total),
-        "originalTotalPriceSet": bag(order.total),
-        "totalDiscountsSet": bag(order.discounts),
-        "cartDiscountAmountSet": bag(order.discounts),
-        "totalTaxSet": bag(order.tax),
-        "totalShippingPriceSet": bag(order.shipping),
-        "totalRefundedSet": bag(order.refunded),
-        "totalRefundedShippingSet": bag(shipping_back),
-        "totalReceivedSet": bag(paid),
-        "netPaymentSet": bag(paid - order.refunded),
-        "totalTipReceivedSet": bag(0),
-        "totalOutstandingSet": bag(
-            max(0, order.total - order.refunded - paid) if paid < order.total else 0
-        ),
-        "currentSubtotalPriceSet": bag(order.subtotal - sum(r.subtotal for r in order.refunds)),
-        "currentTotalTaxSet": bag(order.tax - sum(r.tax for r in order.refunds)),
-        "currentShippingPriceSet": bag(order.shipping - shipping_back),
-        "currentTotalPriceSet": bag(order.total - order.refunded),
-        "currentTotalDiscountsSet": bag(discounts_left),
-    }
 
 
-def customer_node(order: Order, currency: str) -> dict[str, Any] | None:
-    """The buyer, without anything personal."""
+def _shipping_back(order: Order) -> int:
+    return sum(r.shipping for r in order.refunds)
+
+
+AMOUNTS: Mapping[str, Callable[[Order], int]] = {
+    "subtotalPriceSet": lambda o: o.subtotal,
+    "totalPriceSet": lambda o: o.total,
+    "originalTotalPriceSet": lambda o: o.total,
+    "totalDiscountsSet": lambda o: o.discounts,
+    "cartDiscountAmountSet": lambda o: o.discounts,
+    "totalTaxSet": lambda o: o.tax,
+    "totalShippingPriceSet": lambda o: o.shipping,
+    "totalRefundedSet": lambda o: o.refunded,
+    "totalRefundedShippingSet": _shipping_back,
+    "totalReceivedSet": _paid,
+    "netPaymentSet": lambda o: _paid(o) - o.refunded,
+    "totalTipReceivedSet": lambda _o: 0,
+    "totalOutstandingSet": lambda o: max(0, o.total - _paid(o) - o.refunded),
+    "currentSubtotalPriceSet": lambda o: o.subtotal - sum(r.subtotal for r in o.refunds),
+    "currentTotalTaxSet": lambda o: o.tax - sum(r.tax for r in o.refunds),
+    "currentShippingPriceSet": lambda o: o.shipping - _shipping_back(o),
+    "currentTotalPriceSet": lambda o: o.total - o.refunded,
+    "currentTotalDiscountsSet": _discounts_left,
+}
+
+
+def buyer_node(order: Order, currency: str, whole: Callable[[int], Customer | None]) -> Any:
+    """The buyer of an order; what needs all their orders is looked up when it is asked for."""
     if not order.customer_id:
         return None
+
+    def later(read: Callable[[Customer], Any]) -> Callable[[], Any]:
+        def make() -> Any:
+            found = whole(order.customer_id)
+            return read(found) if found is not None else None
+
+        return make
+
     return {
         "id": gid("Customer", order.customer_id),
         "legacyResourceId": str(order.customer_id),
         "numberOfOrders": str(order.customer_orders),
         "state": "DISABLED",
         "tags": [],
-        "createdAt": moment(order.created_at),
-        "updatedAt": moment(order.updated_at),
-        "amountSpent": money(order.total - order.refunded, currency),
+        "createdAt": later(lambda c: moment(c.created_at)),
+        "updatedAt": later(lambda c: moment(c.updated_at)),
+        "amountSpent": later(lambda c: money(c.spent, currency)),
+    }
+
+
+def customer_node(customer: Customer, currency: str) -> dict[str, Any]:
+    """A customer, without anything personal."""
+    return {
+        "id": gid("Customer", customer.id),
+        "legacyResourceId": str(customer.id),
+        "numberOfOrders": str(customer.orders),
+        "state": "DISABLED",
+        "tags": [],
+        "createdAt": moment(customer.created_at),
+        "updatedAt": moment(customer.updated_at),
+        "amountSpent": money(customer.spent, currency),
     }
 
 
@@ -198,7 +228,7 @@ def _visit(order: Order, visit: Visit | None, position: int) -> dict[str, Any] |
         "referralCode": None,
         "source": visit.source,
         "sourceDescription": None,
-        "sourceType": visit.source_type,
+        "sourceType": _TACTICS.get(visit.source_type or "", visit.source_type),
         "utmParameters": None
         if utm is None
         else {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -22,11 +23,22 @@ from liftos_app.services.sandbox.platforms.shopify import (
     versions,
 )
 from liftos_app.services.sandbox.platforms.shopify.finding import Finder
-from liftos_app.services.sandbox.platforms.shopify.orders import Catalogue, order_node
+from liftos_app.services.sandbox.platforms.shopify.orders import (
+    Catalogue,
+    customer_node,
+    order_node,
+)
 from liftos_app.services.sandbox.platforms.shopify.schema import number_of, schema, type_of
 from liftos_app.services.sandbox.world.plan import SHOP_ZONE
 
 Node = dict[str, Any]
+_NODE_SCOPES = {
+    "Order": "read_orders",
+    "Product": "read_products",
+    "ProductVariant": "read_products",
+    "Customer": "read_customers",
+}
+_NAME = re.compile(r"\w+Set\b")
 
 
 @dataclass(slots=True)
@@ -38,6 +50,7 @@ class Desk:
     app: str
     scopes: frozenset[str]
     jobs: bulk.Jobs
+    text: str = ""
     notes: list[Node] = field(default_factory=list)
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo(SHOP_ZONE))
     currency: str = "USD"
@@ -47,11 +60,17 @@ class Desk:
     def __post_init__(self) -> None:
         self.currency = self.call.trouble.currency(self.call.platform, self.shop, "USD")
         self.shelf = store.Shelf(self.call.world.products(as_of=self.call.now))
-        catalogue = Catalogue(self.shelf.product, self.shelf.variant)
+        catalogue = Catalogue(
+            self.shelf.product,
+            self.shelf.variant,
+            lambda number: self.call.world.customer(number, as_of=self.call.now),
+        )
+        wanted = frozenset(_NAME.findall(self.text))
         self.finder = Finder(
             self.call, self.zone, "read_all_orders" in self.scopes,
             lambda order: order_node(
-                order, currency=self.currency, now=self.call.now, catalogue=catalogue
+                order, currency=self.currency, now=self.call.now, catalogue=catalogue,
+                wanted=wanted,
             ),
             self.warn, self.shop,
         )  # fmt: skip
@@ -81,9 +100,27 @@ class Desk:
         self.warn(name, str(args.get("query") or ""), found.warnings)
         return [row for row in rows if found.matches(row)]
 
+    def customers(self, **args: Any) -> Node:
+        """customers: by id, a search knows updated_at and created_at."""
+        found = search.parse(args.get("query"), store.NODE_FIELDS, self.zone)
+        self.warn("customers", str(args.get("query") or ""), found.warnings)
+        bounds = found.bounds.get("updated_at", search.Bounds())
+        numbers = self.call.world.find_customers(
+            as_of=self.call.now, updated=(bounds.low, bounds.high)
+        )
+        if args.get("query"):
+            kept = ((n, self.customer(n)) for n in numbers)
+            numbers = [n for n, node in kept if node is not None and found.matches(node)]
+        return paging.connection(numbers, args, key=lambda n: (n, n), node=self.customer)
+
+    def customer(self, number: int) -> Node | None:
+        """One customer by number."""
+        found = self.call.world.customer(number, as_of=self.call.now)
+        return customer_node(found, self.currency) if found is not None else None
+
     def checkouts(self) -> list[Node]:
         """Abandoned checkouts of the last 60 days."""
-        made = store.Checkouts(self.currency, f"https://{self.shop}")
+        made = store.Checkouts(self.currency, f"https://{self.shop}", self.customer)
         orders = self.call.world.orders(
             self.call.world.find_orders(
                 as_of=self.call.now, sort="created",
@@ -96,6 +133,9 @@ class Desk:
         """The nodes of a bulk job's root connection."""
         if name == "orders":
             return self.finder.every(**args)
+        if name == "customers":
+            numbers = self.call.world.find_customers(as_of=self.call.now)
+            return (node for n in numbers if (node := self.customer(n)) is not None)
         rows = {"products": self.shelf.products, "productVariants": self.shelf.variants,
                 "abandonedCheckouts": self.checkouts}  # fmt: skip
         found = self.searched(name, rows[name](), args) if name in rows else []
@@ -160,8 +200,7 @@ class Desk:
         if kind is None:
             raise GraphQLError(f"Invalid global id '{text[:80]}'",
                                extensions={"code": "argumentLiteralsIncompatible"})  # fmt: skip
-        needed = {"Order": "read_orders", "Product": "read_products",
-                  "ProductVariant": "read_products"}.get(kind)  # fmt: skip
+        needed = _NODE_SCOPES.get(kind)
         if needed and needed not in self.scopes:
             raise GraphQLError(f"Access denied for node field. Required access: `{needed}` "
                                "access scope.", extensions={"code": "ACCESS_DENIED"})  # fmt: skip
@@ -169,6 +208,7 @@ class Desk:
             "Order": lambda: self.by_id("Order", self.finder.one, text),
             "Product": lambda: self.by_id("Product", self.shelf.product, text),
             "ProductVariant": lambda: self.by_id("ProductVariant", self.shelf.variant, text),
+            "Customer": lambda: self.by_id("Customer", self.customer, text),
             "BulkOperation": lambda: self.job(id=text),
         }
         return lookups[kind]() if kind in lookups else None
@@ -208,6 +248,8 @@ class Desk:
             "productVariant": lambda **a: self.by_id(
                 "ProductVariant", shelf.variant, str(a["id"])
             ),
+            "customers": self.customers,
+            "customer": lambda **a: self.by_id("Customer", self.customer, str(a["id"])),
             "abandonedCheckouts": self.listing("abandonedCheckouts", self.checkouts),
             "shopifyqlQuery": self.sales,
             "bulkOperation": self.job, "bulkOperations": self.job_list,
@@ -219,15 +261,16 @@ class Desk:
 
 
 def root_value(
-    call: Call, *, shop: str, app: str, scopes: frozenset[str], jobs: bulk.Jobs
+    call: Call, *, shop: str, app: str, scopes: frozenset[str], jobs: bulk.Jobs, text: str
 ) -> tuple[Node, list[Node]]:
-    """The root of one request, and the list its search warnings will be in."""
-    desk = Desk(call, shop, app, scopes, jobs)
+    """The root of one request, and the list its search warnings will be in.
+
+    `text` is the query: amounts it does not name are not made.
+    """
+    desk = Desk(call, shop, app, scopes, jobs, text)
     return desk.root(), desk.notes
 
 
 def _user_error(code: str, message: str) -> Node:
     return {"bulkOperation": None,
             "userErrors": [{"field": ["query"], "message": message, "code": code}]}  # fmt: skip
-
-

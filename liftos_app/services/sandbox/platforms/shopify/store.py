@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -158,6 +158,7 @@ class Checkouts:
 
     currency: str
     base: str
+    customer: Callable[[int], Node | None]
 
     def has_one(self, order: Order) -> bool:
         """Whether an earlier try belongs to this order."""
@@ -182,7 +183,8 @@ class Checkouts:
             "updatedAt": moment(order.created_at if recovered else created + timedelta(minutes=20)),
             "completedAt": moment(order.created_at) if recovered else None,
             "discountCodes": list(order.discount_codes), "taxesIncluded": False,
-            "customer": None, "totalLineItemsPriceSet": bag(gross),
+            "customer": lambda: self.customer(order.customer_id),
+            "totalLineItemsPriceSet": bag(gross),
             "subtotalPriceSet": bag(order.subtotal), "totalDiscountSet": bag(order.discounts),
             "totalTaxSet": bag(order.tax), "totalPriceSet": bag(order.total),
         }  # fmt: skip

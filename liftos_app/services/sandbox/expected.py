@@ -1,0 +1,46 @@
+"""What a correct reader ends up with: the world's totals less what planted trouble withholds."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from liftos_app.services.sandbox.trouble import Trouble
+from liftos_app.services.sandbox.world import AdDay, AdTotals, World
+from liftos_app.services.sandbox.world.ad_views import Level, total
+
+_STREAM = {"meta_business": "insights", "google_ads": "daily"}
+
+
+def ad_days(
+    world: World,
+    trouble: Trouble,
+    account_id: str,
+    start: date,
+    end: date,
+    *,
+    as_of: datetime,
+    level: Level = "campaign",
+) -> list[AdDay]:
+    """Rows a platform really hands out. The account level is never withheld."""
+    rows = world.ad_days(account_id, start, end, as_of=as_of, level=level)
+    if level == "account":
+        return rows
+    platform = "meta_business" if world.account("meta_business", account_id) else "google_ads"
+    stream = _STREAM[platform]
+    return [
+        row for row in rows if not trouble.is_day_missing(platform, account_id, stream, row.day)
+    ]
+
+
+def ad_totals(
+    world: World,
+    trouble: Trouble,
+    account_id: str,
+    start: date,
+    end: date,
+    *,
+    as_of: datetime,
+    level: Level = "campaign",
+) -> AdTotals:
+    """The sum of those rows. At ad and group level Performance Max is not in it."""
+    return total(ad_days(world, trouble, account_id, start, end, as_of=as_of, level=level))

@@ -1,0 +1,105 @@
+"""Signs in to the sandbox the way a person does, and hands out clients as the services do."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl, urljoin, urlsplit
+
+import httpx
+
+from liftos_app.services.connectors import grants
+from liftos_app.services.connectors.addresses import Addresses
+from liftos_app.services.connectors.client import Client, Credential
+from liftos_app.services.connectors.spec import AuthMethod, Platform, TokenSet
+from liftos_app.services.sandbox.credentials import DEMO
+
+BACK = "http://localhost:8000/oauth/callback/{slug}"
+
+
+def addresses(platform: Platform, origin: str) -> Addresses:
+    """The sandbox at `origin`, as `addresses.resolve` gives it in demo mode."""
+    values = {k: v for k, v in inputs(platform).items() if k == "shop"}
+    tail = f"/sandbox/{platform.slug}" + "".join(f"/{v}" for v in values.values())
+    hosts = {n: h.replace("{shop}", values.get("shop", "")) for n, h in platform.hosts.items()}
+    return Addresses(platform.slug, hosts, origin + tail, origin + tail, False, values)
+
+
+def inputs(platform: Platform, method: str = "") -> dict[str, str]:
+    """The sandbox's own credentials for a way to sign in."""
+    methods = DEMO[platform.slug]
+    return dict(methods[method or next(iter(methods))])
+
+
+def consent(url: str, *, allow: bool = True, untick: frozenset[str] = frozenset()) -> dict[str, str]:
+    """Answer the consent page; returns the parameters it sends the browser back with."""
+    with httpx.Client(follow_redirects=False, timeout=30) as browser:
+        page = browser.get(url)
+        assert page.status_code == 200, page.text[:500]
+        fields: dict[str, str] = {}
+        for tag in re.findall(r"<input[^>]*>", page.text):
+            found = {k: html.unescape(v) for k, v in re.findall(r'(\w+)="([^"]*)"', tag)}
+            if found.get("name", "").removeprefix("granted:") not in untick:
+                fields[found["name"]] = found.get("value", "")
+        action = re.search(r'<form method="post" action="([^"]+)"', page.text)
+        assert action
+        fields["decision"] = "approve" if allow else "refuse"
+        answer = browser.post(urljoin(url, html.unescape(action[1])), data=fields)
+        assert answer.status_code in (302, 303), answer.text[:500]
+        return dict(parse_qsl(urlsplit(answer.headers["location"]).query))
+
+
+def sign_in(
+    platform: Platform, method: AuthMethod, origin: str, now: datetime,
+    *, untick: frozenset[str] = frozenset(),
+) -> tuple[dict[str, Any], TokenSet | None]:
+    """The values a connection would hold after signing in."""
+    values: dict[str, Any] = inputs(platform, method.id)
+    where = addresses(platform, origin)
+    tokens: TokenSet | None = None
+    if method.kind == "client_credentials":
+        tokens = grants.obtain(platform, method, where, values, now=now)
+    elif method.kind == "oauth2":
+        verifier = grants.new_verifier()
+        back = BACK.format(slug=platform.slug)
+        url = grants.authorize_url(
+            platform, method, where, values, state="state-1", redirect_uri=back, verifier=verifier
+        )
+        params = consent(url, untick=untick)
+        assert params["state"] == "state-1"
+        grants.verify_callback(method, values, params, now=now)
+        tokens = grants.exchange(
+            platform, method, where, values, code=params["code"], redirect_uri=back, now=now,
+            verifier=verifier,
+        )
+    return {**values, **(tokens.values() if tokens else {})}, tokens
+
+
+@contextmanager
+def opened(
+    platform: Platform, method: AuthMethod, origin: str, now: Callable[[], datetime],
+    values: Mapping[str, Any] | None = None, **more: Any,
+) -> Iterator[Client]:
+    """A client that renews as links.open_client does. Waits are slept for no time at all."""
+    own = dict(values) if values is not None else sign_in(platform, method, origin, now())[0]
+    where = addresses(platform, origin)
+
+    def renew() -> None:
+        tokens = grants.renew(platform, method, where, own, now=now())
+        own.update(tokens.values())
+
+    credential = Credential(
+        method=method.id, values=own, renew=renew if method.renewal != "never" else None
+    )
+    more.setdefault("sleep", lambda _: None)
+    with Client(platform, where, credential, **more) as client:
+        yield client
+
+
+def utc(text: str) -> datetime:
+    """A moment, for short."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
