@@ -105,13 +105,13 @@ def admin_create(
     from liftos_app.services import accounts, boot
     from liftos_app.services.context import Principal, open_context
 
-    process = boot.build_app(_settings())
     try:
+        process = boot.build_app(_settings())
         with open_context(process, Principal(kind="operator"), None, write=True) as ctx:
             user = accounts.create_first_admin(
                 ctx, email=email, password=password, organization=organization, name=name
             )
-    except LiftOSError as error:
+    except (LiftOSError, ConfigError) as error:
         raise _stop(error) from error
     typer.echo(f"{user.email} can sign in now.")
 
@@ -153,7 +153,7 @@ def demo() -> None:
     try:
         for line in lookaround.run(settings):
             typer.echo(line)
-    except LiftOSError as error:
+    except (LiftOSError, ConfigError) as error:
         raise _stop(error, 1) from error
 
 
@@ -164,7 +164,7 @@ def _migrate(settings: Settings, to: str = "head") -> None:
     database = Database(settings.database_url)
     try:
         migrations.migrate(database, to)
-    except LiftOSError as error:
+    except (LiftOSError, ConfigError) as error:
         raise _stop(error) from error
     finally:
         database.close()

@@ -1,4 +1,4 @@
-"""Puts the parts together: pages and socket, REST, sandbox, sync engine. The only file that knows all.
+"""Puts the parts together: pages, socket, REST, sandbox, sync engine. Knows all of them.
 
 Importing it declares; the process itself (settings, database, vault) is made when the server asks
 for the ASGI app, so that building the page needs neither a database nor a secret.
@@ -46,7 +46,8 @@ def _sandbox(services: App) -> Any:
 
     token = services.vault.token_hash("sandbox control")
     made = create_app(
-        clock=services.now, control_token=token,
+        clock=services.now,
+        control_token=token,
         state_path=services.settings.home / "sandbox.json",
     )
     services.extras["sandbox"] = made.sandbox
@@ -85,8 +86,11 @@ app = rx.App(
     toaster=None,
     head_components=[
         rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml"),
-        rx.el.link(rel="preload", href="/fonts/geist-latin.woff2", custom_attrs={
-            "as": "font", "type": "font/woff2", "crossOrigin": "anonymous"}),
+        rx.el.link(
+            rel="preload",
+            href="/fonts/geist-latin.woff2",
+            custom_attrs={"as": "font", "type": "font/woff2", "crossOrigin": "anonymous"},
+        ),
     ],
     api_transformer=assemble,
 )

@@ -57,7 +57,7 @@ class FullNavigationPlugin(Plugin):
 
 
 def patch_redirect(code: str) -> str:
-    """The redirect helper that knows which paths are no pages. Raises RuntimeError if it changed."""
+    """The redirect helper, knowing which paths are no pages. Raises RuntimeError if it changed."""
     if _REDIRECT_MARK in code:
         return code
     if code.count(_REDIRECT_NEEDLE) != 1:

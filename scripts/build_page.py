@@ -24,14 +24,36 @@ WEB = ROOT / ".web"
 CLIENT = WEB / "build" / "client"
 LOCK = ROOT / "reflex.lock"
 STAMP = WEB / "liftos-fingerprint"
-INPUT_FOLDERS = ("liftos_app/pages", "liftos_app/components", "liftos_app/state", "assets",
-                 "reflex.lock")
-INPUT_FILES = ("rxconfig.py", "liftos_app/liftos_app.py", "liftos_app/rxplugins.py",
-               "requirements/runtime.lock", "requirements/build.lock", "scripts/build_page.py")
+INPUT_FOLDERS = (
+    "liftos_app/pages",
+    "liftos_app/components",
+    "liftos_app/state",
+    "assets",
+    "reflex.lock",
+)
+INPUT_FILES = (
+    "rxconfig.py",
+    "liftos_app/liftos_app.py",
+    "liftos_app/rxplugins.py",
+    "requirements/runtime.lock",
+    "requirements/build.lock",
+    "scripts/build_page.py",
+)
 # Settings of the operator must not reach the build: it is the same page for everybody.
-DROPPED = ("DATABASE_URL", "REDIS_URL", "JWT_SECRET_KEY", "API_VAULT_MASTER_KEY", "PORT",
-           "LIFTOS_PUBLIC_URL", "LIFTOS_ADMIN_EMAIL", "LIFTOS_ADMIN_PASSWORD", "DEMO_MODE",
-           "REQUIRE_AUTH", "__REFLEX_SKIP_COMPILE", "__REFLEX_MOUNT_FRONTEND_COMPILED_APP")
+DROPPED = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "JWT_SECRET_KEY",
+    "API_VAULT_MASTER_KEY",
+    "PORT",
+    "LIFTOS_PUBLIC_URL",
+    "LIFTOS_ADMIN_EMAIL",
+    "LIFTOS_ADMIN_PASSWORD",
+    "DEMO_MODE",
+    "REQUIRE_AUTH",
+    "__REFLEX_SKIP_COMPILE",
+    "__REFLEX_MOUNT_FRONTEND_COMPILED_APP",
+)
 
 
 def main() -> int:
@@ -49,8 +71,13 @@ def main() -> int:
     for attempt in (1, 2):
         done = subprocess.run(
             [sys.executable, "-m", "reflex", "export", "--no-zip", "--frontend-only"],
-            cwd=ROOT, env=environment, check=False, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            cwd=ROOT,
+            env=environment,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         if done.returncode == 0 and (CLIENT / "index.html").exists():
             break
@@ -82,20 +109,33 @@ def fingerprint() -> str:
 
 def build_environment() -> dict[str, str]:
     """The environment of the build: Node on the path, no operator settings, no outside probes."""
-    env = {name: value for name, value in os.environ.items()
-           if name not in DROPPED and not name.startswith("LIFTOS_BASE_URL_")}
+    env = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in DROPPED and not name.startswith("LIFTOS_BASE_URL_")
+    }
     env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", "")])
     env |= {
-        "PYTHONPATH": str(ROOT), "REFLEX_USE_NPM": "1", "REFLEX_ENV_MODE": "prod",
-        "REFLEX_TELEMETRY_ENABLED": "false", "REFLEX_CHECK_LATEST_VERSION": "false",
-        "NPM_CONFIG_OMIT_LOCKFILE_REGISTRY_RESOLVED": "true", "NPM_CONFIG_FUND": "false",
-        "NPM_CONFIG_AUDIT": "false", "NPM_CONFIG_UPDATE_NOTIFIER": "false",
+        "PYTHONPATH": str(ROOT),
+        "REFLEX_USE_NPM": "1",
+        "REFLEX_ENV_MODE": "prod",
+        "REFLEX_TELEMETRY_ENABLED": "false",
+        "REFLEX_CHECK_LATEST_VERSION": "false",
+        "NPM_CONFIG_OMIT_LOCKFILE_REGISTRY_RESOLVED": "true",
+        "NPM_CONFIG_FUND": "false",
+        "NPM_CONFIG_AUDIT": "false",
+        "NPM_CONFIG_UPDATE_NOTIFIER": "false",
     }
     if not env.get("NPM_CONFIG_REGISTRY"):
         # Reflex would otherwise time two public mirrors; npm's own setting is the right answer.
         npm = Path(sys.executable).parent / "npm"
-        asked = subprocess.run([str(npm), "config", "get", "registry"], env=env, check=False,
-                               capture_output=True, text=True)
+        asked = subprocess.run(
+            [str(npm), "config", "get", "registry"],
+            env=env,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
         if asked.returncode == 0 and asked.stdout.strip().startswith("http"):
             env["NPM_CONFIG_REGISTRY"] = asked.stdout.strip()
     return env

@@ -21,7 +21,7 @@ from liftos_app.errors import LiftOSError, Missing, PlatformFault, SignInNeeded
 from liftos_app.services import condition, connections, oauth, sessions, wizard
 from liftos_app.services.connections import SignedIn
 from liftos_app.services.context import App, Principal, open_context
-from liftos_app.services.oauth import Pending
+from liftos_app.services.oauth import Finished, Pending
 
 log = logging.getLogger(__name__)
 router = APIRouter(prefix="/platform-connections/oauth", tags=["Platform connections"])
@@ -68,10 +68,16 @@ def return_from_platform(platform: str, request: Request) -> Response:
         return _nobody(request)
     who, params = signed_in.who, _params(request)
     waiting = oauth.pending(app, params, session_id=who.session_id, who=who)
+    finished = None
     try:
-        outcome = _finish(app, who, platform, params, origin=_origin(app, request))
+        finished = oauth.finish(
+            app, platform, params, session_id=who.session_id, origin=_origin(app, request), who=who
+        )
+        outcome = _follow_up(app, who, finished)
     except LiftOSError as error:
         log.info("oauth.callback_failed", extra={"code": error.code, "platform": platform[:40]})
+        if finished is not None:  # signed in; what failed is the reading of the accounts
+            return _see(wizard.step_address(finished.connection_id, 3, "accounts_unread"))
         return _see(_step_after(waiting, error))
     wake_engine(app)
     return _see(_next_page(outcome))
@@ -84,6 +90,10 @@ def _finish(
     finished = oauth.finish(
         app, platform, params, session_id=who.session_id, origin=origin, who=who
     )
+    return _follow_up(app, who, finished)
+
+
+def _follow_up(app: App, who: Principal, finished: Finished) -> SignedIn:
     return connections.after_sign_in(app, who, finished.org_id, finished.connection_id)
 
 

@@ -23,7 +23,9 @@ const loPaint = (figure, template) => {
   const data = (figure?.data ?? []).map((trace) => {
     const role = trace.meta?.role;
     const index = trace.meta?.color;
-    if (role === "comparison") return {...trace, line: {...trace.line, color: other, dash: "dot", width: 1.5}};
+    if (role === "comparison") {
+      return {...trace, line: {...trace.line, color: other, dash: "dot", width: 1.5}};
+    }
     if (index === undefined || index === null) return trace;
     const color = index < 0 ? other : series[index % series.length];
     return {...trace, line: {...trace.line, color}, marker: {...trace.marker, color}};
@@ -58,12 +60,12 @@ class BasicPlot(NoSSRComponent):
     def _get_dynamic_imports(self) -> str:
         return (
             "const LoBasicPlot = ClientSide(() => import('plotly.js-basic-dist-min')"
-            ".then((mod) => createPlotlyComponent(mod)), \"LoBasicPlot\")"
+            '.then((mod) => createPlotlyComponent(mod)), "LoBasicPlot")'
         )
 
 
 class FetchAhead(rx.Fragment):
-    """Starts fetching Plotly while the figures are still on their way: put it on pages that draw."""
+    """Starts fetching Plotly while the figures are on their way: put it on pages that draw."""
 
     def add_imports(self) -> ImportDict:
         """React's effect hook."""
@@ -76,9 +78,7 @@ class FetchAhead(rx.Fragment):
 
 def chart(figure: rx.Var, *, words: rx.Var | str, height: str = "") -> rx.Component:
     """Draw `figure` ({"data": [...], "layout": {...}}); `words` says it in one sentence."""
-    template = rx.color_mode_cond(
-        light=rx.Var.create(theme.LIGHT), dark=rx.Var.create(theme.DARK)
-    )
+    template = rx.color_mode_cond(light=rx.Var.create(theme.LIGHT), dark=rx.Var.create(theme.DARK))
     painted = rx.Var(
         f"loPaint({figure!s}, {template!s})",
         _var_data=VarData.merge(figure._get_all_var_data(), template._get_all_var_data()),
@@ -89,6 +89,8 @@ def chart(figure: rx.Var, *, words: rx.Var | str, height: str = "") -> rx.Compon
             use_resize_handler=True,
             special_props=[painted],
         ),
-        role="img", aria_label=words, class_name="lo-chart",
+        role="img",
+        aria_label=words,
+        class_name="lo-chart",
         **({"style": {"height": height}} if height else {}),
     )

@@ -23,8 +23,14 @@ def code_field(value: Text, *, label: str, on_copied: Any = None) -> rx.Componen
 
 
 def secret_field(
-    *, for_id: Text, label: Text, help_text: Text = "", hint: Any = "", wrong: Text = "",
-    placeholder: Text = "", **props: Any,
+    *,
+    for_id: Text,
+    label: Text,
+    help_text: Text = "",
+    hint: Any = "",
+    wrong: Text = "",
+    placeholder: Text = "",
+    **props: Any,
 ) -> rx.Component:
     """A secret to type or replace. Never shows a stored value: only its last four characters.
 
@@ -32,18 +38,36 @@ def secret_field(
     """
     kept = rx.fragment()
     if not (isinstance(hint, str) and not hint):
-        kept = rx.cond(hint != "", rx.el.span(
-            badge("Saved", kind="ok", icon_tag="lock"), " ends with ", rx.el.code(hint),
-            ". Leave empty to keep it.", class_name="lo-help"))
+        kept = rx.cond(
+            hint != "",
+            rx.el.span(
+                badge("Saved", kind="ok", icon_tag="lock"),
+                " ends with ",
+                rx.el.code(hint),
+                ". Leave empty to keep it.",
+                class_name="lo-help",
+            ),
+        )
     described: Any = "-help"
     return rx.el.div(
         rx.el.label(label, html_for=for_id),
-        text_input(for_id=for_id, wrong=wrong, type="password", auto_complete="off",
-                   placeholder=placeholder, spell_check=False, **props),
-        rx.el.p(help_text, class_name="lo-help",
-                id=for_id + described if isinstance(for_id, str) else for_id.to(str) + described),
+        text_input(
+            for_id=for_id,
+            wrong=wrong,
+            type="password",
+            auto_complete="off",
+            placeholder=placeholder,
+            spell_check=False,
+            **props,
+        ),
+        rx.el.p(
+            help_text,
+            class_name="lo-help",
+            id=for_id + described if isinstance(for_id, str) else for_id.to(str) + described,
+        ),
         kept,
         rx.cond(wrong != "", rx.el.p(wrong, class_name="lo-wrong", role="alert"))
-        if not isinstance(wrong, str) else rx.fragment(),
+        if not isinstance(wrong, str)
+        else rx.fragment(),
         class_name="lo-field",
     )

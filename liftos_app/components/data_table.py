@@ -23,24 +23,34 @@ class Column:
 
 
 def data_table(
-    rows: rx.Var, columns: Sequence[Column], *, label: Text, empty: rx.Component | None = None,
-    foot: Sequence[Any] | None = None, sort_by: rx.Var | None = None, sort_href: Any = None,
+    rows: rx.Var,
+    columns: Sequence[Column],
+    *,
+    label: Text,
+    empty: rx.Component | None = None,
+    foot: Sequence[Any] | None = None,
+    sort_by: rx.Var | None = None,
+    sort_href: Any = None,
     row_key: Callable[[Any], Any] | None = None,
 ) -> rx.Component:
     """`sort_by` is the current "name" or "-name"; `sort_href(name)` gives the link that sorts."""
+
     def row(item: Any, index: Any) -> rx.Component:
-        cells = [
-            rx.el.td(c.cell(item), class_name="lo-right" if c.right else "") for c in columns
-        ]
+        cells = [rx.el.td(c.cell(item), class_name="lo-right" if c.right else "") for c in columns]
         return rx.el.tr(*cells, key=row_key(item) if row_key else index)
 
     head = rx.el.thead(rx.el.tr(*(_head(c, sort_by, sort_href) for c in columns)))
     body = rx.el.tbody(rx.foreach(rows, row))
     tail = rx.fragment()
     if foot is not None:
-        tail = rx.el.tfoot(rx.el.tr(*(
-            rx.el.td(value, class_name="lo-right" if c.right else "")
-            for c, value in zip(columns, foot, strict=True))))
+        tail = rx.el.tfoot(
+            rx.el.tr(
+                *(
+                    rx.el.td(value, class_name="lo-right" if c.right else "")
+                    for c, value in zip(columns, foot, strict=True)
+                )
+            )
+        )
     table = table_box(rx.el.table(head, body, tail, class_name="lo-table"), label=label)
     return table if empty is None else rx.cond(rows.length() > 0, table, empty)
 
@@ -57,11 +67,20 @@ def _head(column: Column, sort_by: rx.Var | None, sort_href: Any) -> rx.Componen
     name = column.sort
     mark = rx.match(
         sort_by,
-        (name, icon("arrow-up", size=12)), ("-" + name, icon("arrow-down", size=12)), rx.fragment(),
+        (name, icon("arrow-up", size=12)),
+        ("-" + name, icon("arrow-down", size=12)),
+        rx.fragment(),
     )
     return rx.el.th(
-        go(column.title, mark, href=sort_href(name), class_name="lo-row-tight",
-           style={"color": "inherit", "display": "inline-flex", "minHeight": "24px"}),
-        scope="col", class_name=look, title=column.help_text,
+        go(
+            column.title,
+            mark,
+            href=sort_href(name),
+            class_name="lo-row-tight",
+            style={"color": "inherit", "display": "inline-flex", "minHeight": "24px"},
+        ),
+        scope="col",
+        class_name=look,
+        title=column.help_text,
         aria_sort=rx.match(sort_by, (name, "ascending"), ("-" + name, "descending"), "none"),
     )

@@ -1,4 +1,4 @@
-"""Dialog to decide, drawer to look at detail. Radix primitives: focus is trapped and returned, Esc closes."""
+"""Dialog to decide, drawer to look at detail: focus is trapped and returned, Esc closes (Radix)."""
 
 from __future__ import annotations
 
@@ -20,8 +20,13 @@ from liftos_app.components.elements import Text, icon_button
 
 
 def dialog(
-    trigger: rx.Component | None, *children: Any, title: Text, describe: Text = "",
-    is_open: rx.Var | None = None, on_open_change: Any = None, look: str = "lo-dialog",
+    trigger: rx.Component | None,
+    *children: Any,
+    title: Text,
+    describe: Text = "",
+    is_open: rx.Var | None = None,
+    on_open_change: Any = None,
+    look: str = "lo-dialog",
 ) -> rx.Component:
     """A modal. With `trigger` it opens by itself; with `is_open` the state decides."""
     root: dict[str, Any] = {}
@@ -29,11 +34,14 @@ def dialog(
         root = {"open": is_open, "on_open_change": on_open_change}
     describer = (
         DialogDescription.create(describe, class_name="lo-quiet lo-measure")
-        if not (isinstance(describe, str) and not describe) else rx.fragment()
+        if not (isinstance(describe, str) and not describe)
+        else rx.fragment()
     )
-    extra = {} if describe is not None and not (isinstance(describe, str) and not describe) else {
-        "custom_attrs": {"aria-describedby": ""}
-    }
+    extra = (
+        {}
+        if describe is not None and not (isinstance(describe, str) and not describe)
+        else {"custom_attrs": {"aria-describedby": ""}}
+    )
     return DialogRoot.create(
         DialogTrigger.create(trigger, as_child=True) if trigger is not None else rx.fragment(),
         DialogPortal.create(
@@ -55,13 +63,25 @@ def dialog(
 
 
 def drawer(
-    trigger: rx.Component | None, *children: Any, title: Text, describe: Text = "",
-    is_open: rx.Var | None = None, on_open_change: Any = None, left: bool = False,
+    trigger: rx.Component | None,
+    *children: Any,
+    title: Text,
+    describe: Text = "",
+    is_open: rx.Var | None = None,
+    on_open_change: Any = None,
+    left: bool = False,
 ) -> rx.Component:
     """A panel from the side, 480 px at most."""
     look = "lo-drawer lo-drawer-left" if left else "lo-drawer"
-    return dialog(trigger, *children, title=title, describe=describe, is_open=is_open,
-                  on_open_change=on_open_change, look=look)
+    return dialog(
+        trigger,
+        *children,
+        title=title,
+        describe=describe,
+        is_open=is_open,
+        on_open_change=on_open_change,
+        look=look,
+    )
 
 
 def close(child: rx.Component) -> rx.Component:

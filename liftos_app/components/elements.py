@@ -12,7 +12,12 @@ from reflex_components_core.el.element import Element
 from reflex_components_core.react_router.dom import ReactRouterLink
 
 Text = str | rx.Var
-_KINDS = {"plain": "", "solid": " lo-btn-solid", "danger": " lo-btn-danger", "quiet": " lo-btn-quiet"}
+_KINDS = {
+    "plain": "",
+    "solid": " lo-btn-solid",
+    "danger": " lo-btn-danger",
+    "quiet": " lo-btn-quiet",
+}
 
 
 class NativeForm(Element):
@@ -61,17 +66,29 @@ def go(*children: Any, href: Text, class_name: Text = "", **props: Any) -> rx.Co
 def outside(*children: Any, href: Text, class_name: Text = "lo-link", **props: Any) -> rx.Component:
     """A link that leaves the product, in a new tab."""
     return PlainLink.create(
-        *children, icon("external-link", size=13), href=href, target="_blank",
-        rel="noopener noreferrer", class_name=class_name, **props,
+        *children,
+        icon("external-link", size=13),
+        href=href,
+        target="_blank",
+        rel="noopener noreferrer",
+        class_name=class_name,
+        **props,
     )
 
 
 def button(
-    label: Text, *, kind: str = "plain", icon_tag: str = "", small: bool = False,
-    busy: rx.Var | None = None, **props: Any,
+    label: Text,
+    *,
+    kind: str = "plain",
+    icon_tag: str = "",
+    small: bool = False,
+    busy: rx.Var | None = None,
+    **props: Any,
 ) -> rx.Component:
     """A verb and a noun. `busy` shows a spinner and refuses clicks."""
-    look = classes("lo-btn", _KINDS[kind], "lo-btn-small" if small else "", props.pop("class_name", ""))
+    look = classes(
+        "lo-btn", _KINDS[kind], "lo-btn-small" if small else "", props.pop("class_name", "")
+    )
     mark = icon(icon_tag) if icon_tag else rx.fragment()
     if busy is not None:
         mark = rx.cond(busy, icon("loader-circle", class_name="lo-spin"), mark)
@@ -87,23 +104,47 @@ def icon_button(tag: str, label: str, **props: Any) -> rx.Component:
     return rx.el.button(icon(tag), class_name=look, aria_label=label, title=label, **props)
 
 
-def button_link(label: Text, *, href: Text, kind: str = "plain", icon_tag: str = "",
-                small: bool = False, **props: Any) -> rx.Component:
+def button_link(
+    label: Text,
+    *,
+    href: Text,
+    kind: str = "plain",
+    icon_tag: str = "",
+    small: bool = False,
+    **props: Any,
+) -> rx.Component:
     """A link that looks like a button, for actions that are pages."""
-    look = classes("lo-btn", _KINDS[kind], "lo-btn-small" if small else "", props.pop("class_name", ""))
-    return go(icon(icon_tag) if icon_tag else rx.fragment(), label, href=href, class_name=look, **props)
+    look = classes(
+        "lo-btn", _KINDS[kind], "lo-btn-small" if small else "", props.pop("class_name", "")
+    )
+    return go(
+        icon(icon_tag) if icon_tag else rx.fragment(), label, href=href, class_name=look, **props
+    )
 
 
 def field(
-    label: Text, control: rx.Component, *, for_id: Text, help_text: Text = "", wrong: Text = "",
+    label: Text,
+    control: rx.Component,
+    *,
+    for_id: Text,
+    help_text: Text = "",
+    wrong: Text = "",
 ) -> rx.Component:
     """Label, control, help and error. Give the control `id=for_id` and `aria_describedby`."""
     return rx.el.div(
         rx.el.label(label, html_for=for_id),
         control,
         _said(help_text, rx.el.p(help_text, class_name="lo-help", id=_suffixed(for_id, "-help"))),
-        _said(wrong, rx.el.p(icon("circle-alert", size=14), wrong, class_name="lo-wrong",
-                             id=_suffixed(for_id, "-wrong"), role="alert")),
+        _said(
+            wrong,
+            rx.el.p(
+                icon("circle-alert", size=14),
+                wrong,
+                class_name="lo-wrong",
+                id=_suffixed(for_id, "-wrong"),
+                role="alert",
+            ),
+        ),
         class_name="lo-field",
     )
 
@@ -113,7 +154,8 @@ def text_input(*, for_id: Text, wrong: Text = "", **props: Any) -> rx.Component:
     props.setdefault("type", "text")
     props.setdefault("name", for_id)
     return rx.el.input(
-        id=for_id, class_name="lo-input",
+        id=for_id,
+        class_name="lo-input",
         custom_attrs={
             "aria-describedby": _suffixed(for_id, "-help"),
             "aria-invalid": _truth(wrong),
@@ -123,11 +165,14 @@ def text_input(*, for_id: Text, wrong: Text = "", **props: Any) -> rx.Component:
     )
 
 
-def select(options: Any, *, label: Text, for_id: str, value: Any = None, **props: Any) -> rx.Component:
+def select(
+    options: Any, *, label: Text, for_id: str, value: Any = None, **props: Any
+) -> rx.Component:
     """A native choice. `options`: list of (value, label), or children made by the caller."""
     children = (
         [rx.el.option(text, value=key) for key, text in options]
-        if isinstance(options, (list, tuple)) else [options]
+        if isinstance(options, (list, tuple))
+        else [options]
     )
     if value is not None:
         props["value"] = value
@@ -137,13 +182,16 @@ def select(options: Any, *, label: Text, for_id: str, value: Any = None, **props
 def tick(label: Any, *, for_id: Text, **props: Any) -> rx.Component:
     """A checkbox with its words."""
     return rx.el.label(
-        rx.el.input(type="checkbox", id=for_id, class_name="lo-check", **props), label,
-        html_for=for_id, class_name="lo-tick",
+        rx.el.input(type="checkbox", id=for_id, class_name="lo-check", **props),
+        label,
+        html_for=for_id,
+        class_name="lo-tick",
     )
 
 
-def menu(trigger: rx.Component, *items: rx.Component, menu_id: Text, place: str = "",
-         label: str = "Menu") -> rx.Component:
+def menu(
+    trigger: rx.Component, *items: rx.Component, menu_id: Text, place: str = "", label: str = "Menu"
+) -> rx.Component:
     """A small floating list. The browser's own popover: Esc and a click outside close it.
 
     `trigger` must be a button; items are `menu_item` or any component.
@@ -151,29 +199,42 @@ def menu(trigger: rx.Component, *items: rx.Component, menu_id: Text, place: str 
     trigger.custom_attrs["popoverTarget"] = menu_id
     return rx.el.div(
         trigger,
-        rx.el.div(*items, id=menu_id, role="group", aria_label=label,
-                  class_name=classes("lo-menu-box", place), custom_attrs={"popover": "auto"}),
+        rx.el.div(
+            *items,
+            id=menu_id,
+            role="group",
+            aria_label=label,
+            class_name=classes("lo-menu-box", place),
+            custom_attrs={"popover": "auto"},
+        ),
         class_name="lo-menu",
     )
 
 
-def menu_item(label: Text, *, menu_id: Text, icon_tag: str = "", danger: bool = False,
-              **props: Any) -> rx.Component:
+def menu_item(
+    label: Text, *, menu_id: Text, icon_tag: str = "", danger: bool = False, **props: Any
+) -> rx.Component:
     """One action of a menu; choosing it closes the menu."""
     return rx.el.button(
-        icon(icon_tag) if icon_tag else rx.fragment(), label, type="button",
+        icon(icon_tag) if icon_tag else rx.fragment(),
+        label,
+        type="button",
         class_name=classes("lo-menu-item", "lo-menu-danger" if danger else ""),
-        custom_attrs={"popoverTarget": menu_id, "popoverTargetAction": "hide"}, **props,
+        custom_attrs={"popoverTarget": menu_id, "popoverTargetAction": "hide"},
+        **props,
     )
 
 
-def card(*children: Any, title: Text = "", aside: rx.Component | None = None, **props: Any) -> rx.Component:
+def card(
+    *children: Any, title: Text = "", aside: rx.Component | None = None, **props: Any
+) -> rx.Component:
     """A panel with an optional h2 and something small at its right."""
     look = classes("lo-card", props.pop("class_name", ""))
     head = rx.fragment()
     if title is not None and not (isinstance(title, str) and not title):
-        head = rx.el.div(rx.el.h2(title, class_name="lo-h2"), aside or rx.fragment(),
-                         class_name="lo-card-head")
+        head = rx.el.div(
+            rx.el.h2(title, class_name="lo-h2"), aside or rx.fragment(), class_name="lo-card-head"
+        )
     return rx.el.section(head, *children, class_name=look, **props)
 
 
@@ -185,7 +246,8 @@ def platform_mark(letter: Text) -> rx.Component:
 def facts(*pairs: tuple[Text, Any]) -> rx.Component:
     """Names over values, as many columns as fit."""
     return rx.el.dl(
-        *(rx.el.div(rx.el.dt(name), rx.el.dd(value)) for name, value in pairs), class_name="lo-facts"
+        *(rx.el.div(rx.el.dt(name), rx.el.dd(value)) for name, value in pairs),
+        class_name="lo-facts",
     )
 
 

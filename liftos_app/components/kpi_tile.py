@@ -13,39 +13,58 @@ def sparkline(path: Text, *, words: Text) -> rx.Component:
     return rx.cond(
         path != "",
         rx.el.svg(
-            rx.el.path(d=path), class_name="lo-spark", view_box="0 0 100 32",
-            custom_attrs={"preserveAspectRatio": "none"}, role="img", aria_label=words,
+            rx.el.path(d=path),
+            class_name="lo-spark",
+            view_box="0 0 100 32",
+            custom_attrs={"preserveAspectRatio": "none"},
+            role="img",
+            aria_label=words,
         ),
         rx.el.div(class_name="lo-spark", aria_hidden="true"),
     )
 
 
 def kpi_tile(
-    *, label: Text, value: Text, delta: rx.Var, direction: rx.Var, verdict: rx.Var,
-    comparison: Text, spark: rx.Var, spark_words: Text, help_text: Text = "",
+    *,
+    label: Text,
+    value: Text,
+    delta: rx.Var,
+    direction: rx.Var,
+    verdict: rx.Var,
+    comparison: Text,
+    spark: rx.Var,
+    spark_words: Text,
+    help_text: Text = "",
     provenance: rx.Var | None = None,
 ) -> rx.Component:
-    """`direction`: up, down, flat or none. `verdict`: good, worse or "" (neutral metrics stay grey).
+    """`direction`: up, down, flat, none. `verdict`: good, worse, or "" (neutral metrics stay grey).
 
     All texts arrive formatted (services.format). `delta` empty: the comparison words say why.
     """
     arrow = rx.match(
         direction,
-        ("up", icon("arrow-up-right", size=14)), ("down", icon("arrow-down-right", size=14)),
-        ("flat", icon("arrow-right", size=14)), rx.fragment(),
+        ("up", icon("arrow-up-right", size=14)),
+        ("down", icon("arrow-down-right", size=14)),
+        ("flat", icon("arrow-right", size=14)),
+        rx.fragment(),
     )
     return rx.el.article(
         rx.el.div(
             rx.el.h2(label, class_name="lo-label", title=help_text),
             rx.cond(provenance != "", badge(provenance, kind="warn"), rx.fragment())
-            if provenance is not None else rx.fragment(),
+            if provenance is not None
+            else rx.fragment(),
             class_name="lo-between",
         ),
         rx.el.p(value, class_name="lo-kpi-value"),
         rx.el.p(
-            arrow, rx.el.b(delta), rx.el.span(comparison),
+            arrow,
+            rx.el.b(delta),
+            rx.el.span(comparison),
             class_name=rx.match(
-                verdict, ("good", "lo-kpi-delta lo-good"), ("worse", "lo-kpi-delta lo-worse"),
+                verdict,
+                ("good", "lo-kpi-delta lo-good"),
+                ("worse", "lo-kpi-delta lo-worse"),
                 "lo-kpi-delta",
             ),
         ),

@@ -17,7 +17,10 @@ def notice_region(notices: rx.Var, on_close: Any) -> rx.Component:
     """`notices`: rows with `id`, `kind` (ok, info, warn, bad), `what`, `more`, `reference`."""
     return rx.el.div(
         rx.foreach(notices, lambda n: _notice(n, on_close)),
-        class_name="lo-notices", role="region", aria_label="Messages", aria_live="polite",
+        class_name="lo-notices",
+        role="region",
+        aria_label="Messages",
+        aria_live="polite",
     )
 
 
@@ -33,10 +36,13 @@ def _notice(note: Any, on_close: Any) -> rx.Component:
         rx.el.div(
             rx.el.p(note.what, class_name="lo-h3"),
             rx.cond(note.more != "", rx.el.p(note.more, class_name="lo-quiet")),
-            rx.cond(note.reference != "",
-                    rx.el.p("Reference ", rx.el.code(note.reference), class_name="lo-help")),
+            rx.cond(
+                note.reference != "",
+                rx.el.p("Reference ", rx.el.code(note.reference), class_name="lo-help"),
+            ),
             class_name="lo-grow lo-stack-4",
         ),
         icon_button("x", "Close message", on_click=on_close(note.id), class_name="lo-btn-small"),
-        class_name="lo-notice lo-notice-" + note.kind.to(str), key=note.id,
+        class_name="lo-notice lo-notice-" + note.kind.to(str),
+        key=note.id,
     )

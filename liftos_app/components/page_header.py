@@ -8,8 +8,11 @@ from liftos_app.components.elements import Text, go, icon
 
 
 def page_header(
-    title: Text, line: Text | rx.Component = "", *actions: rx.Component,
-    back: tuple[str, str] | None = None, beside: rx.Component | None = None,
+    title: Text,
+    line: Text | rx.Component = "",
+    *actions: rx.Component,
+    back: tuple[str, str] | None = None,
+    beside: rx.Component | None = None,
 ) -> rx.Component:
     """`back` is (label, href) of the page above; `beside` stands next to the title (a pill)."""
     crumb = rx.fragment()

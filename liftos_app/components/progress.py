@@ -12,7 +12,13 @@ from liftos_app.components.elements import Text
 def progress(percent: Any, *, label: Text) -> rx.Component:
     """`percent` 0 to 100, whole. The words beside it belong to the caller."""
     return rx.el.div(
-        rx.el.span(style={"width": percent.to(str) + "%" if isinstance(percent, rx.Var) else f"{percent}%"}),
-        class_name="lo-progress", role="progressbar", aria_valuemin="0", aria_valuemax="100",
-        aria_valuenow=percent, aria_label=label,
+        rx.el.span(
+            style={"width": percent.to(str) + "%" if isinstance(percent, rx.Var) else f"{percent}%"}
+        ),
+        class_name="lo-progress",
+        role="progressbar",
+        aria_valuemin="0",
+        aria_valuemax="100",
+        aria_valuenow=percent,
+        aria_label=label,
     )

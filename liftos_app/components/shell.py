@@ -28,13 +28,14 @@ from liftos_app.components.status_pill import badge
 
 @dataclass(frozen=True, slots=True)
 class NavItem:
-    """One page in the sidebar. `count` is a var; shown when above zero."""
+    """One page in the sidebar. `count` is a var, shown when above zero; `only` hides the entry."""
 
     title: str
     href: str
     icon: str
     section: str = ""
     count: Any = None
+    only: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +75,9 @@ def brand() -> rx.Component:
     """The mark and the name, linking home."""
     return go(
         rx.el.img(src="/favicon.svg", alt="", width="22", height="22", class_name="lo-brand-mark"),
-        "LiftOS", href="/", class_name="lo-brand",
+        "LiftOS",
+        href="/",
+        class_name="lo-brand",
     )
 
 
@@ -83,7 +86,9 @@ def theme_button() -> rx.Component:
     return rx.el.button(
         rx.color_mode_cond(light=icon("moon"), dark=icon("sun")),
         rx.color_mode_cond(light="Dark theme", dark="Light theme"),
-        type="button", on_click=rx.toggle_color_mode, class_name="lo-nav-item",
+        type="button",
+        on_click=rx.toggle_color_mode,
+        class_name="lo-nav-item",
     )
 
 
@@ -94,7 +99,8 @@ def lost_contact() -> rx.Component:
         rx.el.div(
             icon("wifi-off"),
             "Connection to LiftOS lost. Trying again; nothing you typed is lost.",
-            role="status", class_name="lo-banner lo-banner-warn lo-lost",
+            role="status",
+            class_name="lo-banner lo-banner-warn lo-lost",
         ),
     )
 
@@ -108,31 +114,48 @@ def gate(*children: Any, wide: bool = False, notices: rx.Component | None = None
                 rx.el.span("LiftOS", class_name="lo-gate-name"),
                 class_name="lo-row lo-gate-brand",
             ),
-            rx.el.div(*children, class_name=classes("lo-gate-card", "lo-gate-wide" if wide else "")),
-            class_name="lo-gate", id="main",
+            rx.el.div(
+                *children, class_name=classes("lo-gate-card", "lo-gate-wide" if wide else "")
+            ),
+            class_name="lo-gate",
+            id="main",
         ),
         notices or rx.fragment(),
     )
 
 
 def _side(
-    nav: Sequence[NavItem], foot: Sequence[NavItem], current: str, frame: Frame, *,
-    prefix: str, closes: bool = False,
+    nav: Sequence[NavItem],
+    foot: Sequence[NavItem],
+    current: str,
+    frame: Frame,
+    *,
+    prefix: str,
+    closes: bool = False,
 ) -> rx.Component:
     groups: list[rx.Component] = []
     section = None
     for item in nav:
         if item.section and item.section != section:
-            groups.append(rx.el.p(item.section, class_name="lo-nav-head"))
+            head = rx.el.p(item.section, class_name="lo-nav-head")
+            groups.append(head if item.only is None else rx.cond(item.only, head))
         section = item.section
         groups.append(_entry(item, current, closes=closes))
     return rx.fragment(
         brand() if not closes else rx.fragment(),
         rx.el.div(
             rx.el.p(frame.org_name, class_name="lo-help lo-cut"),
-            rx.cond(frame.demo, rx.el.div(badge(
-                "Demo mode", kind="warn", icon_tag="flask-conical",
-                title="Sandbox platforms can be connected; their figures are invented."))),
+            rx.cond(
+                frame.demo,
+                rx.el.div(
+                    badge(
+                        "Demo mode",
+                        kind="warn",
+                        icon_tag="flask-conical",
+                        title="Sandbox platforms can be connected; their figures are invented.",
+                    )
+                ),
+            ),
             class_name="lo-org lo-stack-4",
         ),
         frame.search if not closes else rx.fragment(),
@@ -152,38 +175,51 @@ def _entry(item: NavItem, current: str, *, closes: bool) -> rx.Component:
     if item.count is not None:
         count = rx.cond(
             item.count > 0,
-            rx.el.span(item.count, rx.el.span(" need action", class_name="lo-sr"), class_name="lo-count"),
+            rx.el.span(
+                item.count, rx.el.span(" need action", class_name="lo-sr"), class_name="lo-count"
+            ),
         )
     link = go(icon(item.icon), item.title, count, href=item.href, class_name="lo-nav-item", **here)
-    return close(link) if closes else link
+    entry = close(link) if closes else link
+    return entry if item.only is None else rx.cond(item.only, entry)
 
 
 def _person(frame: Frame, *, prefix: str) -> rx.Component:
     name = f"{prefix}-person-menu"
     return menu(
         rx.el.button(
-            icon("circle-user-round"), rx.el.span(frame.person_name, class_name="lo-cut"),
-            type="button", class_name="lo-nav-item",
+            icon("circle-user-round"),
+            rx.el.span(frame.person_name, class_name="lo-cut"),
+            type="button",
+            class_name="lo-nav-item",
         ),
         rx.el.p(frame.person_name, rx.el.br(), frame.person_role, class_name="lo-menu-note"),
         rx.cond(
             frame.auth_off,
-            rx.el.p("Sign-in is off, so there is nothing to sign out of.", class_name="lo-menu-note"),
+            rx.el.p(
+                "Sign-in is off, so there is nothing to sign out of.", class_name="lo-menu-note"
+            ),
             NativeForm.create(
                 rx.el.button(icon("log-out"), "Sign out", type="submit", class_name="lo-menu-item"),
-                action="/auth/logout", method="post",
+                action="/auth/logout",
+                method="post",
             ),
         ),
-        menu_id=name, place="lo-menu-above", label="Your account",
+        menu_id=name,
+        place="lo-menu-above",
+        label="Your account",
     )
 
 
-def _top(nav: Sequence[NavItem], foot: Sequence[NavItem], current: str, frame: Frame) -> rx.Component:
+def _top(
+    nav: Sequence[NavItem], foot: Sequence[NavItem], current: str, frame: Frame
+) -> rx.Component:
     return rx.el.header(
         drawer(
             icon_button("menu", "Open menu"),
             _side(nav, foot, current, frame, prefix="drawer", closes=True),
-            title="LiftOS", left=True,
+            title="LiftOS",
+            left=True,
         ),
         brand(),
         class_name="lo-top",
@@ -195,13 +231,18 @@ def _banners(frame: Frame) -> rx.Component:
         frame.auth_off,
         rx.el.div(
             icon("lock-open"),
-            rx.el.span("Sign-in is off: anyone on this machine acts as an administrator. "
-                       "Set REQUIRE_AUTH=true to turn it on."),
-            role="status", class_name="lo-banner lo-banner-warn",
+            rx.el.span(
+                "Sign-in is off: anyone on this machine acts as an administrator. "
+                "Set REQUIRE_AUTH=true to turn it on."
+            ),
+            role="status",
+            class_name="lo-banner lo-banner-warn",
         ),
     )
 
 
 def search_button(on_open: Any) -> rx.Component:
     """Opens the command palette."""
-    return button("Search", kind="quiet", icon_tag="search", on_click=on_open, class_name="lo-nav-item")
+    return button(
+        "Search", kind="quiet", icon_tag="search", on_click=on_open, class_name="lo-nav-item"
+    )

@@ -13,11 +13,16 @@ _SIGNS = {"bad": "circle-alert", "warn": "triangle-alert", "info": "info"}
 
 def skeleton(*, height: int, width: str = "100%") -> rx.Component:
     """A grey block of the final size; appears after 300 ms so that quick answers never flash."""
-    return rx.el.div(class_name="lo-skel lo-skel-wave", aria_hidden="true",
-                     style={"height": f"{height}px", "width": width})
+    return rx.el.div(
+        class_name="lo-skel lo-skel-wave",
+        aria_hidden="true",
+        style={"height": f"{height}px", "width": width},
+    )
 
 
-def loading_cards(*, count: int = 4, height: int = 154, look: str = "lo-grid lo-grid-4 lo-grid-kpi") -> rx.Component:
+def loading_cards(
+    *, count: int = 4, height: int = 154, look: str = "lo-grid lo-grid-4 lo-grid-kpi"
+) -> rx.Component:
     """A row of skeleton tiles, announced once as loading."""
     return rx.el.div(
         rx.el.span("Loading", class_name="lo-sr", role="status"),
@@ -44,8 +49,13 @@ def empty_state(title: Text, why: Text, *actions: rx.Component) -> rx.Component:
 
 
 def error_state(
-    what: Text, why: Text = "", fix: Text = "", *actions: rx.Component, reference: Text = "",
-    kind: str = "bad", facts: Any = None,
+    what: Text,
+    why: Text = "",
+    fix: Text = "",
+    *actions: rx.Component,
+    reference: Text = "",
+    kind: str = "bad",
+    facts: Any = None,
 ) -> rx.Component:
     """What happened, why, what to do. `reference` is what an administrator searches the log for."""
     return rx.el.div(
@@ -59,7 +69,8 @@ def error_state(
             facts if facts is not None else rx.fragment(),
             class_name="lo-stack-8 lo-grow",
         ),
-        class_name=f"lo-error lo-error-{kind}", role="alert" if kind == "bad" else "status",
+        class_name=f"lo-error lo-error-{kind}",
+        role="alert" if kind == "bad" else "status",
     )
 
 

@@ -10,30 +10,55 @@ import reflex as rx
 from liftos_app.components.elements import go, icon
 
 
-def stepper(titles: Sequence[str], *, current: rx.Var, reached: rx.Var, href: Callable[[int], Any],
-            label: str = "Steps") -> rx.Component:
-    """`current` and `reached` count from 1; steps up to `reached` are links made by `href(number)`."""
+def stepper(
+    titles: Sequence[str],
+    *,
+    current: rx.Var,
+    reached: rx.Var,
+    href: Callable[[int], Any],
+    label: str = "Steps",
+) -> rx.Component:
+    """`current` and `reached` count from 1; steps up to `reached` are links, by `href(number)`."""
     return rx.el.nav(
-        rx.el.ol(*(_step(i + 1, t, current, reached, href) for i, t in enumerate(titles)),
-                 class_name="lo-steps"),
+        rx.el.ol(
+            *(_step(i + 1, t, current, reached, href) for i, t in enumerate(titles)),
+            class_name="lo-steps",
+        ),
         aria_label=label,
     )
 
 
-def _step(number: int, title: str, current: rx.Var, reached: rx.Var, href: Callable[[int], Any]) -> rx.Component:
+def _step(
+    number: int, title: str, current: rx.Var, reached: rx.Var, href: Callable[[int], Any]
+) -> rx.Component:
     done = (number < reached) & (current != number)
     mark = rx.el.span(
         rx.cond(done, icon("check", size=12), rx.el.span(str(number))), class_name="lo-step-no"
     )
     said = rx.cond(done, rx.el.span(" (done)", class_name="lo-sr"), rx.fragment())
-    return rx.el.li(rx.cond(
-        current == number,
-        rx.el.span(mark, title, class_name="lo-step", aria_current="step", data_state="current"),
+    return rx.el.li(
         rx.cond(
-            number <= reached,
-            go(mark, title, said, href=href(number), class_name="lo-step",
-               custom_attrs={"data-state": "done"}),
-            rx.el.span(mark, title, class_name="lo-step", aria_disabled="true",
-                       custom_attrs={"data-state": "locked"}),
-        ),
-    ))
+            current == number,
+            rx.el.span(
+                mark, title, class_name="lo-step", aria_current="step", data_state="current"
+            ),
+            rx.cond(
+                number <= reached,
+                go(
+                    mark,
+                    title,
+                    said,
+                    href=href(number),
+                    class_name="lo-step",
+                    custom_attrs={"data-state": "done"},
+                ),
+                rx.el.span(
+                    mark,
+                    title,
+                    class_name="lo-step",
+                    aria_disabled="true",
+                    custom_attrs={"data-state": "locked"},
+                ),
+            ),
+        )
+    )

@@ -1,4 +1,4 @@
-"""What happened, newest first, with day headings. One part for runs, settings, credentials, audit."""
+"""What happened, newest first, with day headings: runs, settings, credentials, later audit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from liftos_app.components.status_pill import status_icon
 
 
 def timeline(events: rx.Var) -> rx.Component:
-    """`events`: rows with `kind`, `text`, `more`, `time`, `exact`, `day` ("" unless a day begins)."""
+    """`events`: rows of `kind`, `text`, `more`, `time`, `exact`; `day` is "" unless one begins."""
     return rx.el.ol(rx.foreach(events, _event), class_name="lo-timeline")
 
 

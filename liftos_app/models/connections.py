@@ -63,7 +63,7 @@ class Connection(SQLModel, table=True):
     options: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)  # non-secret inputs: shop..
     streams: list[str] = Field(default_factory=list, sa_type=JSON)  # chosen stream names
     history_days: int = 90  # back-fill window, counted from yesterday
-    schedule: str = Field(default="every 6 h", max_length=80)  # "every N h", "every N min", cron
+    schedule: str = Field(default="every 1 h", max_length=80)  # "every N h", "every N min", cron
     schedule_zone: str = Field(default="UTC", max_length=64)
     wizard_step: int = 1  # where a draft was left, 1..5
     next_run_at: datetime | None = Field(default=None, index=True)

@@ -32,20 +32,32 @@ class PageInfo:
     under: str  # route of the sidebar entry to mark; its own by default
     listed: bool
     count: Any = None
+    only: Any = None
 
 
 PAGES: dict[str, PageInfo] = {}
 
 
 def page(
-    route: str, *, title: str, allow: str, icon: str = "file", section: str = "", order: int = 50,
-    on_load: Any = None, under: str = "", listed: bool | None = None, count: Any = None,
+    route: str,
+    *,
+    title: str,
+    allow: str,
+    icon: str = "file",
+    section: str = "",
+    order: int = 50,
+    on_load: Any = None,
+    under: str = "",
+    listed: bool | None = None,
+    count: Any = None,
+    only: Any = None,
     waiting: Callable[[], rx.Component] | None = None,
 ) -> Callable[[Callable[[], rx.Component]], Callable[[], rx.Component]]:
     """Register a signed-in page. The decorated function returns its content, without the shell.
 
     `allow` is a permission of services.access; a person without it sees who can grant it.
     `on_load` handlers run after AppState.enter. Routes with a [segment] are not in the sidebar.
+    `only` is a boolean var that hides the sidebar entry, `count` a number shown beside it.
     `waiting` draws the skeleton shown until the visitor is known (else three grey blocks).
     """
     access.role_for(allow)
@@ -53,8 +65,15 @@ def page(
 
     def decorate(content: Callable[[], rx.Component]) -> Callable[[], rx.Component]:
         info = PageInfo(
-            route=route, title=title, icon=icon, section=section, order=order, allow=allow,
-            under=under or route, count=count,
+            route=route,
+            title=title,
+            icon=icon,
+            section=section,
+            order=order,
+            allow=allow,
+            under=under or route,
+            count=count,
+            only=only,
             listed=("[" not in route) if listed is None else listed,
         )
         PAGES[route] = info
@@ -74,16 +93,23 @@ def nav_items(*, foot: bool) -> list[NavItem]:
     chosen = [p for p in PAGES.values() if p.listed and (p.section == FOOT) is foot]
     place = {name: i for i, name in enumerate(SECTIONS)}
     chosen.sort(key=lambda p: (place.get(p.section, 99), p.order, p.title))
-    return [NavItem(p.title, p.route, p.icon, "" if foot else p.section, p.count) for p in chosen]
+    return [
+        NavItem(p.title, p.route, p.icon, "" if foot else p.section, p.count, p.only)
+        for p in chosen
+    ]
 
 
 def _framed(
     content: Callable[[], rx.Component], info: PageInfo, waiting: Callable[[], rx.Component]
 ) -> rx.Component:
     frame = Frame(
-        org_name=AppState.org_name, person_name=AppState.person_name,
-        person_role=AppState.person_role, demo=AppState.demo, auth_off=AppState.auth_off,
-        search=rx.fragment(), notices=notice_region(AppState.notices, AppState.close_notice),
+        org_name=AppState.org_name,
+        person_name=AppState.person_name,
+        person_role=AppState.person_role,
+        demo=AppState.demo,
+        auth_off=AppState.auth_off,
+        search=rx.fragment(),
+        notices=notice_region(AppState.notices, AppState.close_notice),
     )
     return shell(
         rx.cond(
@@ -91,14 +117,19 @@ def _framed(
             rx.cond(AppState.forbidden != "", _forbidden(info), content()),
             waiting(),
         ),
-        nav=nav_items(foot=False), foot=nav_items(foot=True), current=info.under, frame=frame,
+        nav=nav_items(foot=False),
+        foot=nav_items(foot=True),
+        current=info.under,
+        frame=frame,
     )
 
 
 def _waiting() -> rx.Component:
     return rx.el.div(
         rx.el.span("Loading", class_name="lo-sr", role="status"),
-        skeleton(height=28, width="180px"), skeleton(height=160), skeleton(height=280),
+        skeleton(height=28, width="180px"),
+        skeleton(height=160),
+        skeleton(height=280),
         class_name="lo-stack",
     )
 
@@ -107,8 +138,10 @@ def _forbidden(info: PageInfo) -> rx.Component:
     return rx.el.div(
         rx.el.h1(info.title, class_name="lo-sr"),
         error_state(
-            "Your role does not open this page.", AppState.forbidden,
+            "Your role does not open this page.",
+            AppState.forbidden,
             "Ask an administrator of your organization for that role.",
-            button_link("Go to Overview", href="/"), kind="warn",
+            button_link("Go to Overview", href="/"),
+            kind="warn",
         ),
     )

@@ -8,23 +8,21 @@ import reflex as rx
 
 from liftos_app.components.coverage_strip import coverage_legend, coverage_strip
 from liftos_app.components.data_table import Column, data_table
-from liftos_app.components.dialog import close, dialog
 from liftos_app.components.elements import (
     button,
     button_link,
     card,
-    field,
     go,
     icon,
     menu,
     menu_item,
-    text_input,
 )
 from liftos_app.components.page_header import page_header
 from liftos_app.components.states import empty_state, error_state, loading_rows
 from liftos_app.components.status_pill import badge, status_pill
 from liftos_app.components.sync_progress import sync_progress
 from liftos_app.components.timeline import timeline
+from liftos_app.pages._connection_settings import settings as settings_tab
 from liftos_app.pages._page import page
 from liftos_app.state.app import AppState
 from liftos_app.state.connection import ConnectionState as S
@@ -33,28 +31,39 @@ from liftos_app.state.connection_view import KINDS
 TABS = (("streams", "Streams"), ("runs", "Runs"), ("log", "Log"), ("settings", "Settings"))
 
 
-@page("/connections/[connection_id]", title="Connection", icon="plug", allow="connections.read",
-      under="/connections", on_load=[S.load, S.follow])
+@page(
+    "/connections/[connection_id]",
+    title="Connection",
+    icon="plug",
+    allow="connections.read",
+    under="/connections",
+    on_load=[S.load, S.follow],
+)
 def connection() -> rx.Component:
     """One connection."""
     return rx.cond(
         S.loaded,
         rx.cond(S.gone != "", _gone(), _page()),
-        rx.fragment(page_header("Connection", back=("Connections", "/connections")), loading_rows()),
+        rx.fragment(
+            page_header("Connection", back=("Connections", "/connections")), loading_rows()
+        ),
     )
 
 
 def _gone() -> rx.Component:
     return rx.fragment(
         page_header("Connection", back=("Connections", "/connections")),
-        error_state(S.gone, "", "", button_link("All connections", href="/connections"), kind="warn"),
+        error_state(
+            S.gone, "", "", button_link("All connections", href="/connections"), kind="warn"
+        ),
     )
 
 
 def _page() -> rx.Component:
     return rx.fragment(
         page_header(
-            S.view.name, rx.el.p(S.view.platform_name, ". ", S.view.accounts, class_name="lo-head-line"),
+            S.view.name,
+            rx.el.p(S.view.platform_name, ". ", S.view.accounts, class_name="lo-head-line"),
             rx.cond(
                 S.view.active_run != "",
                 button("Stop sync", icon_tag="square", on_click=S.cancel),
@@ -64,26 +73,41 @@ def _page() -> rx.Component:
             back=("Connections", "/connections"),
             beside=rx.fragment(
                 status_pill(S.view.kind, S.view.word),
-                rx.cond(S.view.demo != "", badge(S.view.demo, kind="warn", icon_tag="flask-conical")),
+                rx.cond(
+                    S.view.demo != "", badge(S.view.demo, kind="warn", icon_tag="flask-conical")
+                ),
             ),
         ),
         rx.cond(S.view.cause.what != "", _cause()),
         rx.cond(S.progress.active, card(sync_progress(S.progress), title="Sync under way")),
         card(
-            rx.el.dl(rx.foreach(S.view.facts, lambda f: rx.el.div(
-                rx.el.dt(f[0]), rx.el.dd(f[1]))), class_name="lo-facts"),
+            rx.el.dl(
+                rx.foreach(S.view.facts, lambda f: rx.el.div(rx.el.dt(f[0]), rx.el.dd(f[1]))),
+                class_name="lo-facts",
+            ),
             rx.el.div(
                 rx.el.p("90 days", class_name="lo-label"),
                 coverage_strip(S.view.strip, words=S.view.strip_words),
-                coverage_legend(), class_name="lo-stack-8 lo-gap",
+                coverage_legend(),
+                class_name="lo-stack-8 lo-gap",
             ),
         ),
         rx.el.nav(
-            *(go(words, href="/connections/" + S.view.id + f"?tab={name}", class_name="lo-tab",
-                 aria_current=rx.cond(S.tab == name, "true", "false")) for name, words in TABS),
-            class_name="lo-tabs", aria_label="Parts of this connection",
+            *(
+                go(
+                    words,
+                    href="/connections/" + S.view.id + f"?tab={name}",
+                    class_name="lo-tab",
+                    aria_current=rx.cond(S.tab == name, "true", "false"),
+                )
+                for name, words in TABS
+            ),
+            class_name="lo-tabs",
+            aria_label="Parts of this connection",
         ),
-        rx.match(S.tab, ("runs", _runs()), ("log", _log()), ("settings", _settings()), _streams()),
+        rx.match(
+            S.tab, ("runs", _runs()), ("log", _log()), ("settings", settings_tab()), _streams()
+        ),
     )
 
 
@@ -91,19 +115,42 @@ def _menu() -> rx.Component:
     setup = "/connections/new?id=" + S.view.id.to(str)
     return menu(
         button("More", icon_tag="ellipsis"),
-        rx.cond(AppState.can_write, rx.fragment(
-            rx.cond(
-                S.view.paused,
-                menu_item("Resume", menu_id="more", icon_tag="play", on_click=S.pause),
-                menu_item("Pause", menu_id="more", icon_tag="pause", on_click=S.pause),
+        rx.cond(
+            AppState.can_write,
+            rx.fragment(
+                rx.cond(
+                    S.view.paused,
+                    menu_item("Resume", menu_id="more", icon_tag="play", on_click=S.pause),
+                    menu_item("Pause", menu_id="more", icon_tag="pause", on_click=S.pause),
+                ),
+                go(
+                    icon("key-round"),
+                    "Sign in again",
+                    href=setup + "&step=2",
+                    class_name="lo-menu-item",
+                ),
+                go(
+                    icon("list-checks"),
+                    "Choose accounts",
+                    href=setup + "&step=3",
+                    class_name="lo-menu-item",
+                ),
+                go(
+                    icon("layers"),
+                    "Streams and schedule",
+                    href=setup + "&step=4",
+                    class_name="lo-menu-item",
+                ),
             ),
-            go(icon("key-round"), "Sign in again", href=setup + "&step=2", class_name="lo-menu-item"),
-            go(icon("list-checks"), "Choose accounts", href=setup + "&step=3", class_name="lo-menu-item"),
-            go(icon("layers"), "Streams and schedule", href=setup + "&step=4", class_name="lo-menu-item"),
-        )),
-        go(icon("settings"), "Settings", href="/connections/" + S.view.id + "?tab=settings",
-           class_name="lo-menu-item"),
-        menu_id="more", label="More actions",
+        ),
+        go(
+            icon("settings"),
+            "Settings",
+            href="/connections/" + S.view.id + "?tab=settings",
+            class_name="lo-menu-item",
+        ),
+        menu_id="more",
+        label="More actions",
     )
 
 
@@ -111,19 +158,40 @@ def _cause() -> rx.Component:
     cause = S.view.cause
     setup = "/connections/new?id=" + S.view.id.to(str)
     return error_state(
-        cause.what, cause.why, cause.fix,
+        cause.what,
+        cause.why,
+        cause.fix,
         rx.match(
             cause.action,
-            ("reauthorise", rx.cond(AppState.can_write, button_link(
-                "Sign in again", href=setup + "&step=2", kind="solid", small=True))),
-            ("settings", rx.cond(AppState.can_write, button_link(
-                "Choose accounts", href=setup + "&step=3", small=True))),
+            (
+                "reauthorise",
+                rx.cond(
+                    AppState.can_write,
+                    button_link("Sign in again", href=setup + "&step=2", kind="solid", small=True),
+                ),
+            ),
+            (
+                "settings",
+                rx.cond(
+                    AppState.can_write,
+                    button_link("Choose accounts", href=setup + "&step=3", small=True),
+                ),
+            ),
             ("retry", button("Retry now", small=True, on_click=S.run_now)),
-            ("log", button_link("Open log", href="/connections/" + S.view.id + "?tab=log", small=True)),
+            (
+                "log",
+                button_link("Open log", href="/connections/" + S.view.id + "?tab=log", small=True),
+            ),
             rx.fragment(),
         ),
         facts=rx.el.p(
-            cause.kind, ". ", cause.owner, ". ", cause.meanwhile, " ", cause.since,
+            cause.kind,
+            ". ",
+            cause.owner,
+            ". ",
+            cause.meanwhile,
+            " ",
+            cause.since,
             rx.cond(cause.streams != "", ". Streams: " + cause.streams.to(str), ""),
             rx.cond(cause.request_id != "", ". Platform request " + cause.request_id.to(str), ""),
             class_name="lo-help",
@@ -133,36 +201,66 @@ def _cause() -> rx.Component:
 
 def _streams() -> rx.Component:
     columns = [
-        Column("Stream", lambda r: rx.el.div(
-            rx.el.span(r.stream, class_name="lo-h3"), rx.el.br(),
-            rx.el.span(r.account, ", ", r.grain, class_name="lo-help"))),
-        Column("State", lambda r: rx.el.div(
-            status_pill(r.kind, r.word),
-            rx.cond(r.note != "", rx.el.p(r.note, class_name="lo-help lo-reason")))),
+        Column(
+            "Stream",
+            lambda r: rx.el.div(
+                rx.el.span(r.stream, class_name="lo-h3"),
+                rx.el.br(),
+                rx.el.span(r.account, ", ", r.grain, class_name="lo-help"),
+            ),
+        ),
+        Column(
+            "State",
+            lambda r: rx.el.div(
+                status_pill(r.kind, r.word),
+                rx.cond(r.note != "", rx.el.p(r.note, class_name="lo-help lo-reason")),
+            ),
+        ),
         Column("Newest day", lambda r: rx.el.span(r.newest, class_name="lo-nowrap")),
         Column("Read", lambda r: rx.el.span(r.read, class_name="lo-nowrap")),
         Column("Rows, last run", lambda r: r.counts),
         Column("Rejected", lambda r: r.rejected, right=True),
         Column("Length", lambda r: rx.el.span(r.took, class_name="lo-nowrap"), right=True),
-        Column("60 days", lambda r: rx.cond(
-            r.strip.length() > 0, coverage_strip(r.strip, words=r.strip_words),
-            rx.el.span(r.strip_words, class_name="lo-help"))),
+        Column(
+            "60 days",
+            lambda r: rx.cond(
+                r.strip.length() > 0,
+                coverage_strip(r.strip, words=r.strip_words),
+                rx.el.span(r.strip_words, class_name="lo-help"),
+            ),
+        ),
     ]
     return rx.el.section(
-        data_table(S.view.streams, columns, label="Streams", row_key=lambda r: r.key,
-                   empty=empty_state("Nothing read yet", "The first sync fills this table.")),
+        data_table(
+            S.view.streams,
+            columns,
+            label="Streams",
+            row_key=lambda r: r.key,
+            empty=empty_state("Nothing read yet", "The first sync fills this table."),
+        ),
         class_name="lo-card lo-card-flush",
     )
 
 
 def _runs() -> rx.Component:
     columns = [
-        Column("Started", lambda r: go(r.when, href="/connections/" + S.view.id + "?tab=runs&run=" + r.id,
-                                       title=r.exact, class_name="lo-link lo-nowrap")),
+        Column(
+            "Started",
+            lambda r: go(
+                r.when,
+                href="/connections/" + S.view.id + "?tab=runs&run=" + r.id,
+                title=r.exact,
+                class_name="lo-link lo-nowrap",
+            ),
+        ),
         Column("Why", lambda r: r.trigger),
-        Column("Result", lambda r: rx.el.div(
-            status_pill(r.kind, r.word),
-            rx.cond(r.note != "", rx.el.p(r.note, class_name="lo-help lo-reason")))),
+        Column(
+            "Result",
+            lambda r: rx.el.div(
+                status_pill(r.kind, r.word),
+                rx.cond(r.note != "", rx.el.p(r.note, class_name="lo-help lo-reason")),
+            ),
+        ),
         Column("Length", lambda r: rx.el.span(r.took, class_name="lo-nowrap"), right=True),
         Column("Rows stored", lambda r: r.rows, right=True),
         Column("Rejected", lambda r: r.rejected, right=True),
@@ -174,8 +272,13 @@ def _runs() -> rx.Component:
             card(sync_progress(S.progress), title="This run"),
         ),
         rx.el.section(
-            data_table(S.view.runs, columns, label="Runs", row_key=lambda r: r.id,
-                       empty=empty_state("No run yet", "Start one with Run sync now.")),
+            data_table(
+                S.view.runs,
+                columns,
+                label="Runs",
+                row_key=lambda r: r.id,
+                empty=empty_state("No run yet", "Start one with Run sync now."),
+            ),
             class_name="lo-card lo-card-flush",
         ),
     )
@@ -185,11 +288,14 @@ def _log() -> rx.Component:
     base = "/connections/" + S.view.id.to(str) + "?tab=log"
     return card(
         rx.el.nav(
-            _kind("", "All", base), *(_kind(k, k.capitalize(), base) for k in KINDS),
-            class_name="lo-row", aria_label="Kind of line",
+            _kind("", "All", base),
+            *(_kind(k, k.capitalize(), base) for k in KINDS),
+            class_name="lo-row",
+            aria_label="Kind of line",
         ),
         rx.cond(
-            S.view.events.length() > 0, timeline(S.view.events),
+            S.view.events.length() > 0,
+            timeline(S.view.events),
             empty_state("Nothing logged", "No line of this kind yet."),
         ),
         rx.cond(S.view.older != "", button_link("Older lines", href=S.view.older, small=True)),
@@ -198,92 +304,9 @@ def _log() -> rx.Component:
 
 
 def _kind(kind: str, words: str, base: Any) -> rx.Component:
-    return go(words, href=base + (f"&kind={kind}" if kind else ""), class_name="lo-btn lo-btn-small",
-              aria_current=rx.cond(S.kind == kind, "true", "false"))
-
-
-def _settings() -> rx.Component:
-    return rx.fragment(
-        rx.cond(S.wrong != "", error_state(S.wrong)),
-        rx.el.div(
-            card(
-                rx.el.form(
-                    field("Name", text_input(for_id="name", default_value=S.view.name, key=S.view.name,
-                                             max_length=120, required=True), for_id="name"),
-                    field("Schedule", text_input(for_id="schedule", default_value=S.view.schedule,
-                                                 key=S.view.schedule, max_length=80, required=True),
-                          for_id="schedule", help_text="every 6 h, every 30 min, or five cron fields"),
-                    field("Time zone", text_input(for_id="zone", default_value=S.view.schedule_zone,
-                                                  key=S.view.schedule_zone, max_length=64, required=True),
-                          for_id="zone", help_text="For example Europe/Berlin"),
-                    rx.cond(AppState.can_write,
-                            rx.el.div(button("Save", kind="solid", type="submit"), class_name="lo-row")),
-                    on_submit=S.save, class_name="lo-stack-16",
-                ),
-                title="General",
-            ),
-            rx.el.div(_reread(), _credentials(), class_name="lo-stack"),
-            class_name="lo-grid lo-grid-2",
-        ),
-        rx.cond(AppState.can_write, _danger()),
-    )
-
-
-def _reread() -> rx.Component:
-    return card(
-        rx.el.form(
-            rx.el.p("Rows are read anew and replaced together; old ones stay readable until then.",
-                    class_name="lo-help"),
-            rx.el.div(
-                field("First day", text_input(for_id="start", type="date", required=True), for_id="start"),
-                field("Last day", text_input(for_id="end", type="date", required=True), for_id="end"),
-                class_name="lo-grid lo-grid-2",
-            ),
-            field("Stream", rx.el.select(
-                rx.el.option("All streams", value=""),
-                rx.foreach(S.view.stream_names, lambda s: rx.el.option(s[1], value=s[0])),
-                id="stream", name="stream", class_name="lo-input"), for_id="stream"),
-            rx.el.div(button("Re-read days", type="submit"), class_name="lo-row"),
-            on_submit=S.reread, class_name="lo-stack-16",
-        ),
-        title="Read days again",
-    )
-
-
-def _credentials() -> rx.Component:
-    columns = [
-        Column("Value", lambda r: r[0]), Column("Shown as", lambda r: rx.el.code(r[1])),
-        Column("Ends", lambda r: r[2]), Column("Stored", lambda r: r[3]),
-    ]
-    return rx.el.section(
-        rx.el.div(rx.el.h2("Credentials", class_name="lo-h2"), class_name="lo-card-head"),
-        data_table(S.view.credentials, columns, label="Credentials"),
-        class_name="lo-card lo-card-flush",
-    )
-
-
-def _danger() -> rx.Component:
-    return card(
-        rx.el.p("Its rows go too. Its name and dates stay in the audit log.", class_name="lo-help"),
-        rx.el.div(
-            dialog(
-                button("Delete connection", kind="danger", icon_tag="trash-2"),
-                rx.el.form(
-                    field(rx.fragment("Type the name to confirm: ", rx.el.b(S.view.name)),
-                          text_input(for_id="confirm", required=True, auto_complete="off"),
-                          for_id="confirm", wrong=S.wrong),
-                    rx.el.div(
-                        close(button("Keep it")),
-                        button("Delete", kind="danger", type="submit", busy=S.busy == "delete"),
-                        class_name="lo-row lo-row-end",
-                    ),
-                    on_submit=S.delete, class_name="lo-stack-16",
-                ),
-                title="Delete this connection?",
-                describe="The credential is destroyed and all rows it brought are deleted. "
-                         "This cannot be undone.",
-            ),
-            class_name="lo-row lo-gap",
-        ),
-        title="Delete",
+    return go(
+        words,
+        href=base + (f"&kind={kind}" if kind else ""),
+        class_name="lo-btn lo-btn-small",
+        aria_current=rx.cond(S.kind == kind, "true", "false"),
     )

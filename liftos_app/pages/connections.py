@@ -28,15 +28,28 @@ from liftos_app.state.connections import GROUPS
 from liftos_app.state.connections import ConnectionsState as S
 
 
-@page("/connections", title="Connections", icon="plug", section="Data", order=1,
-      allow="connections.read", on_load=S.load, count=AppState.attention)
+@page(
+    "/connections",
+    title="Connections",
+    icon="plug",
+    section="Data",
+    order=1,
+    allow="connections.read",
+    on_load=S.load,
+    count=AppState.attention,
+)
 def connections() -> rx.Component:
     """The list with the cause beside each state, and what to do."""
     return rx.fragment(
         page_header(
-            "Connections", rx.el.p(S.view.summary, class_name="lo-head-line"),
-            rx.cond(AppState.can_write,
-                    button_link("Add connection", href="/connections/new", kind="solid", icon_tag="plus")),
+            "Connections",
+            rx.el.p(S.view.summary, class_name="lo-head-line"),
+            rx.cond(
+                AppState.can_write,
+                button_link(
+                    "Add connection", href="/connections/new", kind="solid", icon_tag="plus"
+                ),
+            ),
         ),
         rx.cond(
             S.loaded,
@@ -49,15 +62,32 @@ def connections() -> rx.Component:
 def _filters() -> rx.Component:
     return rx.el.div(
         rx.el.form(
-            rx.el.input(name="search", type="search", default_value=S.search, key=S.search,
-                        placeholder="Search by name", aria_label="Search connections",
-                        class_name="lo-input"),
-            on_submit=S.find, class_name="lo-filter",
+            rx.el.input(
+                name="search",
+                type="search",
+                default_value=S.search,
+                key=S.search,
+                placeholder="Search by name",
+                aria_label="Search connections",
+                class_name="lo-input",
+            ),
+            on_submit=S.find,
+            class_name="lo-filter",
         ),
-        rx.el.div(select(list(GROUPS), label="State", for_id="filter-state", value=S.group,
-                         on_change=S.pick_group), class_name="lo-filter"),
+        rx.el.div(
+            select(
+                list(GROUPS),
+                label="State",
+                for_id="filter-state",
+                value=S.group,
+                on_change=S.pick_group,
+            ),
+            class_name="lo-filter",
+        ),
         rx.cond(S.narrowed, button("Reset", kind="quiet", small=True, on_click=S.clear)),
-        class_name="lo-filters", role="search", aria_label="Filters",
+        class_name="lo-filters",
+        role="search",
+        aria_label="Filters",
     )
 
 
@@ -69,21 +99,36 @@ def _table() -> rx.Component:
     columns = [
         Column("Connection", _name, sort="name"),
         Column("Status", _status, sort="status"),
-        Column("Last success", lambda r: rx.el.span(r.success, title=r.success_exact,
-                                                    class_name="lo-nowrap"), sort="success"),
-        Column("Data through", lambda r: rx.el.span(r.through, class_name="lo-nowrap"), sort="through"),
+        Column(
+            "Last success",
+            lambda r: rx.el.span(r.success, title=r.success_exact, class_name="lo-nowrap"),
+            sort="success",
+        ),
+        Column(
+            "Data through", lambda r: rx.el.span(r.through, class_name="lo-nowrap"), sort="through"
+        ),
         Column("Rows, 24 h", lambda r: r.rows, right=True, sort="rows"),
-        Column("Next run", lambda r: rx.el.span(r.next, title=r.next_exact, class_name="lo-nowrap"),
-               sort="next"),
+        Column(
+            "Next run",
+            lambda r: rx.el.span(r.next, title=r.next_exact, class_name="lo-nowrap"),
+            sort="next",
+        ),
         Column("60 days", lambda r: coverage_strip(r.strip, words=r.strip_words)),
         Column(rx.el.span("Actions", class_name="lo-sr"), _actions, right=True),
     ]
     return rx.el.section(
         data_table(
-            S.view.rows, columns, label="Connections", sort_by=S.sort, sort_href=sort_href,
+            S.view.rows,
+            columns,
+            label="Connections",
+            sort_by=S.sort,
+            sort_href=sort_href,
             row_key=lambda r: r.id,
-            empty=empty_state("No connection matches", "Nothing has this name and state.",
-                              button("Show all", on_click=S.clear)),
+            empty=empty_state(
+                "No connection matches",
+                "Nothing has this name and state.",
+                button("Show all", on_click=S.clear),
+            ),
         ),
         rx.el.div(coverage_legend(), class_name="lo-card-foot"),
         class_name="lo-card lo-card-flush",
@@ -110,12 +155,15 @@ def _status(row: Any) -> rx.Component:
     return rx.el.div(
         status_pill(row.kind, row.word),
         rx.cond(row.reason != "", rx.el.p(row.reason, class_name="lo-help lo-reason")),
-        rx.cond(AppState.can_write, rx.match(
-            row.action,
-            ("reauthorise", go("Sign in again", href=setup + "&step=2", class_name="lo-link")),
-            ("finish", go("Finish set-up", href=setup, class_name="lo-link")),
-            rx.fragment(),
-        )),
+        rx.cond(
+            AppState.can_write,
+            rx.match(
+                row.action,
+                ("reauthorise", go("Sign in again", href=setup + "&step=2", class_name="lo-link")),
+                ("finish", go("Finish set-up", href=setup, class_name="lo-link")),
+                rx.fragment(),
+            ),
+        ),
         rx.cond(row.expires != "", rx.el.p("Sign-in ends ", row.expires, class_name="lo-help")),
     )
 
@@ -127,15 +175,21 @@ def _actions(row: Any) -> rx.Component:
             row.action != "finish",
             menu(
                 icon_button("ellipsis", "Actions for this connection"),
-                menu_item("Run sync now", menu_id=name, icon_tag="refresh-cw",
-                          on_click=S.run_now(row.id)),
+                menu_item(
+                    "Run sync now", menu_id=name, icon_tag="refresh-cw", on_click=S.run_now(row.id)
+                ),
                 rx.cond(
                     row.word == "Paused",
-                    menu_item("Resume", menu_id=name, icon_tag="play", on_click=S.pause(row.id, True)),
-                    menu_item("Pause", menu_id=name, icon_tag="pause", on_click=S.pause(row.id, False)),
+                    menu_item(
+                        "Resume", menu_id=name, icon_tag="play", on_click=S.pause(row.id, True)
+                    ),
+                    menu_item(
+                        "Pause", menu_id=name, icon_tag="pause", on_click=S.pause(row.id, False)
+                    ),
                 ),
                 go("Open", href=row.href, class_name="lo-menu-item"),
-                menu_id=name, label="Actions",
+                menu_id=name,
+                label="Actions",
             ),
         ),
         class_name="lo-row-tight lo-row-end",
@@ -143,9 +197,18 @@ def _actions(row: Any) -> rx.Component:
 
 
 def _first_use() -> rx.Component:
-    return card(empty_state(
-        "No connections yet", "Connect a platform to see spend and results.",
-        rx.cond(AppState.can_write, rx.fragment(
-            button_link("Add connection", href="/connections/new", kind="solid"),
-            rx.cond(AppState.demo, button_link("Look around with demo data", href="/welcome")))),
-    ))
+    return card(
+        empty_state(
+            "No connections yet",
+            "Connect a platform to see spend and results.",
+            rx.cond(
+                AppState.can_write,
+                rx.fragment(
+                    button_link("Add connection", href="/connections/new", kind="solid"),
+                    rx.cond(
+                        AppState.demo, button_link("Look around with demo data", href="/welcome")
+                    ),
+                ),
+            ),
+        )
+    )

@@ -13,6 +13,8 @@ def not_found() -> rx.Component:
     """Says so, and offers the way home."""
     return gate(
         rx.el.h1("There is no page here"),
-        rx.el.p("The address is mistyped, or what it pointed to was deleted.", class_name="lo-quiet"),
+        rx.el.p(
+            "The address is mistyped, or what it pointed to was deleted.", class_name="lo-quiet"
+        ),
         rx.el.div(button_link("Go to Overview", href="/", kind="solid"), class_name="lo-row"),
     )

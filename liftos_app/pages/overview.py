@@ -26,27 +26,51 @@ def waiting() -> rx.Component:
     return rx.fragment(FetchAhead.create(), page_header("Overview"), _loading())
 
 
-@page("/", title="Overview", icon="layout-dashboard", allow="metrics.read", order=1,
-      on_load=S.load, waiting=waiting)
+@page(
+    "/",
+    title="Overview",
+    icon="layout-dashboard",
+    allow="metrics.read",
+    order=1,
+    on_load=S.load,
+    waiting=waiting,
+)
 def overview() -> rx.Component:
     """Key figures, what needs attention, claims, days and channels."""
     return rx.fragment(
         page_header(
-            "Overview", rx.el.p(S.view.scope, class_name="lo-head-line"),
-            rx.cond(AppState.can_write, button_link("Add connection", href="/connections/new",
-                                                    kind="solid", icon_tag="plus")),
+            "Overview",
+            rx.el.p(S.view.scope, class_name="lo-head-line"),
+            rx.cond(
+                AppState.can_write,
+                button_link(
+                    "Add connection", href="/connections/new", kind="solid", icon_tag="plus"
+                ),
+            ),
             beside=rx.fragment(
-                rx.cond(S.view.fresh_word != "",
-                        status_pill(S.view.fresh_kind, S.view.fresh_word, title=S.view.fresh_title)),
-                rx.cond(S.view.provenance != "",
-                        badge("Demo data", kind="warn", icon_tag="flask-conical",
-                              title="Every figure here comes from the sandbox.")),
+                rx.cond(
+                    S.view.fresh_word != "",
+                    status_pill(S.view.fresh_kind, S.view.fresh_word, title=S.view.fresh_title),
+                ),
+                rx.cond(
+                    S.view.provenance != "",
+                    badge(
+                        "Demo data",
+                        kind="warn",
+                        icon_tag="flask-conical",
+                        title="Every figure here comes from the sandbox.",
+                    ),
+                ),
             ),
         ),
-        rx.cond(S.phase != "first_use",
-                filter_bar(periods=PERIODS, comparisons=COMPARISONS, modes=MODES, state=S)),
-        rx.cond(S.trouble != "", error_state(S.trouble, "", S.trouble_fix,
-                                             button("Reset filters", on_click=S.clear))),
+        rx.cond(
+            S.phase != "first_use",
+            filter_bar(periods=PERIODS, comparisons=COMPARISONS, modes=MODES, state=S),
+        ),
+        rx.cond(
+            S.trouble != "",
+            error_state(S.trouble, "", S.trouble_fix, button("Reset filters", on_click=S.clear)),
+        ),
         rx.match(
             S.phase,
             ("loading", _loading()),
@@ -63,28 +87,49 @@ def _figures() -> rx.Component:
         rx.el.div(rx.foreach(S.view.tiles, _tile), class_name="lo-grid lo-grid-4 lo-grid-kpi"),
         rx.el.section(
             rx.el.h2("More figures", class_name="lo-sr"),
-            rx.el.dl(rx.foreach(S.view.more, _small), class_name="lo-facts"), class_name="lo-card",
+            rx.el.dl(rx.foreach(S.view.more, _small), class_name="lo-facts"),
+            class_name="lo-card",
         ),
         rx.el.div(_attention(), _claims(), class_name="lo-grid lo-grid-2"),
-        rx.cond(S.view.drawn, chart_card(
-            title="Spend and revenue by day", unit=S.view.unit, figure=S.view.figure,
-            words=S.view.figure_words, source=S.view.source, fresh_kind=S.view.fresh_kind,
-            fresh_word=S.view.fresh_word, fresh_title=S.view.fresh_title,
-            table_head=S.view.table_head, table_rows=S.view.table_rows, as_table=S.as_table,
-            on_toggle=S.toggle_table,
-        ), card(empty_state(
-            "No spend or revenue in these days",
-            "Nothing that brings them is connected, or these days are not loaded yet."),
-            title="Spend and revenue by day")),
+        rx.cond(
+            S.view.drawn,
+            chart_card(
+                title="Spend and revenue by day",
+                unit=S.view.unit,
+                figure=S.view.figure,
+                words=S.view.figure_words,
+                source=S.view.source,
+                fresh_kind=S.view.fresh_kind,
+                fresh_word=S.view.fresh_word,
+                fresh_title=S.view.fresh_title,
+                table_head=S.view.table_head,
+                table_rows=S.view.table_rows,
+                as_table=S.as_table,
+                on_toggle=S.toggle_table,
+            ),
+            card(
+                empty_state(
+                    "No spend or revenue in these days",
+                    "Nothing that brings them is connected, or these days are not loaded yet.",
+                ),
+                title="Spend and revenue by day",
+            ),
+        ),
         _channels(),
     )
 
 
 def _tile(tile: Any) -> rx.Component:
     return kpi_tile(
-        label=tile.label, value=tile.value, delta=tile.delta, direction=tile.direction,
-        verdict=tile.verdict, comparison=tile.comparison, spark=tile.spark,
-        spark_words=tile.label.to(str) + " by day", help_text=tile.help_text,
+        label=tile.label,
+        value=tile.value,
+        delta=tile.delta,
+        direction=tile.direction,
+        verdict=tile.verdict,
+        comparison=tile.comparison,
+        spark=tile.spark,
+        spark_words=tile.label.to(str) + " by day",
+        help_text=tile.help_text,
     )
 
 
@@ -92,17 +137,27 @@ def _small(tile: Any) -> rx.Component:
     return rx.el.div(
         rx.el.dt(tile.label, title=tile.help_text),
         rx.el.dd(
-            tile.value, " ",
-            rx.el.span(tile.delta, title=tile.comparison, class_name=rx.match(
-                tile.verdict, ("good", "lo-help lo-text-ok"), ("worse", "lo-help lo-text-bad"),
-                "lo-help")),
+            tile.value,
+            " ",
+            rx.el.span(
+                tile.delta,
+                title=tile.comparison,
+                class_name=rx.match(
+                    tile.verdict,
+                    ("good", "lo-help lo-text-ok"),
+                    ("worse", "lo-help lo-text-bad"),
+                    "lo-help",
+                ),
+            ),
         ),
     )
 
 
 def _partial() -> rx.Component:
     return error_state(
-        "Some days are missing or not whole.", "", "",
+        "Some days are missing or not whole.",
+        "",
+        "",
         kind="warn",
         facts=rx.el.details(
             rx.el.summary("Which days"),
@@ -117,12 +172,17 @@ def _attention() -> rx.Component:
         rx.cond(
             S.view.todos.length() > 0,
             rx.el.ul(rx.foreach(S.view.todos, _todo), class_name="lo-list"),
-            rx.el.p(icon("circle-check", class_name="lo-mark-ok"), "Nothing needs you right now.",
-                    class_name="lo-row lo-quiet"),
+            rx.el.p(
+                icon("circle-check", class_name="lo-mark-ok"),
+                "Nothing needs you right now.",
+                class_name="lo-row lo-quiet",
+            ),
         ),
         title="Needs attention",
-        aside=rx.cond(S.view.todos.length() > 0,
-                      rx.el.span(S.view.todos.length(), class_name="lo-label lo-num")),
+        aside=rx.cond(
+            S.view.todos.length() > 0,
+            rx.el.span(S.view.todos.length(), class_name="lo-label lo-num"),
+        ),
     )
 
 
@@ -158,55 +218,93 @@ def _bar(bar: Any) -> rx.Component:
     return rx.el.li(
         rx.el.div(
             rx.el.span(bar.name, class_name="lo-cut"),
-            rx.el.span(bar.value, " ", rx.el.span(bar.note, class_name="lo-help"), class_name="lo-num"),
+            rx.el.span(
+                bar.value, " ", rx.el.span(bar.note, class_name="lo-help"), class_name="lo-num"
+            ),
             class_name="lo-between",
         ),
-        rx.el.div(rx.el.div(class_name="lo-bar " + bar.dot.to(str), style={"width": bar.width}),
-                  class_name="lo-bar-box", aria_hidden="true"),
+        rx.el.div(
+            rx.el.div(class_name="lo-bar " + bar.dot.to(str), style={"width": bar.width}),
+            class_name="lo-bar-box",
+            aria_hidden="true",
+        ),
     )
 
 
 def _channels() -> rx.Component:
     columns = [
-        Column("Channel", lambda r: go(rx.el.i(class_name=r.dot, aria_hidden="true"), r.name,
-                                       href="/connections/" + r.id.to(str), class_name="lo-link")),
+        Column(
+            "Channel",
+            lambda r: go(
+                rx.el.i(class_name=r.dot, aria_hidden="true"),
+                r.name,
+                href="/connections/" + r.id.to(str),
+                class_name="lo-link",
+            ),
+        ),
         Column("Spend", lambda r: r.spend, right=True),
-        Column("Change", lambda r: r.delta, right=True, help_text="Spend against the comparison period"),
+        Column(
+            "Change", lambda r: r.delta, right=True, help_text="Spend against the comparison period"
+        ),
         Column("Share of spend", lambda r: r.share, right=True),
-        Column("Claimed revenue", lambda r: r.claimed, right=True,
-               help_text="What the platform attributes to itself; claims overlap"),
+        Column(
+            "Claimed revenue",
+            lambda r: r.claimed,
+            right=True,
+            help_text="What the platform attributes to itself; claims overlap",
+        ),
         Column("ROAS, platform", lambda r: r.roas, right=True),
         Column("Attribution", lambda r: r.setting),
     ]
     return rx.el.section(
         rx.el.div(
-            rx.el.div(rx.el.h2("By channel", class_name="lo-h2"),
-                      rx.el.p("Reported by the platforms themselves; not incremental.",
-                              class_name="lo-help")),
+            rx.el.div(
+                rx.el.h2("By channel", class_name="lo-h2"),
+                rx.el.p(
+                    "Reported by the platforms themselves; not incremental.", class_name="lo-help"
+                ),
+            ),
             class_name="lo-card-head",
         ),
-        data_table(S.view.channels, columns, label="By channel", row_key=lambda r: r.id,
-                   foot=[S.view.channel_foot[i] for i in range(7)]),
+        data_table(
+            S.view.channels,
+            columns,
+            label="By channel",
+            row_key=lambda r: r.id,
+            foot=[S.view.channel_foot[i] for i in range(7)],
+        ),
         class_name="lo-card lo-card-flush",
     )
 
 
 def _first_use() -> rx.Component:
     return rx.fragment(
-        card(empty_state(
-            "No figures yet", "Connect a platform to see spend and results. The first figures "
-            "appear within minutes, newest days first.",
-            rx.cond(AppState.can_write, rx.fragment(
-                button_link("Add connection", href="/connections/new", kind="solid"),
-                rx.cond(AppState.demo, button_link("Look around with demo data", href="/welcome")))),
-        )),
+        card(
+            empty_state(
+                "No figures yet",
+                "Connect a platform to see spend and results. The first figures "
+                "appear within minutes, newest days first.",
+                rx.cond(
+                    AppState.can_write,
+                    rx.fragment(
+                        button_link("Add connection", href="/connections/new", kind="solid"),
+                        rx.cond(
+                            AppState.demo,
+                            button_link("Look around with demo data", href="/welcome"),
+                        ),
+                    ),
+                ),
+            )
+        ),
         rx.cond(S.view.todos.length() > 0, _attention()),
     )
 
 
 def _loading() -> rx.Component:
     return rx.el.div(
-        loading_cards(), skeleton(height=72),
+        loading_cards(),
+        skeleton(height=72),
         rx.el.div(skeleton(height=220), skeleton(height=220), class_name="lo-grid lo-grid-2"),
-        skeleton(height=380), class_name="lo-stack",
+        skeleton(height=380),
+        class_name="lo-stack",
     )

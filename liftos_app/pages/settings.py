@@ -18,16 +18,30 @@ from liftos_app.state.settings import SettingsState as S
 TABS = (("profile", "Profile"), ("organization", "Organization"), ("about", "About"))
 
 
-@page("/settings", title="Settings", icon="settings", section=FOOT, allow="organization.read",
-      on_load=S.load)
+@page(
+    "/settings",
+    title="Settings",
+    icon="settings",
+    section=FOOT,
+    allow="organization.read",
+    on_load=S.load,
+)
 def settings() -> rx.Component:
     """Three tabs, each an address."""
     return rx.fragment(
         page_header("Settings", rx.el.p(S.view.org_name, class_name="lo-head-line")),
         rx.el.nav(
-            *(go(words, href=f"/settings?tab={name}", class_name="lo-tab",
-                 aria_current=rx.cond(S.tab == name, "true", "false")) for name, words in TABS),
-            class_name="lo-tabs", aria_label="Settings",
+            *(
+                go(
+                    words,
+                    href=f"/settings?tab={name}",
+                    class_name="lo-tab",
+                    aria_current=rx.cond(S.tab == name, "true", "false"),
+                )
+                for name, words in TABS
+            ),
+            class_name="lo-tabs",
+            aria_label="Settings",
         ),
         rx.cond(S.wrong != "", error_state(S.wrong)),
         rx.cond(
@@ -40,50 +54,111 @@ def settings() -> rx.Component:
 
 def _profile() -> rx.Component:
     columns = [
-        Column("Browser", lambda s: rx.el.span(
-            s.what, " ", rx.cond(s.here, badge("This one", kind="info")))),
+        Column(
+            "Browser",
+            lambda s: rx.el.span(s.what, " ", rx.cond(s.here, badge("This one", kind="info"))),
+        ),
         Column("Address", lambda s: s.where),
         Column("Last seen", lambda s: s.seen),
-        Column(rx.el.span("Actions", class_name="lo-sr"), lambda s: rx.cond(
-            s.here, rx.fragment(), button("End", small=True, on_click=S.end_session(s.id))), right=True),
+        Column(
+            rx.el.span("Actions", class_name="lo-sr"),
+            lambda s: rx.cond(
+                s.here, rx.fragment(), button("End", small=True, on_click=S.end_session(s.id))
+            ),
+            right=True,
+        ),
     ]
     return rx.fragment(
         rx.el.div(
             card(
                 rx.el.form(
-                    field("Name", text_input(for_id="name", default_value=S.view.name, key=S.view.name,
-                                             max_length=120, auto_complete="name"), for_id="name"),
-                    rx.el.p("E-mail ", rx.el.b(S.view.email), ", role ", S.view.role,
-                            class_name="lo-help"),
+                    field(
+                        "Name",
+                        text_input(
+                            for_id="name",
+                            default_value=S.view.name,
+                            key=S.view.name,
+                            max_length=120,
+                            auto_complete="name",
+                        ),
+                        for_id="name",
+                    ),
+                    rx.el.p(
+                        "E-mail ",
+                        rx.el.b(S.view.email),
+                        ", role ",
+                        S.view.role,
+                        class_name="lo-help",
+                    ),
                     rx.el.div(button("Save name", type="submit"), class_name="lo-row"),
-                    on_submit=S.rename, class_name="lo-stack-16",
+                    on_submit=S.rename,
+                    class_name="lo-stack-16",
                 ),
                 title="You",
             ),
-            rx.cond(AppState.auth_off, rx.fragment(), card(
-                rx.el.form(
-                    field("Current password", text_input(for_id="current", type="password", required=True,
-                                                         auto_complete="current-password"),
-                          for_id="current"),
-                    field("New password", text_input(for_id="new", type="password", required=True,
-                                                     min_length=15, auto_complete="new-password"),
-                          for_id="new", help_text="At least 15 characters"),
-                    field("New password again", text_input(for_id="again", type="password", required=True,
-                                                           auto_complete="new-password"), for_id="again"),
-                    rx.el.div(button("Change password", type="submit"), class_name="lo-row"),
-                    on_submit=S.change_password, class_name="lo-stack-16", key=S.saved.to(str),
+            rx.cond(
+                AppState.auth_off,
+                rx.fragment(),
+                card(
+                    rx.el.form(
+                        field(
+                            "Current password",
+                            text_input(
+                                for_id="current",
+                                type="password",
+                                required=True,
+                                auto_complete="current-password",
+                            ),
+                            for_id="current",
+                        ),
+                        field(
+                            "New password",
+                            text_input(
+                                for_id="new",
+                                type="password",
+                                required=True,
+                                min_length=15,
+                                auto_complete="new-password",
+                            ),
+                            for_id="new",
+                            help_text="At least 15 characters",
+                        ),
+                        field(
+                            "New password again",
+                            text_input(
+                                for_id="again",
+                                type="password",
+                                required=True,
+                                auto_complete="new-password",
+                            ),
+                            for_id="again",
+                        ),
+                        rx.el.div(button("Change password", type="submit"), class_name="lo-row"),
+                        on_submit=S.change_password,
+                        class_name="lo-stack-16",
+                        key=S.saved.to(str),
+                    ),
+                    title="Password",
                 ),
-                title="Password",
-            )),
+            ),
             class_name="lo-grid lo-grid-2",
         ),
-        rx.cond(S.view.sessions.length() > 0, rx.el.section(
-            rx.el.div(rx.el.div(rx.el.h2("Signed-in browsers", class_name="lo-h2"),
-                                rx.el.p("A session ends after an hour without use.", class_name="lo-help")),
-                      class_name="lo-card-head"),
-            data_table(S.view.sessions, columns, label="Signed-in browsers", row_key=lambda s: s.id),
-            class_name="lo-card lo-card-flush",
-        )),
+        rx.cond(
+            S.view.sessions.length() > 0,
+            rx.el.section(
+                rx.el.div(
+                    rx.el.div(
+                        rx.el.h2("Signed-in browsers", class_name="lo-h2"),
+                        rx.el.p("A session ends after an hour without use.", class_name="lo-help"),
+                    ),
+                    class_name="lo-card-head",
+                ),
+                data_table(
+                    S.view.sessions, columns, label="Signed-in browsers", row_key=lambda s: s.id
+                ),
+                class_name="lo-card lo-card-flush",
+            ),
+        ),
     )
 
 
@@ -92,26 +167,70 @@ def _organization() -> rx.Component:
     return rx.fragment(
         card(
             rx.el.form(
-                field("Name", text_input(for_id="org_name", default_value=S.view.org_name, required=True,
-                                         key=S.view.org_name, max_length=120, disabled=off),
-                      for_id="org_name"),
+                field(
+                    "Name",
+                    text_input(
+                        for_id="org_name",
+                        default_value=S.view.org_name,
+                        required=True,
+                        key=S.view.org_name,
+                        max_length=120,
+                        disabled=off,
+                    ),
+                    for_id="org_name",
+                ),
                 rx.el.div(
-                    field("Reporting currency", text_input(
-                        for_id="currency", default_value=S.view.currency, key=S.view.currency,
-                        max_length=3, required=True, disabled=off), for_id="currency",
-                        help_text="Three letters, such as USD or EUR. Amounts keep their own currency "
-                                  "and are converted at each day's rate."),
-                    field("Reporting time zone", rx.fragment(
-                        text_input(for_id="time_zone", default_value=S.view.time_zone, required=True,
-                                   key=S.view.time_zone, disabled=off, list="zones"),
-                        rx.el.datalist(*(rx.el.option(value=z) for z in time_zones()), id="zones"),
-                    ), for_id="time_zone", help_text="Decides when today begins. Daily rows stay in "
-                                                     "each account's own days."),
-                    field("Week starts on", _select("week_start", S.view.week_start, off, [
-                        (str(i), day) for i, day in enumerate(WEEK_STARTS)]), for_id="week_start"),
-                    field("Revenue is", _select("revenue_basis", S.view.revenue_basis, off,
-                                                list(REVENUE_BASES.items())),
-                          for_id="revenue_basis", help_text="Drives ROAS, MER, AOV and CAC."),
+                    field(
+                        "Reporting currency",
+                        text_input(
+                            for_id="currency",
+                            default_value=S.view.currency,
+                            key=S.view.currency,
+                            max_length=3,
+                            required=True,
+                            disabled=off,
+                        ),
+                        for_id="currency",
+                        help_text="Three letters, such as USD or EUR. Amounts keep their own "
+                        "currency and are converted at each day's rate.",
+                    ),
+                    field(
+                        "Reporting time zone",
+                        rx.fragment(
+                            text_input(
+                                for_id="time_zone",
+                                default_value=S.view.time_zone,
+                                required=True,
+                                key=S.view.time_zone,
+                                disabled=off,
+                                list="zones",
+                            ),
+                            rx.el.datalist(
+                                *(rx.el.option(value=z) for z in time_zones()), id="zones"
+                            ),
+                        ),
+                        for_id="time_zone",
+                        help_text="Decides when today begins. Daily rows stay in "
+                        "each account's own days.",
+                    ),
+                    field(
+                        "Week starts on",
+                        _select(
+                            "week_start",
+                            S.view.week_start,
+                            off,
+                            [(str(i), day) for i, day in enumerate(WEEK_STARTS)],
+                        ),
+                        for_id="week_start",
+                    ),
+                    field(
+                        "Revenue is",
+                        _select(
+                            "revenue_basis", S.view.revenue_basis, off, list(REVENUE_BASES.items())
+                        ),
+                        for_id="revenue_basis",
+                        help_text="Drives ROAS, MER, AOV and CAC.",
+                    ),
                     class_name="lo-grid lo-grid-2",
                 ),
                 rx.cond(
@@ -119,7 +238,8 @@ def _organization() -> rx.Component:
                     rx.el.div(button("Save", kind="solid", type="submit"), class_name="lo-row"),
                     rx.el.p("Only an administrator can change these.", class_name="lo-help"),
                 ),
-                on_submit=S.save_organization, class_name="lo-stack-16",
+                on_submit=S.save_organization,
+                class_name="lo-stack-16",
             ),
             title="Organization",
         ),
@@ -129,37 +249,53 @@ def _organization() -> rx.Component:
 
 def _select(name: str, value: rx.Var, off: rx.Var, options: list[tuple[str, str]]) -> rx.Component:
     return rx.el.select(
-        *(rx.el.option(words, value=key) for key, words in options), id=name, name=name,
-        default_value=value, key=value, disabled=off, class_name="lo-input",
+        *(rx.el.option(words, value=key) for key, words in options),
+        id=name,
+        name=name,
+        default_value=value,
+        key=value,
+        disabled=off,
+        class_name="lo-input",
     )
 
 
 def _demo() -> rx.Component:
     return card(
-        rx.el.p("Demo connections and every row they brought can be removed at once. Live data is "
-                "not touched.", class_name="lo-help"),
-        rx.el.div(dialog(
-            button("Remove demo data", kind="danger", icon_tag="trash-2"),
-            rx.el.div(close(button("Keep it")),
-                      close(button("Remove demo data", kind="danger", on_click=S.remove_demo)),
-                      class_name="lo-row lo-row-end"),
-            title="Remove all demo data?",
-            describe="All sandbox connections, their credentials and rows are deleted. You can look "
-                     "around again at any time.",
-        ), class_name="lo-row lo-gap"),
+        rx.el.p(
+            "Demo connections and every row they brought can be removed at once. Live data is "
+            "not touched.",
+            class_name="lo-help",
+        ),
+        rx.el.div(
+            dialog(
+                button("Remove demo data", kind="danger", icon_tag="trash-2"),
+                rx.el.div(
+                    close(button("Keep it")),
+                    close(button("Remove demo data", kind="danger", on_click=S.remove_demo)),
+                    class_name="lo-row lo-row-end",
+                ),
+                title="Remove all demo data?",
+                describe="All sandbox connections, their credentials and rows are deleted. You can "
+                "look around again at any time.",
+            ),
+            class_name="lo-row lo-gap",
+        ),
         title="Demo data",
     )
 
 
 def _about() -> rx.Component:
     columns = [
-        Column("What", lambda r: r[0]), Column("From role", lambda r: r[1]),
+        Column("What", lambda r: r[0]),
+        Column("From role", lambda r: r[1]),
         Column("You may", lambda r: r[2]),
     ]
     return rx.fragment(
         card(
-            rx.el.dl(rx.foreach(S.view.about, lambda p: rx.el.div(rx.el.dt(p[0]), rx.el.dd(p[1]))),
-                     class_name="lo-facts"),
+            rx.el.dl(
+                rx.foreach(S.view.about, lambda p: rx.el.div(rx.el.dt(p[0]), rx.el.dd(p[1]))),
+                class_name="lo-facts",
+            ),
             title="This installation",
         ),
         rx.el.section(

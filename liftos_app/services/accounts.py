@@ -198,7 +198,8 @@ def _create(
     ctx: Context, *, email: str, password_hash: str, organization: str, name: str
 ) -> User:
     now = ctx.now()
-    home = Organization(name=organization, created_at=now)
+    home = _orphan(ctx.session) or Organization(created_at=now, name=organization)
+    home.name = organization
     user = User(
         email=email, email_key=email.casefold(), name=_name(name), password_hash=password_hash,
         is_super_admin=True, created_at=now,
@@ -214,6 +215,12 @@ def _create(
     audit.record(ctx, "organization.created", home)
     audit.record(ctx, "user.created", user, role="super_admin")
     return user
+
+
+def _orphan(session: Session) -> Organization | None:
+    """The organization that `liftos demo` filled before anybody was there."""
+    found = session.exec(select(Organization)).all()
+    return found[0] if len(found) == 1 else None
 
 
 def _set_hash(ctx: Context, user: User, hashed: str, *, keep: UUID | None) -> None:

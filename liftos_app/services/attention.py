@@ -1,4 +1,4 @@
-"""What needs a person now: connections that stopped, settings left half-done, data that looks wrong."""
+"""What needs a person now: connections that stopped, settings left half-done, sign-ins ending."""
 
 from __future__ import annotations
 
@@ -45,24 +45,44 @@ def _of(ctx: Context, row: ConnectionRow) -> Iterator[Item]:
     broken = {
         ConnectionStatus.NEEDS_REAUTH: (f"{row.name} needs a new sign-in", "reauthorise", "bad"),
         ConnectionStatus.FAILING: (f"{row.name} stopped syncing", "look", "bad"),
-        ConnectionStatus.DISABLED: (f"{row.name} was switched off after repeated failures", "look", "bad"),
+        ConnectionStatus.DISABLED: (
+            f"{row.name} was switched off after repeated failures",
+            "look",
+            "bad",
+        ),
         ConnectionStatus.DEGRADED: (f"{row.name} loads only in part", "look", "warn"),
         ConnectionStatus.DELAYED: (
-            f"{row.name} is late, last read {fmt.ago(row.last_success_at, ctx.now())}", "look", "warn"),
+            f"{row.name} is late, last read {fmt.ago(row.last_success_at, ctx.now())}",
+            "look",
+            "warn",
+        ),
         ConnectionStatus.DRAFT: (f"{row.name} is not set up yet", "finish", "info"),
         ConnectionStatus.AUTHORISING: (f"{row.name} waits for its sign-in", "finish", "info"),
-        ConnectionStatus.SELECTING_ACCOUNTS: (f"{row.name} waits for its accounts", "finish", "info"),
+        ConnectionStatus.SELECTING_ACCOUNTS: (
+            f"{row.name} waits for its accounts",
+            "finish",
+            "info",
+        ),
     }.get(row.status)
     if broken:
         what, act, kind = broken
-        yield Item(kind=kind, what=what, why=why or str(cause.get("what", "")), act=act,
-                   connection_id=row.id, urgent=kind != "info")
+        yield Item(
+            kind=kind,
+            what=what,
+            why=why or str(cause.get("what", "")),
+            act=act,
+            connection_id=row.id,
+            urgent=kind != "info",
+        )
     end = row.credential_expires_at
     if end is not None and row.status is not ConnectionStatus.NEEDS_REAUTH:
         days = (end - ctx.now()).days
         if days <= 14:
             yield Item(
-                kind="warn", what=f"The sign-in of {row.name} ends {fmt.ago(end, ctx.now())}",
-                why="Sign in again before then and nothing is missed.", act="reauthorise",
-                connection_id=row.id, urgent=days <= 3,
+                kind="warn",
+                what=f"The sign-in of {row.name} ends {fmt.ago(end, ctx.now())}",
+                why="Sign in again before then and nothing is missed.",
+                act="reauthorise",
+                connection_id=row.id,
+                urgent=days <= 3,
             )

@@ -1,4 +1,4 @@
-"""Coverage as strips: one state per day, over all accounts and streams of a connection or of each stream."""
+"""Coverage as strips: one state per day of a connection, or of each of its streams."""
 
 from __future__ import annotations
 
@@ -19,11 +19,17 @@ from liftos_app.services.context import Context
 
 _WORST = ("failed", "missing", "partial", "ok", "empty", "none")
 _WORDS = {
-    "ok": "complete", "empty": "confirmed empty", "partial": "partial", "failed": "failed",
-    "missing": "missing", "none": "not asked for yet",
+    "ok": "complete",
+    "empty": "confirmed empty",
+    "partial": "partial",
+    "failed": "failed",
+    "missing": "missing",
+    "none": "not asked for yet",
 }
 _STATES = {
-    CoverageState.COMPLETE: "ok", CoverageState.EMPTY: "empty", CoverageState.PARTIAL: "partial",
+    CoverageState.COMPLETE: "ok",
+    CoverageState.EMPTY: "empty",
+    CoverageState.PARTIAL: "partial",
     CoverageState.FAILED: "failed",
 }
 
@@ -79,17 +85,27 @@ def _read(
 ) -> dict[UUID, dict[tuple[str, str], dict[dt.date, _Day]]]:
     first = ctx.now().date() - dt.timedelta(days=days)
     chosen = {
-        c.id: _counting(c) for c in ctx.session.exec(
+        c.id: _counting(c)
+        for c in ctx.session.exec(
             select(Connection).where(col(Connection.org_id) == ctx.org, col(Connection.id).in_(ids))
         ).all()
     }
+    columns: list[Any] = [
+        Account.connection_id,
+        Account.name,
+        Coverage.stream,
+        Coverage.day,
+        Coverage.state,
+        Coverage.row_count,
+    ]
     rows = ctx.session.exec(
-        select(Account.connection_id, Account.name, Coverage.stream, Coverage.day, Coverage.state,
-               Coverage.row_count)
+        select(*columns)
         .join(Account, col(Account.key) == col(Coverage.account_key))
         .where(
-            col(Coverage.org_id) == ctx.org, col(Account.org_id) == ctx.org,
-            col(Account.connection_id).in_(ids), col(Account.selected).is_(True),
+            col(Coverage.org_id) == ctx.org,
+            col(Account.org_id) == ctx.org,
+            col(Account.connection_id).in_(ids),
+            col(Account.selected).is_(True),
             col(Coverage.day) >= first,
         )
     ).all()
@@ -106,7 +122,8 @@ def _counting(connection: Connection) -> frozenset[str]:
     for platform in registry.all_platforms():
         if platform.slug == connection.platform:
             return frozenset(
-                s.name for s in platform.streams
+                s.name
+                for s in platform.streams
                 if s.name in connection.streams and (s.window is not None or s.cursor)
             )
     return frozenset(connection.streams)
@@ -137,8 +154,11 @@ def _sentence(cells: Sequence[Cell]) -> str:
     counts: dict[str, int] = defaultdict(int)
     for cell in cells:
         counts[cell.state] += 1
-    parts = [f"{counts[s]} {_WORDS[s]}" for s in ("ok", "empty", "partial", "failed", "missing", "none")
-             if counts[s]]
+    parts = [
+        f"{counts[s]} {_WORDS[s]}"
+        for s in ("ok", "empty", "partial", "failed", "missing", "none")
+        if counts[s]
+    ]
     return f"Last {len(cells)} days: " + ", ".join(parts)
 
 
@@ -162,15 +182,23 @@ def positions(ctx: Context, connection_id: UUID) -> list[Position]:
         .join(Account, col(Account.key) == col(StreamState.account_key))
         .join(Connection, col(Connection.id) == col(Account.connection_id))
         .where(
-            col(StreamState.org_id) == ctx.org, col(Account.org_id) == ctx.org,
-            col(Connection.org_id) == ctx.org, col(Account.connection_id) == connection_id,
+            col(StreamState.org_id) == ctx.org,
+            col(Account.org_id) == ctx.org,
+            col(Connection.org_id) == ctx.org,
+            col(Account.connection_id) == connection_id,
             col(Account.selected).is_(True),
-        ).order_by(col(Account.name), col(StreamState.id))
+        )
+        .order_by(col(Account.name), col(StreamState.id))
     ).all()
     return [
         Position(
-            account=account.name, stream=state.stream, newest=state.newest_day,
-            oldest=state.oldest_day, last_read_at=state.last_read_at, error=state.error,
+            account=account.name,
+            stream=state.stream,
+            newest=state.newest_day,
+            oldest=state.oldest_day,
+            last_read_at=state.last_read_at,
+            error=state.error,
         )
-        for state, account, connection in rows if state.stream in connection.streams
+        for state, account, connection in rows
+        if state.stream in connection.streams
     ]

@@ -39,12 +39,15 @@ def lines(days: Sequence[dt.date], series: Sequence[Line], *, prefix: str = "") 
         data.append(_trace(axis, line, whole, prefix))
         if any(unsure):
             near = [
-                v if bad or any(unsure[max(0, i - 1):i + 2]) else None
+                v if bad or any(unsure[max(0, i - 1) : i + 2]) else None
                 for i, (v, bad) in enumerate(zip(line.values, unsure, strict=True))
             ]
             rest = _trace(axis, line, near, prefix)
-            rest |= {"name": f"{line.name}, not whole", "showlegend": False,
-                     "line": {"width": 2, "dash": "dot"}}
+            rest |= {
+                "name": f"{line.name}, not whole",
+                "showlegend": False,
+                "line": {"width": 2, "dash": "dot"},
+            }
             rest["hoverinfo"] = "skip"
             del rest["hovertemplate"]
             data.append(rest)
@@ -60,9 +63,13 @@ def _trace(
     axis: Sequence[str], line: Line, values: Sequence[Number], prefix: str
 ) -> dict[str, Any]:
     return {
-        "type": "scatter", "mode": "lines", "name": line.name, "x": list(axis),
+        "type": "scatter",
+        "mode": "lines",
+        "name": line.name,
+        "x": list(axis),
         "y": [None if v is None else float(v) for v in values],
-        "line": {"width": 2}, "connectgaps": False,
+        "line": {"width": 2},
+        "connectgaps": False,
         "meta": {"role": "comparison"} if line.color is None else {"color": line.color},
         "hovertemplate": f"{prefix}%{{y:,.0f}}",
     }
@@ -82,7 +89,11 @@ def spark(values: Sequence[Number]) -> str:
         if value is None:
             pen_down = False
             continue
-        y = SPARK_HEIGHT / 2 if low == high else SPARK_HEIGHT - _SPARK_EDGE - float(value - low) / span * room
+        y = (
+            SPARK_HEIGHT / 2
+            if low == high
+            else SPARK_HEIGHT - _SPARK_EDGE - float(value - low) / span * room
+        )
         path.append(f"{'L' if pen_down else 'M'}{index * step:.1f} {y:.1f}")
         pen_down = True
     return "".join(path)

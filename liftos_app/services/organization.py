@@ -53,8 +53,11 @@ def change(ctx: Context, choices: Choices) -> Organization:
         setattr(found, name, value)
     if changed:
         audit.record(
-            ctx, "organization.changed", found,
-            before={name: before[name] for name in changed}, after=changed,
+            ctx,
+            "organization.changed",
+            found,
+            before={name: before[name] for name in changed},
+            after=changed,
         )
     return found
 
@@ -62,35 +65,66 @@ def change(ctx: Context, choices: Choices) -> Organization:
 @cache
 def time_zones() -> tuple[str, ...]:
     """Names of the time-zone database that a person would choose, sorted."""
-    return tuple(sorted(
-        name for name in available_timezones()
-        if name == "UTC" or ("/" in name and not name.startswith(("Etc/", "posix/", "right/", "SystemV/")))
-    ))
+    return tuple(
+        sorted(
+            name
+            for name in available_timezones()
+            if name == "UTC"
+            or ("/" in name and not name.startswith(("Etc/", "posix/", "right/", "SystemV/")))
+        )
+    )
 
 
 def _checked(choices: Choices) -> dict[str, str | int]:
     name = " ".join(choices.name.split())
     if not name:
-        raise Invalid("The organization needs a name.", why="The name is empty.",
-                      fix="Type the name people know it by.", field="name")
+        raise Invalid(
+            "The organization needs a name.",
+            why="The name is empty.",
+            fix="Type the name people know it by.",
+            field="name",
+        )
     if len(name) > _LONGEST_NAME:
-        raise Invalid("This name is too long.", why=f"It has {len(name)} characters.",
-                      fix=f"Use at most {_LONGEST_NAME}.", field="name")
+        raise Invalid(
+            "This name is too long.",
+            why=f"It has {len(name)} characters.",
+            fix=f"Use at most {_LONGEST_NAME}.",
+            field="name",
+        )
     currency = choices.currency.strip().upper()
     if not currencies.is_currency(currency):
-        raise Invalid("This is not a currency.", why=f"No currency has the code {currency[:8]!r}.",
-                      fix="Use a code of three letters such as USD or EUR.", field="currency")
+        raise Invalid(
+            "This is not a currency.",
+            why=f"No currency has the code {currency[:8]!r}.",
+            fix="Use a code of three letters such as USD or EUR.",
+            field="currency",
+        )
     if choices.time_zone not in time_zones():
-        raise Invalid("This is not a time zone.", why="The name is not in the time-zone database.",
-                      fix="Use a name such as Europe/Berlin or UTC.", field="time_zone")
+        raise Invalid(
+            "This is not a time zone.",
+            why="The name is not in the time-zone database.",
+            fix="Use a name such as Europe/Berlin or UTC.",
+            field="time_zone",
+        )
     ZoneInfo(choices.time_zone)
     if choices.week_start not in range(7):
-        raise Invalid("A week starts on one of seven days.", why="The day is not one of them.",
-                      fix="Choose a day from the list.", field="week_start")
+        raise Invalid(
+            "A week starts on one of seven days.",
+            why="The day is not one of them.",
+            fix="Choose a day from the list.",
+            field="week_start",
+        )
     if choices.revenue_basis not in REVENUE_BASES:
-        raise Invalid("This is not a way to count revenue.", why="The choice is unknown.",
-                      fix="Choose one from the list.", field="revenue_basis")
+        raise Invalid(
+            "This is not a way to count revenue.",
+            why="The choice is unknown.",
+            fix="Choose one from the list.",
+            field="revenue_basis",
+        )
     return {
-        "name": name, "currency": currency, "time_zone": choices.time_zone,
-        "week_start": choices.week_start, "revenue_basis": choices.revenue_basis,
+        "name": name,
+        "currency": currency,
+        "time_zone": choices.time_zone,
+        "week_start": choices.week_start,
+        "revenue_basis": choices.revenue_basis,
     }

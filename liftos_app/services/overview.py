@@ -21,8 +21,16 @@ from liftos_app.services.metrics.values import Delta, Passport, Value
 from liftos_app.services.quality import score
 
 TILES: Final = (
-    "spend", "revenue", "blended_roas", "mer", "orders", "aov", "new_customers", "cac",
-    "claimed_value", "claim_ratio",
+    "spend",
+    "revenue",
+    "blended_roas",
+    "mer",
+    "orders",
+    "aov",
+    "new_customers",
+    "cac",
+    "claimed_value",
+    "claim_ratio",
 )
 CHANNEL_METRICS: Final = ("spend", "claimed_value", "roas", "revenue")
 _RANK: Final = {"bad": 0, "warn": 1, "info": 2}
@@ -48,6 +56,7 @@ class Need:
     what: str
     why: str
     link: str
+    act: str = ""  # of an attention item: reauthorise, look, finish
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,15 +88,20 @@ def read(ctx: Context, question: Question, metrics: Sequence[str] = TILES) -> Ov
         passport=reading.passport,
         tiles=tuple(
             Tile(
-                metric=name, title=METRICS[name].title, value=totals.values[name],
+                metric=name,
+                title=METRICS[name].title,
+                value=totals.values[name],
                 delta=totals.deltas.get(name),
                 spark=tuple(d.values[name].amount for d in days.days),
                 passport=passport_words(METRICS[name], totals.values[name], reading),
             )
             for name in metrics
         ),
-        days=days, channels=reading.by_channel(CHANNEL_METRICS), claims=reading.claims(),
-        needs=needs(ctx, reading, report), verdict=report.scores.verdict if report else "",
+        days=days,
+        channels=reading.by_channel(CHANNEL_METRICS),
+        claims=reading.claims(),
+        needs=needs(ctx, reading, report),
+        verdict=report.scores.verdict if report else "",
     )
 
 
@@ -100,8 +114,10 @@ def passport_words(metric: Metric, value: Value, reading: Reading) -> str:
     if metric.attributed and passport.attribution:
         told = [attribution.words_of(n) for n in passport.attribution]
         parts.append(f"Attribution: {'; '.join(told)}.")
-    parts.append(f"{_capital(fmt.days(passport.period.start, passport.period.end, today))}, "
-                 f"{_zones(passport)}.")
+    parts.append(
+        f"{_capital(fmt.days(passport.period.start, passport.period.end, today))}, "
+        f"{_zones(passport)}."
+    )
     names = [c.connection for c in passport.connections]
     if names:
         parts.append(f"{_capital(passport.provenance)} data from {fmt.listed(names)}.")
@@ -116,8 +132,11 @@ def needs(ctx: Context, reading: Reading, report: score.Report | None) -> tuple[
     """Connections that stopped, rates that are missing, checks that failed: the worst first."""
     found = [
         Need(
-            kind=item.kind, what=item.what, why=item.why,
+            kind=item.kind,
+            what=item.what,
+            why=item.why,
             link=f"/connections/{item.connection_id}" if item.connection_id else "/connections",
+            act=item.act,
         )
         for item in attention.list_all(ctx)
     ]
@@ -131,9 +150,10 @@ def _rates(reading: Reading) -> Iterator[Need]:
         if one.missing_days:
             days = fmt.day_list(one.missing_days, reading.today)
             yield Need(
-                kind="warn", what=f"No exchange rate from {one.source} to {one.target}",
+                kind="warn",
+                what=f"No exchange rate from {one.source} to {one.target}",
                 why=f"Missing for {days}. Amounts of these days are left out until a rate is "
-                    "fetched or entered.",
+                "fetched or entered.",
                 link="/settings",
             )
 
@@ -143,8 +163,10 @@ def _checks(report: score.Report | None) -> Iterator[Need]:
         if finding.result == "fail":
             part = fmt.share(Decimal(finding.numerator) / finding.denominator)
             yield Need(
-                kind="warn", what=f"{finding.connection}, {finding.account}: {finding.reason}",
-                why=f"{finding.stream}: {part} passed the check.", link="/quality",
+                kind="warn",
+                what=f"{finding.connection}, {finding.account}: {finding.reason}",
+                why=f"{finding.stream}: {part} passed the check.",
+                link="/quality",
             )
 
 
@@ -164,4 +186,3 @@ def _conversions(passport: Passport, today: dt.date) -> Iterator[str]:
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
-

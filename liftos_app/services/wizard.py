@@ -7,7 +7,6 @@ a new view.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -17,8 +16,14 @@ from liftos_app.errors import Invalid, LiftOSError
 from liftos_app.models import Connection, ConnectionStatus, Provenance
 from liftos_app.services import catalogue, condition, connections, sync
 from liftos_app.services.connectors.spec import AuthMethod, Platform
+from liftos_app.services.consent_words import PROBLEMS, Problem, step_address
 from liftos_app.services.context import Context
 from liftos_app.services.sync import schedule
+
+__all__ = [
+    "HISTORY", "PROBLEMS", "STEPS", "Problem", "View", "preview_load", "preview_schedule",
+    "redirect_uri", "step_address", "view",
+]
 
 STEPS: Final = ("Platform", "Sign in", "Accounts", "Streams and history", "Test and start")
 HISTORY: Final = ((30, "30 days"), (90, "90 days"), (396, "13 months"))
@@ -102,17 +107,6 @@ class HistoryRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """Why the last act did not end well, and the one button that helps."""
-
-    what: str
-    why: str
-    fix: str
-    button: str
-    act: str  # sign_in, enter, accounts, retry, restart
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """Everything the wizard's page needs for one connection."""
 
@@ -143,58 +137,6 @@ class View:
     seconds: int
     cause: dict[str, Any] | None
     run_id: UUID | None  # the newest run, once started
-
-
-# Short codes the callback puts into the wizard's address; the words stay here.
-PROBLEMS: Final[Mapping[str, Problem]] = {
-    "refused": Problem(
-        what="The permission was not given.",
-        why="On the platform's page the request was declined or closed.",
-        fix="Sign in again and accept, or ask a person who may.", button="Try again", act="sign_in",
-    ),
-    "expired": Problem(
-        what="This sign-in is no longer valid.",
-        why="It took longer than ten minutes, or it was used before.",
-        fix="Start it again.", button="Sign in again", act="sign_in",
-    ),
-    "other_session": Problem(
-        what="This sign-in was started somewhere else.",
-        why="It began in another browser or for another person.",
-        fix="Start it again in this browser.", button="Sign in again", act="sign_in",
-    ),
-    "wrong_redirect": Problem(
-        what="The platform did not accept the return address.",
-        why="The redirect URI in the platform's app differs from ours.",
-        fix="Copy the redirect URI shown below into the app's settings, letter by letter.",
-        button="Copy and try again", act="enter",
-    ),
-    "wrong_client": Problem(
-        what="The platform did not accept the app's id or secret.",
-        why="One of the two is wrong, or the secret was replaced.",
-        fix="Copy both again from the platform.", button="Enter them again", act="enter",
-    ),
-    "missing_scope": Problem(
-        what="A permission we need was not given.",
-        why="It was switched off on the platform's page, or the app does not ask for it.",
-        fix="Sign in again and leave all permissions on.", button="Ask again", act="sign_in",
-    ),
-    "other_accounts": Problem(
-        what="This sign-in does not see all accounts that were chosen.",
-        why="Another login was used, or its access was reduced.",
-        fix="Sign in with the first login, or choose the accounts anew.",
-        button="Choose accounts", act="accounts",
-    ),
-    "forged": Problem(
-        what="The answer did not come from the platform.",
-        why="Its signature or its sender does not fit.", fix="Start the sign-in again.",
-        button="Sign in again", act="sign_in",
-    ),
-    "platform": Problem(
-        what="The platform did not complete the sign-in.",
-        why="It answered with an error or not at all.",
-        fix="Wait a minute, then try again.", button="Try again", act="sign_in",
-    ),
-}
 
 
 def view(
@@ -269,12 +211,6 @@ def preview_load(
         )
     selected = sum(a.selected for a in connections.accounts_of(ctx, connection_id))
     return sync.estimate(platform, streams, selected, days)
-
-
-def step_address(connection_id: UUID, step: int, result: str = "") -> str:
-    """The path of a step, with at most a short result code; never a token, never a text."""
-    tail = f"&result={result}" if result in PROBLEMS or result == "ok" else ""
-    return f"/connections/new?id={connection_id}&step={step}{tail}"
 
 
 def _steps(

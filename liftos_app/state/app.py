@@ -82,9 +82,7 @@ def handler(permission: str, *, background: bool = False, **options: Any) -> Cal
     return decorate
 
 
-async def perform(
-    state: AppState, fn: Callable[..., T], *args: Any, write: bool = False, **kwargs: Any
-) -> T:
+async def perform(fn: Callable[..., T], *args: Any, write: bool = False, **kwargs: Any) -> T:
     """Run `fn(ctx, ...)` in a worker thread and one transaction, as the person who acts.
 
     `fn` returns plain values or dataclasses, never table rows: those end with the session.
@@ -100,7 +98,7 @@ async def perform(
     return await process.in_thread(work)
 
 
-async def reach(state: AppState, fn: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+async def reach(fn: Callable[..., T], *args: Any, **kwargs: Any) -> T:
     """Run `fn(app, who, org_id, ...)` in a worker thread: for services that call a platform.
 
     They open short contexts themselves, so that no transaction waits for the network.
@@ -135,7 +133,7 @@ class AppState(rx.State):
         if seen is None:
             self.ready = False
             return await self._send_to_door()
-        frame = await perform(self, _frame)
+        frame = await perform(_frame)
         self.person_name, self.person_role, self.org_name = frame.person, frame.role, frame.org
         self.can_write = access.allows(seen.who.role, "connections.write")
         self.attention = frame.attention
@@ -207,7 +205,9 @@ def _tell(state: Any, error: Exception, where: str) -> Any:
     reference = secrets.token_hex(2).upper()
     log.error("event.failed", extra={"handler": where, "reference": reference}, exc_info=error)
     state._note(
-        "bad", "We could not do this.", reference=reference,
+        "bad",
+        "We could not do this.",
+        reference=reference,
         more="The fault is ours. Try again, or send the reference to your administrator.",
     )
     return None

@@ -43,7 +43,9 @@ class ConnectionState(AppState):
         self.kind = kind if kind in KINDS else ""
         self.wrong, self.gone, self.busy = "", "", ""
         try:
-            await self._refresh(run=str(given.get("run", ""))[:40], before=_number(given.get("before")))
+            await self._refresh(
+                run=str(given.get("run", ""))[:40], before=_number(given.get("before"))
+            )
         except LiftOSError as error:
             self.gone = error.sentence()
         self.loaded = True
@@ -60,7 +62,7 @@ class ConnectionState(AppState):
             if gone or not mine:
                 return
             if run_id:
-                found = await perform(self, of_run, UUID(run_id), self.view.zone)
+                found = await perform(of_run, UUID(run_id), self.view.zone)
                 async with self:
                     self.progress = found
                 if was_active and not found.active:
@@ -70,13 +72,13 @@ class ConnectionState(AppState):
             await asyncio.sleep(1 if run_id else 3)
             if not run_id:
                 async with self:
-                    self.view.active_run = await perform(self, _active, mine)
+                    self.view.active_run = await perform(_active, mine)
             del asked
 
     @handler("syncs.run")
     async def run_now(self):
         """Ask for a sync."""
-        await perform(self, _run, self._mine(), write=True)
+        await perform(_run, self._mine(), write=True)
         self._note("ok", "Sync requested.", more="It starts within seconds.")
         await self._refresh()
 
@@ -84,15 +86,19 @@ class ConnectionState(AppState):
     async def cancel(self):
         """End the run that is under way."""
         if self.view.active_run:
-            await perform(self, _cancel, UUID(self.view.active_run), write=True)
-            self._note("ok", "The sync stops after the window it is in.", more="What was loaded stays.")
+            await perform(_cancel, UUID(self.view.active_run), write=True)
+            self._note(
+                "ok", "The sync stops after the window it is in.", more="What was loaded stays."
+            )
         await self._refresh()
 
     @handler("connections.write")
     async def pause(self):
         """Pause or resume."""
-        paused = await perform(self, _toggle, self._mine(), write=True)
-        self._note("ok", "Paused. Data already loaded stays." if paused else "Scheduled syncs run again.")
+        paused = await perform(_toggle, self._mine(), write=True)
+        self._note(
+            "ok", "Paused. Data already loaded stays." if paused else "Scheduled syncs run again."
+        )
         await self._refresh()
 
     @handler("syncs.run")
@@ -100,8 +106,10 @@ class ConnectionState(AppState):
         """Read a range of days again."""
         start, end = _day(str(form.get("start", ""))), _day(str(form.get("end", "")))
         stream = str(form.get("stream", ""))
-        await perform(self, _reread, self._mine(), start, end, [stream] if stream else None, write=True)
-        self._note("ok", "The days are being read again.", more="Old rows stay readable until then.")
+        await perform(_reread, self._mine(), start, end, [stream] if stream else None, write=True)
+        self._note(
+            "ok", "The days are being read again.", more="Old rows stay readable until then."
+        )
         await self._refresh()
 
     @handler("connections.write")
@@ -110,8 +118,12 @@ class ConnectionState(AppState):
         self.wrong = ""
         try:
             await perform(
-                self, _save, self._mine(), str(form.get("name", "")), str(form.get("schedule", SCHEDULE)),
-                str(form.get("zone", "")), write=True,
+                _save,
+                self._mine(),
+                str(form.get("name", "")),
+                str(form.get("schedule", SCHEDULE)),
+                str(form.get("zone", "")),
+                write=True,
             )
         except Invalid as error:
             self.wrong = error.sentence()
@@ -126,7 +138,7 @@ class ConnectionState(AppState):
             self.wrong = "The name does not match. Type it exactly as shown."
             return None
         self.busy, self.wrong = "delete", ""
-        await reach(self, _delete, self._mine())
+        await reach(_delete, self._mine())
         self._note("ok", f"{self.view.name} and its rows are deleted.")
         return rx.redirect("/connections")
 
@@ -134,9 +146,9 @@ class ConnectionState(AppState):
         return as_id(self.router.url.path.rstrip("/").rsplit("/", 1)[-1])
 
     async def _refresh(self, *, run: str = "", before: int | None = None) -> None:
-        self.view = await perform(self, view_of, self._mine(), kind=self.kind, run=run, before=before)
+        self.view = await perform(view_of, self._mine(), kind=self.kind, run=run, before=before)
         if self.view.opened_run:
-            self.progress = await perform(self, of_run, UUID(self.view.opened_run), self.view.zone)
+            self.progress = await perform(of_run, UUID(self.view.opened_run), self.view.zone)
         elif not self.view.active_run:
             self.progress = Progress()
 
@@ -183,7 +195,9 @@ def _day(text: str) -> dt.date:
     try:
         return dt.date.fromisoformat(text)
     except ValueError:
-        raise Invalid("A day is missing.", why="Both days are needed.", fix="Choose both days.") from None
+        raise Invalid(
+            "A day is missing.", why="Both days are needed.", fix="Choose both days."
+        ) from None
 
 
 def _number(value: Any) -> int | None:

@@ -19,10 +19,19 @@ from liftos_app.state.connections import Cell
 from liftos_app.state.words import Cause
 
 KINDS: Final = (
-    "sync", "credential", "drift", "settings", "quota", "issue",
+    "sync",
+    "credential",
+    "drift",
+    "settings",
+    "quota",
+    "issue",
 )
-TRIGGERS: Final = {"schedule": "Schedule", "person": "By hand", "first": "First sync",
-                   "resume": "Catch-up"}
+TRIGGERS: Final = {
+    "schedule": "Schedule",
+    "person": "By hand",
+    "first": "First sync",
+    "resume": "Catch-up",
+}
 _LEVEL: Final = {"info": "ok", "warning": "warn", "error": "bad"}
 
 
@@ -104,9 +113,7 @@ class View:
     credentials: list[list[str]] = field(default_factory=list)
 
 
-def view_of(
-    ctx: Context, connection_id: UUID, *, kind: str, run: str, before: int | None
-) -> View:
+def view_of(ctx: Context, connection_id: UUID, *, kind: str, run: str, before: int | None) -> View:
     """The page's content. Raises Missing."""
     connection = connections.get(ctx, connection_id)
     row = connections.row_of(ctx, connection)
@@ -117,28 +124,44 @@ def view_of(
     status_kind, status_word = words.STATUS[row.status]
     strip = coverage.strips(ctx, [connection_id], days=90).get(connection_id)
     runs = sync.history(ctx, connection_id, limit=30)
-    page = connections.log(ctx, connection_id, kinds=[kind] if kind else [], before=before, limit=60)
+    page = connections.log(
+        ctx, connection_id, kinds=[kind] if kind else [], before=before, limit=60
+    )
     accounts = [a for a in connections.accounts_of(ctx, connection_id) if a.selected]
     return View(
-        id=str(connection_id), name=row.name, platform_name=row.platform_name,
-        demo=words.PROVENANCE.get(row.provenance, ""), kind=status_kind, word=status_word,
-        cause=words.cause(row.cause, now, zone), zone=zone,
-        paused=row.status is ConnectionStatus.PAUSED, facts=_facts(ctx, row, now, zone, today),
+        id=str(connection_id),
+        name=row.name,
+        platform_name=row.platform_name,
+        demo=words.PROVENANCE.get(row.provenance, ""),
+        kind=status_kind,
+        word=status_word,
+        cause=words.cause(row.cause, now, zone),
+        zone=zone,
+        paused=row.status is ConnectionStatus.PAUSED,
+        facts=_facts(ctx, row, now, zone, today),
         strip=[Cell(c.state, c.title) for c in strip.cells] if strip else [],
         strip_words=strip.words if strip else "",
         streams=_streams(ctx, connection_id, runs, zone, today),
         runs=[_run(r, now, zone, today) for r in runs],
-        events=_events(page.events, now, zone, today),
+        events=_events(page.events, zone, today),
         older=f"/connections/{connection_id}?tab=log&kind={kind}&before={page.next_before}"
-        if page.next_before else "",
-        active_run=str(row.active_run_id or ""), opened_run=_known(run, runs),
-        schedule=row.schedule, schedule_zone=row.schedule_zone,
-        accounts=fmt.listed([f"{a.name} ({a.currency or 'no currency'}, {a.time_zone})" for a in accounts]),
+        if page.next_before
+        else "",
+        active_run=str(row.active_run_id or ""),
+        opened_run=_known(run, runs),
+        schedule=row.schedule,
+        schedule_zone=row.schedule_zone,
+        accounts=fmt.listed(
+            [f"{a.name} ({a.currency or 'no currency'}, {a.time_zone})" for a in accounts]
+        ),
         stream_names=[[s.name, s.title] for s in platform.streams if s.name in row.streams],
         credentials=[
-            [c.field.replace("_", " "), f"ends with {c.hint}" if c.hint else "stored",
-             fmt.moment(c.expires_at, zone, today) if c.expires_at else "no end known",
-             fmt.ago(c.updated_at, now, zone)]
+            [
+                c.field.replace("_", " "),
+                f"ends with {c.hint}" if c.hint else "stored",
+                fmt.moment(c.expires_at, zone, today) if c.expires_at else "no end known",
+                fmt.ago(c.updated_at, now, zone),
+            ]
             for c in connections.credentials_of(ctx, connection_id)
         ],
     )
@@ -154,8 +177,12 @@ def _facts(
         ["Next run", fmt.moment(row.next_run_at, zone, today) if row.next_run_at else fmt.UNKNOWN],
         ["Rows, 24 h", fmt.count(row.rows_24h)],
         ["Runs that succeeded, 30 days", f"{good} of {ended}" if ended else fmt.UNKNOWN],
-        ["Sign-in ends", fmt.ago(row.credential_expires_at, now, zone)
-         if row.credential_expires_at else "no end known"],
+        [
+            "Sign-in ends",
+            fmt.ago(row.credential_expires_at, now, zone)
+            if row.credential_expires_at
+            else "no end known",
+        ],
     ]
 
 
@@ -176,19 +203,27 @@ def _streams(
         kind, word = ("bad", "Failed") if one.error else ("ok", "On time")
         if run is not None and RunState(run.state) in {RunState.RUNNING, RunState.PARTIAL}:
             kind, word = words.RUN[RunState(run.state)]
-        lines.append(StreamLine(
-            key="/".join(key), stream=about[one.stream].title if one.stream in about else one.stream,
-            account=one.account, grain=about[one.stream].grain if one.stream in about else "",
-            kind=kind, word=word, note=str((one.error or {}).get("what", "")),
-            newest=fmt.day(one.newest, today), read=fmt.ago(one.last_read_at, ctx.now(), zone),
-            counts=f"{fmt.count(run.rows_read)} read, {fmt.count(run.rows_written)} new, "
-                   f"{fmt.count(run.rows_updated)} changed, {fmt.count(run.rows_unchanged)} same"
-            if run else fmt.UNKNOWN,
-            rejected=fmt.count(run.rows_rejected) if run else fmt.UNKNOWN,
-            took=fmt.duration(run.seconds) if run else fmt.UNKNOWN,
-            strip=[Cell(c.state, c.title) for c in strip.cells] if strip else [],
-            strip_words=strip.words if strip else "Read whole each time",
-        ))
+        lines.append(
+            StreamLine(
+                key="/".join(key),
+                stream=about[one.stream].title if one.stream in about else one.stream,
+                account=one.account,
+                grain=about[one.stream].grain if one.stream in about else "",
+                kind=kind,
+                word=word,
+                note=str((one.error or {}).get("what", "")),
+                newest=fmt.day(one.newest, today),
+                read=fmt.ago(one.last_read_at, ctx.now(), zone),
+                counts=f"{fmt.count(run.rows_read)} read, {fmt.count(run.rows_written)} new, "
+                f"{fmt.count(run.rows_updated)} changed, {fmt.count(run.rows_unchanged)} same"
+                if run
+                else fmt.UNKNOWN,
+                rejected=fmt.count(run.rows_rejected) if run else fmt.UNKNOWN,
+                took=fmt.duration(run.seconds) if run else fmt.UNKNOWN,
+                strip=[Cell(c.state, c.title) for c in strip.cells] if strip else [],
+                strip_words=strip.words if strip else "Read whole each time",
+            )
+        )
     return lines
 
 
@@ -197,23 +232,35 @@ def _run(run: SyncRun, now: datetime, zone: str, today: dt.date) -> RunLine:
     begun = run.started_at or run.created_at
     length = fmt.duration((run.finished_at or now) - begun) if run.started_at else fmt.UNKNOWN
     return RunLine(
-        id=str(run.id), when=fmt.ago(begun, now, zone), exact=fmt.moment(begun, zone, today),
-        trigger=TRIGGERS.get(run.trigger, run.trigger), kind=kind, word=word, took=length,
-        rows=fmt.count(run.rows_written + run.rows_updated), rejected=fmt.count(run.rows_rejected),
-        requests=fmt.count(run.requests), note=str((run.cause or {}).get("what", "")),
+        id=str(run.id),
+        when=fmt.ago(begun, now, zone),
+        exact=fmt.moment(begun, zone, today),
+        trigger=TRIGGERS.get(run.trigger, run.trigger),
+        kind=kind,
+        word=word,
+        took=length,
+        rows=fmt.count(run.rows_written + run.rows_updated),
+        rejected=fmt.count(run.rows_rejected),
+        requests=fmt.count(run.requests),
+        note=str((run.cause or {}).get("what", "")),
     )
 
 
-def _events(events: list[SyncEvent], now: datetime, zone: str, today: dt.date) -> list[EventLine]:
+def _events(events: list[SyncEvent], zone: str, today: dt.date) -> list[EventLine]:
     lines, day_before = [], ""
     for event in events:
         day = fmt.day(today_in(zone, event.at), today)
         request = str(event.facts.get("request_id", "")) if event.facts else ""
-        lines.append(EventLine(
-            kind=_LEVEL.get(event.level, "mute"), text=event.text, time=fmt.clock(event.at, zone),
-            more=f"Platform request {request}" if request else "",
-            exact=fmt.moment(event.at, zone, today), day=day if day != day_before else "",
-        ))
+        lines.append(
+            EventLine(
+                kind=_LEVEL.get(event.level, "mute"),
+                text=event.text,
+                time=fmt.clock(event.at, zone),
+                more=f"Platform request {request}" if request else "",
+                exact=fmt.moment(event.at, zone, today),
+                day=day if day != day_before else "",
+            )
+        )
         day_before = day
     return lines
 

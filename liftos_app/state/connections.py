@@ -20,17 +20,29 @@ from liftos_app.services.metrics.periods import today_in
 from liftos_app.state import words
 from liftos_app.state.app import AppState, handler, perform
 
-_SETTING_UP: Final = frozenset({
-    ConnectionStatus.DRAFT, ConnectionStatus.AUTHORISING, ConnectionStatus.SELECTING_ACCOUNTS,
-})
+_SETTING_UP: Final = frozenset(
+    {
+        ConnectionStatus.DRAFT,
+        ConnectionStatus.AUTHORISING,
+        ConnectionStatus.SELECTING_ACCOUNTS,
+    }
+)
 GROUPS: Final = (
-    ("", "All states"), ("good", "Healthy"), ("trouble", "Needs you or late"),
-    ("paused", "Paused"), ("setup", "Not finished"),
+    ("", "All states"),
+    ("good", "Healthy"),
+    ("trouble", "Needs you or late"),
+    ("paused", "Paused"),
+    ("setup", "Not finished"),
 )
 _IN_GROUP: Final = {
     "good": {ConnectionStatus.HEALTHY, ConnectionStatus.BACKFILLING},
-    "trouble": {ConnectionStatus.DELAYED, ConnectionStatus.DEGRADED, ConnectionStatus.NEEDS_REAUTH,
-                ConnectionStatus.FAILING, ConnectionStatus.DISABLED},
+    "trouble": {
+        ConnectionStatus.DELAYED,
+        ConnectionStatus.DEGRADED,
+        ConnectionStatus.NEEDS_REAUTH,
+        ConnectionStatus.FAILING,
+        ConnectionStatus.DISABLED,
+    },
     "paused": {ConnectionStatus.PAUSED},
     "setup": set(_SETTING_UP),
 }
@@ -98,7 +110,7 @@ class ConnectionsState(AppState):
         self.group = str(given.get("state", ""))[:20]
         self.sort = str(given.get("sort", ""))[:20]
         self.narrowed = bool(self.search or self.group)
-        self.view = await perform(self, view_of, self.search, self.group, self.sort)
+        self.view = await perform(view_of, self.search, self.group, self.sort)
         self.loaded = True
 
     @handler("connections.read")
@@ -119,17 +131,20 @@ class ConnectionsState(AppState):
     @handler("syncs.run")
     async def run_now(self, connection_id: str):
         """Ask for a sync."""
-        name = await perform(self, _run, connection_id, write=True)
+        name = await perform(_run, connection_id, write=True)
         self._note("ok", f"Sync of {name} requested.", more="It starts within seconds.")
-        self.view = await perform(self, view_of, self.search, self.group, self.sort)
+        self.view = await perform(view_of, self.search, self.group, self.sort)
 
     @handler("connections.write")
     async def pause(self, connection_id: str, resume: bool):
         """Pause or resume scheduled syncs."""
-        name = await perform(self, _pause, connection_id, resume, write=True)
-        self._note("ok", f"{name} {'runs again' if resume else 'is paused'}.",
-                   more="" if resume else "Data already loaded stays.")
-        self.view = await perform(self, view_of, self.search, self.group, self.sort)
+        name = await perform(_pause, connection_id, resume, write=True)
+        self._note(
+            "ok",
+            f"{name} {'runs again' if resume else 'is paused'}.",
+            more="" if resume else "Data already loaded stays.",
+        )
+        self.view = await perform(view_of, self.search, self.group, self.sort)
 
     def _go(self, **changes: str) -> Any:
         said = {"search": self.search, "state": self.group, "sort": self.sort, **changes}
@@ -147,7 +162,8 @@ def view_of(ctx: Context, search: str, group: str, sort: str) -> View:
     strips = coverage.strips(ctx, [r.id for r in chosen], days=60)
     return View(
         rows=[_row(ctx, r, zone, strips) for r in _sorted(chosen, sort)],
-        summary=_summary(overview.counts), total=len(overview.rows),
+        summary=_summary(overview.counts),
+        total=len(overview.rows),
     )
 
 
@@ -161,19 +177,28 @@ def _row(ctx: Context, row: ConnectionRow, zone: str, strips: dict[UUID, coverag
     strip = strips.get(row.id)
     unfinished = row.status in _SETTING_UP
     return Row(
-        id=str(row.id), name=row.name, platform=row.platform_name,
-        mark=row.platform_name[:1].upper(), demo=words.PROVENANCE.get(row.provenance, ""),
+        id=str(row.id),
+        name=row.name,
+        platform=row.platform_name,
+        mark=row.platform_name[:1].upper(),
+        demo=words.PROVENANCE.get(row.provenance, ""),
         accounts=fmt.plural(row.accounts, "account") if row.accounts else fmt.UNKNOWN,
-        kind=kind, word=word, reason=cause.what,
+        kind=kind,
+        word=word,
+        reason=cause.what,
         success=fmt.ago(row.last_success_at, now, zone),
         success_exact=fmt.moment(row.last_success_at, zone, today),
-        through=fmt.day(row.data_through, today), rows=fmt.count(row.rows_24h),
+        through=fmt.day(row.data_through, today),
+        rows=fmt.count(row.rows_24h),
         next=fmt.ago(row.next_run_at, now, zone) if row.next_run_at else fmt.UNKNOWN,
         next_exact=fmt.moment(row.next_run_at, zone, today),
         expires=fmt.ago(row.credential_expires_at, now, zone) if row.credential_expires_at else "",
         href=f"/connections/new?id={row.id}" if unfinished else f"/connections/{row.id}",
-        action="finish" if unfinished
-        else "reauthorise" if row.status is ConnectionStatus.NEEDS_REAUTH else "",
+        action="finish"
+        if unfinished
+        else "reauthorise"
+        if row.status is ConnectionStatus.NEEDS_REAUTH
+        else "",
         strip=[Cell(c.state, c.title) for c in strip.cells] if strip else [],
         strip_words=strip.words if strip else "",
     )
@@ -184,7 +209,8 @@ def _summary(counts: dict[str, int]) -> str:
     late = counts["delayed"] + counts["degraded"]
     need = counts["needs_reauth"] + counts["failing"] + counts["disabled"]
     parts = [
-        f"{good} healthy", f"{late} late or partly failing" if late else "",
+        f"{good} healthy",
+        f"{late} late or partly failing" if late else "",
         f"{need} {'needs' if need == 1 else 'need'} you" if need else "",
         f"{counts['paused']} paused" if counts["paused"] else "",
     ]
@@ -196,9 +222,11 @@ def _sorted(rows: Sequence[ConnectionRow], sort: str) -> list[ConnectionRow]:
     if name not in SORTS:
         return list(rows)
     keys: dict[str, Any] = {
-        "name": lambda r: r.name.lower(), "status": lambda r: words.STATUS[r.status][1],
+        "name": lambda r: r.name.lower(),
+        "status": lambda r: words.STATUS[r.status][1],
         "success": lambda r: r.last_success_at.timestamp() if r.last_success_at else 0,
-        "through": lambda r: str(r.data_through or ""), "rows": lambda r: r.rows_24h,
+        "through": lambda r: str(r.data_through or ""),
+        "rows": lambda r: r.rows_24h,
         "next": lambda r: r.next_run_at.timestamp() if r.next_run_at else float("inf"),
     }
     return sorted(rows, key=keys[name], reverse=sort.startswith("-"))
@@ -210,7 +238,7 @@ def _run(ctx: Context, connection_id: str) -> str:
     return connections.get(ctx, wanted).name
 
 
-def _pause(ctx: Context, connection_id: str, resume: bool) -> str:  # noqa: FBT001
+def _pause(ctx: Context, connection_id: str, resume: bool) -> str:
     act = connections.resume if resume else connections.pause
     return act(ctx, as_id(connection_id)).name
 
@@ -221,6 +249,7 @@ def as_id(text: str) -> UUID:
         return UUID(text)
     except ValueError:
         raise Missing(
-            "This connection is not there.", why="The address is mistyped.",
+            "This connection is not there.",
+            why="The address is mistyped.",
             fix="Go back to the list of connections.",
         ) from None

@@ -1,4 +1,4 @@
-"""Dates, comparison and mode of a page: always read from its address, so that a link says it all."""
+"""Dates, comparison and mode of a page: always read from its address, so a link says it all."""
 
 from __future__ import annotations
 
@@ -20,10 +20,16 @@ from liftos_app.state.app import AppState, handler
 CUSTOM = "custom"
 PERIODS = (*periods.PRESETS.items(), (CUSTOM, "Custom days"))
 COMPARISONS = (
-    (Compare.PREVIOUS.value, "vs previous period"), (Compare.WEEKDAYS.value, "vs previous, same weekdays"),
-    (Compare.YEAR.value, "vs previous year"), (Compare.NONE.value, "no comparison"),
+    (Compare.PREVIOUS.value, "vs previous period"),
+    (Compare.WEEKDAYS.value, "vs previous, same weekdays"),
+    (Compare.YEAR.value, "vs previous year"),
+    (Compare.NONE.value, "no comparison"),
 )
-MODES = ((Mode.AUTO.value, "Live, else demo"), (Mode.LIVE.value, "Live data"), (Mode.DEMO.value, "Demo data"))
+MODES = (
+    (Mode.AUTO.value, "Live, else demo"),
+    (Mode.LIVE.value, "Live data"),
+    (Mode.DEMO.value, "Demo data"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +66,17 @@ def question(ctx: Context, asked: Asked, **more: Any) -> tuple[Question, dt.date
     if asked.range == CUSTOM:
         start, end = _day(asked.start, "start"), _day(asked.end, "end")
     else:
-        period = periods.preset(asked.range, today, week_start=mine.week_start,
-                                include_today=asked.today == "1")
+        period = periods.preset(
+            asked.range, today, week_start=mine.week_start, include_today=asked.today == "1"
+        )
         start, end = period.start, period.end
-    return Question(start=start, end=end, compare=Compare(_known(asked.compare, Compare, "compare")),
-                    mode=Mode(_known(asked.mode, Mode, "mode")), **more), today
+    return Question(
+        start=start,
+        end=end,
+        compare=Compare(_known(asked.compare, Compare, "compare")),
+        mode=Mode(_known(asked.mode, Mode, "mode")),
+        **more,
+    ), today
 
 
 def words(asked: Question, today: dt.date) -> str:
@@ -96,10 +108,14 @@ class FilterState(AppState):
     @handler("metrics.read")
     async def pick_days(self, form: dict[str, Any]):
         """Two days were typed."""
-        return self._go(replace(
-            self._asked(), range=CUSTOM, start=str(form.get("start", ""))[:10],
-            end=str(form.get("end", ""))[:10],
-        ))
+        return self._go(
+            replace(
+                self._asked(),
+                range=CUSTOM,
+                start=str(form.get("start", ""))[:10],
+                end=str(form.get("end", ""))[:10],
+            )
+        )
 
     @handler("metrics.read")
     async def clear(self):
@@ -127,12 +143,17 @@ def _day(text: str, field: str) -> dt.date:
         raise Invalid(
             f"{text[:20]!r} is not a day." if text else "A day is missing.",
             why="Days are written as year, month and day: 2026-11-23.",
-            fix="Choose both days.", field=field,
+            fix="Choose both days.",
+            field=field,
         ) from None
 
 
 def _known(text: str, kind: Any, field: str) -> str:
     if text in {k.value for k in kind}:
         return text
-    raise Invalid(f"{text[:40]!r} is not a choice for {field}.", why="The address was changed by hand.",
-                  fix="Reset the filters.", field=field)
+    raise Invalid(
+        f"{text[:40]!r} is not a choice for {field}.",
+        why="The address was changed by hand.",
+        fix="Reset the filters.",
+        field=field,
+    )

@@ -15,20 +15,20 @@ _TROUBLES: Final = {
     "too_many": "Too many tries. Wait a minute, then try again.",
     "unavailable": "Many people are signing in at this moment. Try again in a few seconds.",
     "origin": "This page was opened under an address LiftOS does not know as its own. Open the "
-              "address LiftOS printed at start, or set LIFTOS_PUBLIC_URL.",
+    "address LiftOS printed at start, or set LIFTOS_PUBLIC_URL.",
     "invalid_email": "This is not an e-mail address. It looks like name@example.com.",
     "invalid_organization": "The organization needs a name of 1 to 120 characters.",
     "invalid_name": "A name has at most 120 characters.",
     "password_short": "This password is too short. Use at least 15 characters: several unrelated "
-                      "words work well.",
+    "words work well.",
     "password_long": "This password is too long. Use at most 128 characters.",
     "password_odd": "This password holds a character that cannot be typed.",
     "password_repeats": "This password repeats the same few characters. Several unrelated words "
-                        "work well.",
+    "work well.",
     "password_about_you": "This password is made of your name, your address or the name of this "
-                          "product. Several unrelated words work well.",
+    "product. Several unrelated words work well.",
     "password_common": "This password is among the first that attackers try. Several unrelated "
-                       "words work well.",
+    "words work well.",
     "denied": "Your account belongs to no organization. Ask an administrator to invite you.",
     "conflict": "LiftOS is set up already. Sign in, or ask an administrator for an account.",
     "expired": "Your session ended. Sign in again; nothing you saved is lost.",
@@ -64,7 +64,11 @@ class GateState(AppState):
     def _read(self) -> None:
         self.next_path = safe_path(self._asked("next"))
         code = self._asked("error") or self._asked("code")
-        self.trouble = _TROUBLES.get(code, "That did not work. Check what you typed and try again.") if code else ""
+        self.trouble = (
+            _TROUBLES.get(code, "That did not work. Check what you typed and try again.")
+            if code
+            else ""
+        )
         self.field = self._asked("field")[:40]
         self.known = True
 

@@ -29,15 +29,17 @@ from liftos_app.state.app import MARK, PUBLIC, AppState
 log = logging.getLogger(__name__)
 
 # What Reflex itself sends. Its setvar and client-storage handlers are not needed and stay shut.
-FRAMEWORK: Final = frozenset({
-    "reflex___state____state.hydrate",
-    "reflex___state____state.hydrate_and_load",
-    "reflex___state____state.set_is_hydrated",
-    "reflex___state____state.reflex___state____on_load_internal_state.on_load_internal",
-    "reflex___state____state.reflex___state____on_load_internal_state.set_is_hydrated",
-    "reflex___state____state.reflex___state____frontend_event_exception_state"
-    ".handle_frontend_exception",
-})
+FRAMEWORK: Final = frozenset(
+    {
+        "reflex___state____state.hydrate",
+        "reflex___state____state.hydrate_and_load",
+        "reflex___state____state.set_is_hydrated",
+        "reflex___state____state.reflex___state____on_load_internal_state.on_load_internal",
+        "reflex___state____state.reflex___state____on_load_internal_state.set_is_hydrated",
+        "reflex___state____state.reflex___state____frontend_event_exception_state"
+        ".handle_frontend_exception",
+    }
+)
 EVENTS_PER_SECOND: Final = 30.0
 BURST: Final = 60.0
 _TEXT_LIMIT: Final = 20_000
@@ -53,9 +55,7 @@ class EventGuard(Middleware):
         """None lets the event pass; an update answers it without running it."""
         root = state._get_root_state()
         mine = await root.get_state(AppState)
-        seen = await visitor.find(
-            state.router.headers.cookie, ip=state.router.session.client_ip
-        )
+        seen = await visitor.find(state.router.headers.cookie, ip=state.router.session.client_ip)
         owner = seen.owner if seen else ""
         had_owner = mine._owner
         if had_owner != owner:  # sign-in, sign-out, another session's tab token
@@ -73,16 +73,26 @@ class EventGuard(Middleware):
             log.warning("event.refused", extra={"event": event.name[:120], "why": "not an event"})
             return StateUpdate()
         if need != PUBLIC and not access.allows(seen.who.role if seen else None, need):
-            return await self._refuse(app, root, mine, seen, need, event, ended=bool(had_owner))
+            return await self._refuse(
+                app, root, seen, need=need, event=event, ended=bool(had_owner)
+            )
         if not payload_fits(registered, event.payload):
             log.warning("event.refused", extra={"event": event.name[:120], "why": "payload"})
-            mine._note("bad", "That input could not be read.", more="Reload the page and try again.")
+            mine._note(
+                "bad", "That input could not be read.", more="Reload the page and try again."
+            )
             return await _answer(root)
         return None
 
     async def _refuse(
-        self, app: Any, root: Any, mine: AppState, seen: visitor.Visitor | None, need: str,
-        event: Event, *, ended: bool,
+        self,
+        app: Any,
+        root: Any,
+        seen: visitor.Visitor | None,
+        *,
+        need: str,
+        event: Event,
+        ended: bool,
     ) -> StateUpdate:
         if seen is None:  # a signed-out page sends itself to the door (AppState.enter)
             log.info("event.refused", extra={"event": event.name[:120], "why": "signed out"})
@@ -90,12 +100,19 @@ class EventGuard(Middleware):
                 return await _answer(root)
             _hang_up(app, root.router.session.session_id)
             return await _answer(root, rx.redirect("/login", replace=True))
-        log.warning("event.refused", extra={
-            "event": event.name[:120], "why": need, "session": str(seen.who.session_id),
-        })
+        log.warning(
+            "event.refused",
+            extra={
+                "event": event.name[:120],
+                "why": need,
+                "session": str(seen.who.session_id),
+            },
+        )
         role, words = access.PERMISSIONS[need]
+        mine = await root.get_state(AppState)
         mine._note(
-            "warn", "Your role does not allow this.",
+            "warn",
+            "Your role does not allow this.",
             more=f"{words}: ask an administrator for the role {role.value.replace('_', ' ')}.",
         )
         return await _answer(root)
@@ -104,8 +121,14 @@ class EventGuard(Middleware):
 class Limiter:
     """Token buckets in memory, one per session or address; the oldest are forgotten."""
 
-    def __init__(self, *, rate: float = EVENTS_PER_SECOND, burst: float = BURST,
-                 clock: Any = time.monotonic, keep: int = 10_000) -> None:
+    def __init__(
+        self,
+        *,
+        rate: float = EVENTS_PER_SECOND,
+        burst: float = BURST,
+        clock: Any = time.monotonic,
+        keep: int = 10_000,
+    ) -> None:
         self._rate, self._burst, self._clock, self._keep = rate, burst, clock, keep
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
@@ -162,6 +185,7 @@ async def _answer(root: Any, *events: Any) -> StateUpdate:
 
 def _hang_up(app: Any, sid: str) -> None:
     """Close the socket of an ended session, after the way to the sign-in page was sent."""
+
     async def later() -> None:
         await asyncio.sleep(1)
         namespace = app.event_namespace

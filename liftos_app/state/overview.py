@@ -8,12 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 from liftos_app.errors import Invalid
-from liftos_app.services import attention, figures, organization
+from liftos_app.services import figures, organization, overview
 from liftos_app.services import format as fmt
 from liftos_app.services.context import Context
-from liftos_app.services.metrics import query, readout
-from liftos_app.services.metrics.definitions import BASIS_TITLES, METRICS
-from liftos_app.services.metrics.query import Channel, Claims, Days, Reading, Totals
+from liftos_app.services.metrics import attribution, readout
+from liftos_app.services.metrics.definitions import BASIS_TITLES
+from liftos_app.services.metrics.query import Channel, Claims
 from liftos_app.services.metrics.values import Gap, Passport
 from liftos_app.state import filters
 from liftos_app.state.app import handler, perform
@@ -21,10 +21,11 @@ from liftos_app.state.filters import Asked, FilterState
 
 TILES = ("spend", "revenue", "blended_roas", "claimed_value")
 MORE = ("orders", "aov", "new_customers", "cac", "claim_ratio")
-CHANNEL_METRICS = ("spend", "claimed_value", "roas")
 _GAPS = {
-    Gap.MISSING: "not read yet", Gap.FAILED: "could not be read",
-    Gap.PARTIAL: "have rows that were refused", Gap.EARLY: "were read before the day was over",
+    Gap.MISSING: "not read yet",
+    Gap.FAILED: "could not be read",
+    Gap.PARTIAL: "have rows that were refused",
+    Gap.EARLY: "were read before the day was over",
     Gap.BEFORE_HISTORY: "are older than the chosen history",
 }
 
@@ -123,7 +124,7 @@ class OverviewState(FilterState):
         asked = self._asked()
         self.trouble = ""
         try:
-            self.view = await perform(self, view_of, asked)
+            self.view = await perform(view_of, asked)
             self.phase = self.view.phase
         except Invalid as error:
             self.trouble, self.trouble_fix = error.what, f"{error.why} {error.fix}".strip()
@@ -139,58 +140,68 @@ class OverviewState(FilterState):
 def view_of(ctx: Context, asked: Asked) -> View:
     """The page's content for one address."""
     wanted, today = filters.question(ctx, asked)
-    reading = query.read(ctx, wanted)
-    todos = [_todo(item) for item in attention.list_all(ctx)]
-    if not reading.sources:
+    found = overview.read(ctx, wanted, (*TILES, *MORE))
+    passport = found.passport
+    todos = [_todo(need) for need in found.needs]
+    if not passport.connections:
         return View(phase="first_use", todos=todos)
-    mine = organization.get(ctx)
-    totals = reading.totals((*TILES, *MORE))
-    days = reading.by_day((*TILES, *MORE))
-    channels = reading.by_channel(CHANNEL_METRICS)
-    claims = reading.claims()
-    passport = totals.passport
-    kind, word, title = readout.freshness(passport, today, mine.time_zone)
+    kind, word, title = readout.freshness(passport, today, organization.get(ctx).time_zone)
+    tiles = [_tile(t, passport, today) for t in found.tiles]
     view = View(
-        scope=f"{filters.words(wanted, today)}. {fmt.plural(len(channels.rows), 'channel')}, "
-              f"{passport.currency}",
-        fresh_kind=kind, fresh_word=word, fresh_title=title,
+        scope=f"{filters.words(wanted, today)}. "
+        f"{fmt.plural(len(found.channels.rows), 'channel')}, {passport.currency}",
+        fresh_kind=kind,
+        fresh_word=word,
+        fresh_title=title,
         provenance="Demo" if passport.provenance == "demo" else "",
-        tiles=[_tile(name, totals, days, today, passport) for name in TILES],
-        more=[_tile(name, totals, days, today, passport) for name in MORE],
-        source=_source(passport), todos=todos, gaps=_gaps(passport, today),
-        channels=[_channel(row, passport, today) for row in channels.rows],
-        unit=f"{passport.currency} a day, {BASIS_TITLES.get(passport.revenue_basis, 'revenue').lower()}",
+        tiles=tiles[: len(TILES)],
+        more=tiles[len(TILES) :],
+        source=_source(passport),
+        todos=todos,
+        gaps=_gaps(passport, today),
+        channels=[_channel(row, passport, today) for row in found.channels.rows],
+        unit=f"{passport.currency} a day, {BASIS_TITLES.get(passport.revenue_basis, 'revenue')}",
     )
-    _fill_chart(view, reading, days, today)
-    _fill_claims(view, claims)
-    view.channel_foot = _foot(totals)
+    _fill_chart(view, found, today)
+    _fill_claims(view, found.claims)
+    view.channel_foot = [
+        "All channels",
+        readout.text(found.tile("spend").value),
+        "",
+        "",
+        readout.text(found.tile("claimed_value").value),
+        "",
+        "",
+    ]
     return view
 
 
-def _tile(name: str, totals: Totals, days: Days, today: dt.date, passport: Passport) -> Tile:
-    value = totals.values[name]
-    change = readout.change(totals.deltas.get(name), passport, today)
-    metric = METRICS[name]
-    label = metric.title
-    if metric.uses_basis:
-        basis = BASIS_TITLES.get(passport.revenue_basis, passport.revenue_basis)
-        help_text = f"{metric.definition} Revenue here is {basis.lower()}. {metric.formula}."
-    else:
-        help_text = f"{metric.definition} {metric.formula}."
+def _tile(tile: overview.Tile, passport: Passport, today: dt.date) -> Tile:
+    change = readout.change(tile.delta, passport, today)
     return Tile(
-        key=name, label=label, value=readout.text(value), delta=change.text,
-        direction=change.direction, verdict=change.verdict,
-        comparison=readout.why(value) if value.amount is None else change.words,
-        spark=figures.spark([d.values[name].amount for d in days.days]), help_text=help_text,
+        key=tile.metric,
+        label=tile.title,
+        value=readout.text(tile.value),
+        delta=change.text,
+        direction=change.direction,
+        verdict=change.verdict,
+        spark=figures.spark(tile.spark),
+        comparison=readout.why(tile.value) if tile.value.amount is None else change.words,
+        help_text=tile.passport,
     )
 
 
-def _fill_chart(view: View, reading: Reading, days: Days, today: dt.date) -> None:
+def _fill_chart(view: View, found: overview.Overview, today: dt.date) -> None:
+    days, period = found.days, found.passport.period
     axis = [d.day for d in days.days]
     pick = [("Spend", "spend", 1), ("Revenue", "revenue", 0)]
     series = [
-        figures.Line(name=title, color=color, values=[d.values[name].amount for d in days.days],
-                     unsure=[d.values[name].partial for d in days.days])
+        figures.Line(
+            name=title,
+            color=color,
+            values=[d.values[name].amount for d in days.days],
+            unsure=[d.values[name].partial for d in days.days],
+        )
         for title, name, color in pick
     ]
     previous = [d.values["revenue"].amount for d in days.previous][: len(axis)]
@@ -201,33 +212,57 @@ def _fill_chart(view: View, reading: Reading, days: Days, today: dt.date) -> Non
     view.figure = figures.lines(axis, series)
     view.table_head = ["Day", "Spend", "Revenue", "Blended ROAS"]
     view.table_rows = [
-        [fmt.day(d.day, today),
-         *(readout.text(d.values[n], exact=True) for n in ("spend", "revenue", "blended_roas"))]
+        [
+            fmt.day(d.day, today),
+            *(readout.text(d.values[n], exact=True) for n in ("spend", "revenue", "blended_roas")),
+        ]
         for d in reversed(days.days)
     ]
     spend, revenue = view.tiles[0], view.tiles[1]
     view.figure_words = (
-        f"Spend and revenue by day, {fmt.days(reading.period.start, reading.period.end, today)}: "
+        f"Spend and revenue by day, {fmt.days(period.start, period.end, today)}: "
         f"spend {spend.value} in total, revenue {revenue.value}."
     )
 
 
 def _fill_claims(view: View, claims: Claims) -> None:
-    amounts = [c.claimed.amount for c in claims.rows] + [claims.revenue.amount, claims.claimed.amount]
+    amounts = [c.claimed.amount for c in claims.rows] + [
+        claims.revenue.amount,
+        claims.claimed.amount,
+    ]
     most = max((a for a in amounts if a is not None), default=Decimal(0))
 
     def width(amount: Decimal | None) -> str:
         return f"{int(amount / most * 100)}%" if amount and most else "0%"
 
     view.bars = [
-        Bar(name=c.connection, value=readout.text(c.claimed), width=width(c.claimed.amount),
-            note=f"{fmt.share(c.of_revenue, 0)} of revenue", dot=f"lo-dot lo-dot-{c.color_index % 6}")
+        Bar(
+            name=c.connection,
+            value=readout.text(c.claimed),
+            width=width(c.claimed.amount),
+            note=f"{fmt.share(c.of_revenue, 0)} of revenue",
+            dot=f"lo-dot lo-dot-{c.color_index % 6}",
+        )
         for c in claims.rows
     ]
-    view.bars.append(Bar("All claims", readout.text(claims.claimed), "they overlap",
-                         width(claims.claimed.amount), "lo-dot"))
-    view.bars.append(Bar("Store revenue", readout.text(claims.revenue), "what was sold",
-                         width(claims.revenue.amount), "lo-dot lo-dot-0"))
+    view.bars.append(
+        Bar(
+            "All claims",
+            readout.text(claims.claimed),
+            "they overlap",
+            width(claims.claimed.amount),
+            "lo-dot",
+        )
+    )
+    view.bars.append(
+        Bar(
+            "Store revenue",
+            readout.text(claims.revenue),
+            "what was sold",
+            width(claims.revenue.amount),
+            "lo-dot lo-dot-0",
+        )
+    )
     ratio = claims.claim_ratio.amount
     if ratio is None:
         view.claims_words = readout.why(claims.claim_ratio)
@@ -246,31 +281,28 @@ def _fill_claims(view: View, claims: Claims) -> None:
 def _channel(row: Channel, passport: Passport, today: dt.date) -> ChannelRow:
     change = readout.change(row.deltas.get("spend"), passport, today)
     return ChannelRow(
-        id=str(row.connection_id), name=row.connection, dot=f"lo-dot lo-dot-{row.color_index % 6}",
-        spend=readout.text(row.values["spend"]), share=fmt.share(row.spend_share),
-        claimed=readout.text(row.values["claimed_value"]), roas=readout.text(row.values["roas"]),
-        delta=change.text or fmt.UNKNOWN, setting=_settings(row.attribution),
+        id=str(row.connection_id),
+        name=row.connection,
+        dot=f"lo-dot lo-dot-{row.color_index % 6}",
+        spend=readout.text(row.values["spend"]),
+        share=fmt.share(row.spend_share),
+        claimed=readout.text(row.values["claimed_value"]),
+        roas=readout.text(row.values["roas"]),
+        delta=change.text or fmt.UNKNOWN,
+        setting=_settings(row.attribution),
     )
 
 
-def _foot(totals: Totals) -> list[str]:
-    values = totals.values
-    return ["All channels", readout.text(values["spend"]), "", "",
-            readout.text(values["claimed_value"]), "", ""]
-
-
 def _settings(names: tuple[str, ...]) -> str:
-    from liftos_app.services.metrics import attribution
-
-    told = [attribution.words(attribution.number(n)) for n in names if n != "none"]
-    return ", ".join(told) or fmt.UNKNOWN
+    return "; ".join(attribution.words_of(n) for n in names if n != "none") or fmt.UNKNOWN
 
 
 def _source(passport: Passport) -> str:
     zones = "mixed time zones" if passport.mixed_time_zones else "".join(passport.time_zones)
     parts = [
         f"Source: {fmt.listed([c.connection for c in passport.connections])}",
-        f"days of {zones}" if zones else "", passport.currency,
+        f"days of {zones}" if zones else "",
+        passport.currency,
     ]
     for one in passport.conversions:
         parts.append(f"{one.source} converted at each day's rate")
@@ -289,10 +321,10 @@ def _gaps(passport: Passport, today: dt.date) -> list[str]:
     return told
 
 
-def _todo(item: attention.Item) -> Todo:
-    where = f"/connections/{item.connection_id}"
+def _todo(need: overview.Need) -> Todo:
+    wizard = need.link.replace("/connections/", "/connections/new?id=")
     label, href = {
-        "reauthorise": ("Sign in again", f"/connections/new?id={item.connection_id}&step=2"),
-        "finish": ("Finish set-up", f"/connections/new?id={item.connection_id}"),
-    }.get(item.act, ("Look", where))
-    return Todo(item.kind, item.what, item.why, label, href)
+        "reauthorise": ("Sign in again", f"{wizard}&step=2"),
+        "finish": ("Finish set-up", wizard),
+    }.get(need.act, ("Look", need.link))
+    return Todo(need.kind, need.what, need.why, label, href)

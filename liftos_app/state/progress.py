@@ -1,4 +1,4 @@
-"""A run as it stands, in finished texts: used by the wizard, the look-around and the detail page."""
+"""A run as it stands, in finished texts: for the wizard, the look-around and the detail page."""
 
 from __future__ import annotations
 
@@ -63,13 +63,21 @@ def of_run(ctx: Context, run_id: UUID, zone: str) -> Progress:
     kind, word = words.RUN[state]
     cause = words.cause(found.run.cause, now, zone)
     return Progress(
-        run_id=str(run_id), name=connection.name, active=state in ACTIVE, kind=kind, word=word,
-        percent=100 if state not in ACTIVE and state is RunState.SUCCEEDED
+        run_id=str(run_id),
+        name=connection.name,
+        active=state in ACTIVE,
+        kind=kind,
+        word=word,
+        percent=100
+        if state not in ACTIVE and state is RunState.SUCCEEDED
         else int(found.share * 100),
-        text=_text(found, state), left=_left(found, state),
+        text=_text(found, state),
+        left=_left(found, state),
         rows=fmt.plural(found.run.rows_written + found.run.rows_updated, "row"),
         waiting=_wait(found.run.waiting_until, now, zone),
-        cause_what=cause.what, cause_why=cause.why, cause_fix=cause.fix,
+        cause_what=cause.what,
+        cause_why=cause.why,
+        cause_fix=cause.fix,
         lines=[_line(s, titles, now, zone) for s in found.streams],
     )
 
@@ -96,13 +104,26 @@ def _line(one: StreamProgress, titles: dict[str, str], now: datetime, zone: str)
     note = _wait(one.waiting_until, now, zone)
     if one.error:
         note = str(one.error.get("what", ""))
-    days = f"{fmt.number(one.days_done)} of {fmt.number(one.days_total)}" if one.days_total else fmt.UNKNOWN
+    days = (
+        f"{fmt.number(one.days_done)} of {fmt.number(one.days_total)}"
+        if one.days_total
+        else fmt.UNKNOWN
+    )
     return StreamLine(
-        key=f"{one.account_id}/{one.stream}", account=one.account_name,
-        stream=titles.get(one.stream, one.stream), kind=kind, word=word, days=days,
-        rows=fmt.count(one.rows_written + one.rows_updated), current=one.current_day, note=note,
-        percent=int(100 * one.days_done / one.days_total) if one.days_total
-        else 100 if RunState(one.state) is RunState.SUCCEEDED else 0,
+        key=f"{one.account_id}/{one.stream}",
+        account=one.account_name,
+        stream=titles.get(one.stream, one.stream),
+        kind=kind,
+        word=word,
+        days=days,
+        rows=fmt.count(one.rows_written + one.rows_updated),
+        current=one.current_day,
+        note=note,
+        percent=int(100 * one.days_done / one.days_total)
+        if one.days_total
+        else 100
+        if RunState(one.state) is RunState.SUCCEEDED
+        else 0,
     )
 
 

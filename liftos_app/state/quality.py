@@ -18,7 +18,10 @@ from liftos_app.state import words
 from liftos_app.state.app import AppState, handler, perform
 
 _TITLES: Final = {
-    Dimension.COMPLETENESS: ("Completeness", "Days, entities and fields that are there, of those expected"),
+    Dimension.COMPLETENESS: (
+        "Completeness",
+        "Days, entities and fields that are there, of those expected",
+    ),
     Dimension.ACCURACY: ("Accuracy", "Our totals beside the platform's own totals"),
     Dimension.TIMELINESS: ("Timeliness", "Periods read within 2 h of being due"),
     Dimension.CONSISTENCY: ("Consistency", "Sources that tell the same story"),
@@ -26,19 +29,27 @@ _TITLES: Final = {
     Dimension.UNIQUENESS: ("Uniqueness", "Rows stored once"),
 }
 _SCORED: Final = (
-    Dimension.COMPLETENESS, Dimension.ACCURACY, Dimension.TIMELINESS, Dimension.CONSISTENCY,
+    Dimension.COMPLETENESS,
+    Dimension.ACCURACY,
+    Dimension.TIMELINESS,
+    Dimension.CONSISTENCY,
 )
 _LATER: Final = {
     Dimension.ACCURACY: "Needs the platforms' own totals, which LiftOS does not ask for yet.",
     Dimension.CONSISTENCY: "Needs comparisons between sources, which LiftOS does not make yet.",
 }
 _VERDICT: Final = {
-    "green": ("ok", "On target"), "amber": ("warn", "Under target"), "red": ("bad", "Far under target"),
+    "green": ("ok", "On target"),
+    "amber": ("warn", "Under target"),
+    "red": ("bad", "Far under target"),
     "insufficient": ("mute", "Not enough evidence"),
 }
 _RESULT: Final = {
-    "pass": ("ok", "Passed"), "warn": ("warn", "Warning"), "fail": ("bad", "Failed"),
-    "error": ("bad", "Not run"), "not_applicable": ("mute", "Nothing to check"),
+    "pass": ("ok", "Passed"),
+    "warn": ("warn", "Warning"),
+    "fail": ("bad", "Failed"),
+    "error": ("bad", "Not run"),
+    "not_applicable": ("mute", "Nothing to check"),
 }
 
 
@@ -133,14 +144,14 @@ class QualityState(AppState):
         self.running = True
         yield
         try:
-            await perform(self, runner.evaluate, write=True)
+            await perform(runner.evaluate, write=True)
             await self._show()
             self._note("ok", "Checks run.", more=self.view.line)
         finally:
             self.running = False
 
     async def _show(self) -> None:
-        found = await perform(self, view_of)
+        found = await perform(view_of)
         self.phase = "none" if found is None else "ready"
         self.view = found or View()
 
@@ -155,16 +166,19 @@ def view_of(ctx: Context) -> View | None:
     kind, word = _VERDICT[report.scores.verdict]
     past = [s.overall for s in score.trend(ctx)]
     return View(
-        overall=fmt.share(report.scores.overall), kind=kind, word=word,
+        overall=fmt.share(report.scores.overall),
+        kind=kind,
+        word=word,
         line=f"{report.scores.measured} of 4 dimensions measured, "
-             f"{fmt.ago(report.evaluated_at, ctx.now(), zone)}",
+        f"{fmt.ago(report.evaluated_at, ctx.now(), zone)}",
         provenance=words.PROVENANCE.get(report.provenance, ""),
         scores=[_score(d, report.scores) for d in Dimension],
-        places=_places(report, checks), losses=_losses(report, checks),
+        places=_places(report, checks),
+        losses=_losses(report, checks),
         rules=[_rule(c, report.findings) for c in checks.values()],
         spark=figures.spark([None if v is None else round(v * 1000) for v in past]),
         spark_words=f"Score of the last {len(past)} evaluations up to "
-                    f"{fmt.day(today_in(zone, report.evaluated_at))}",
+        f"{fmt.day(today_in(zone, report.evaluated_at))}",
     )
 
 
@@ -173,15 +187,23 @@ def _score(dimension: Dimension, scores: Scores) -> Score:
     value = getattr(scores, dimension.value)
     target = score.TARGETS.get(dimension)
     late = (
-        dimension is Dimension.TIMELINESS and scores.worst_delay_seconds is not None
+        dimension is Dimension.TIMELINESS
+        and scores.worst_delay_seconds is not None
         and scores.worst_delay_seconds >= score.WORST_DELAY.total_seconds()
     )
     note = ""
     if dimension is Dimension.TIMELINESS and scores.worst_delay_seconds is not None:
         note = f"Worst current delay: {fmt.duration(scores.worst_delay_seconds)}"
     if value is None:
-        return Score(title, about, "Not measured", "", "mute", "Not measured",
-                     _LATER.get(dimension, "No settled days to look at yet."))
+        return Score(
+            title,
+            about,
+            "Not measured",
+            "",
+            "mute",
+            "Not measured",
+            _LATER.get(dimension, "No settled days to look at yet."),
+        )
     if target is not None and value < target - score.RED_BELOW:
         kind, word = "bad", "Far under target"
     elif late or (target is not None and value < target):
@@ -201,13 +223,19 @@ def _places(report: Report, checks: dict[str, Check]) -> list[Place]:
         delays = [d for f in mine if (d := f.evidence.get(runner.DELAY)) is not None]
         found = score.scores(counts, dimensions, max(delays, default=None))
         kind, word = _VERDICT[found.verdict]
-        rows.append(Place(
-            id=str(connection_id), name=mine[0].connection,
-            platform=registry.get(mine[0].platform).name,
-            completeness=_share(found.completeness), timeliness=_share(found.timeliness),
-            validity=_share(found.validity), uniqueness=_share(found.uniqueness),
-            kind=kind, word=word,
-        ))
+        rows.append(
+            Place(
+                id=str(connection_id),
+                name=mine[0].connection,
+                platform=registry.get(mine[0].platform).name,
+                completeness=_share(found.completeness),
+                timeliness=_share(found.timeliness),
+                validity=_share(found.validity),
+                uniqueness=_share(found.uniqueness),
+                kind=kind,
+                word=word,
+            )
+        )
     return rows
 
 
@@ -215,12 +243,19 @@ def _losses(report: Report, checks: dict[str, Check]) -> list[Loss]:
     rows = []
     for number, finding in enumerate(report.worst(50)):
         kind, word = _RESULT[finding.result]
-        rows.append(Loss(
-            id=str(number), title=checks[finding.check].title, why=finding.reason,
-            where=f"{finding.connection}, {finding.account}", stream=_stream(finding),
-            held=f"{fmt.count(finding.numerator)} of {fmt.count(finding.denominator)}",
-            kind=kind, word=word, href=f"/connections/{finding.connection_id}",
-        ))
+        rows.append(
+            Loss(
+                id=str(number),
+                title=checks[finding.check].title,
+                why=finding.reason,
+                where=f"{finding.connection}, {finding.account}",
+                stream=_stream(finding),
+                held=f"{fmt.count(finding.numerator)} of {fmt.count(finding.denominator)}",
+                kind=kind,
+                word=word,
+                href=f"/connections/{finding.connection_id}",
+            )
+        )
     return rows
 
 
@@ -231,10 +266,13 @@ def _rule(check: Check, findings: Sequence[Finding]) -> Rule:
     worst = next((r for r in order if any(f.result == r for f in mine)), "not_applicable")
     kind, word = _RESULT[worst]
     return Rule(
-        name=check.name, title=check.title, rule=check.rule,
+        name=check.name,
+        title=check.title,
+        rule=check.rule,
         dimension=_TITLES[check.dimension][0],
         held=f"{fmt.count(held)} of {fmt.count(asked)}" if asked else "Nothing to check",
-        kind=kind, word=word,
+        kind=kind,
+        word=word,
     )
 
 
@@ -247,5 +285,3 @@ def _stream(finding: Finding) -> str:
         return registry.get(finding.platform).stream(finding.stream).title
     except KeyError:
         return finding.stream
-
-

@@ -73,7 +73,11 @@ class SocketGate:
             return False
         key = visitor.token_digest(token)
         bound = self._tabs.get(key)
-        if bound and bound != session and await process.in_thread(sessions.is_live, self.app, bound):
+        if (
+            bound
+            and bound != session
+            and await process.in_thread(sessions.is_live, self.app, bound)
+        ):
             return False
         if session:
             self._tabs[key] = session
@@ -88,8 +92,13 @@ class SocketGate:
             await receive()
             await send({"type": "websocket.close", "code": 1008})
             return
-        await send({"type": "http.response.start", "status": 403,
-                    "headers": [(b"content-type", b"text/plain; charset=utf-8")]})
+        await send(
+            {
+                "type": "http.response.start",
+                "status": 403,
+                "headers": [(b"content-type", b"text/plain; charset=utf-8")],
+            }
+        )
         await send({"type": "http.response.body", "body": b"Refused."})
 
 

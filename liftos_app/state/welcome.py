@@ -43,7 +43,7 @@ class WelcomeState(AppState):
         self.allowed = self.demo and self.can_write
         self.connecting = False
         self.steps = []
-        self._show(await perform(self, _runs))
+        self._show(await perform(_runs))
         self.loaded = True
 
     @handler("demo.use", background=True)
@@ -55,12 +55,12 @@ class WelcomeState(AppState):
             self.connecting, self.steps, self.finished = True, [], False
             origin = process.app().settings.origin_for(self.router.headers.host)
         told: list[Connected] = []
-        work = asyncio.ensure_future(reach(self, _look_around, origin, told))
+        work = asyncio.ensure_future(reach(_look_around, origin, told))
         while not work.done():
             await asyncio.wait([work], timeout=0.4)
             async with self:
                 self.steps = [_step(s) for s in told]
-                self._show(await perform(self, _runs))
+                self._show(await perform(_runs))
         async with self:
             self.connecting = False
         work.result()
@@ -69,7 +69,7 @@ class WelcomeState(AppState):
     async def follow(self):
         """Keep the bars moving while this page is open."""
         for _ in range(7200):
-            found = await perform(self, _runs)
+            found = await perform(_runs)
             async with self:
                 self._show(found)
                 going_on = self.connecting or any(r.active for r in self.runs)
@@ -85,9 +85,7 @@ class WelcomeState(AppState):
             self.spoken = said
 
 
-def _look_around(
-    app: App, who: Principal, org_id: int, origin: str, told: list[Connected]
-) -> None:
+def _look_around(app: App, who: Principal, org_id: int, origin: str, told: list[Connected]) -> None:
     demo.look_around(app, who, org_id, origin=origin, on_step=told.append)
 
 

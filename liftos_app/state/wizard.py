@@ -1,4 +1,4 @@
-"""The wizard: five steps to a connection. Every step is an address; the draft is in the database."""
+"""The wizard: five steps to a connection, each an address; the draft is in the database."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class WizardState(AppState):
         given = self._given()
         if not given["id"] and not given["platform"]:
             self.view, self.search = View(), given["search"]
-            self.cards = await perform(self, card_rows, self.search)
+            self.cards = await perform(card_rows, self.search)
         else:
             self.filled = 0
             await self._refresh(step=_number(given["step"]))
@@ -82,7 +82,7 @@ class WizardState(AppState):
                 if not self.view.run_id or self.view.step != 5:
                     return
                 run_id = UUID(self.view.run_id)
-            found = await perform(self, of_run, run_id, "UTC")
+            found = await perform(of_run, run_id, "UTC")
             async with self:
                 self.progress = found
                 if elapsed % SPEAK_EVERY == 0 or not found.active:
@@ -96,13 +96,13 @@ class WizardState(AppState):
     async def find(self, form: dict[str, Any]):
         """Search the catalogue."""
         self.search = str(form.get("search", ""))[:80]
-        self.cards = await perform(self, card_rows, self.search)
+        self.cards = await perform(card_rows, self.search)
 
     @handler("connections.write")
     async def begin(self, form: dict[str, Any]):
         """Step 1 is done: keep a draft."""
         mode, method = str(form.get("mode", "")), str(form.get("method", ""))
-        made = await perform(self, _draft, self.view.platform, mode, method, write=True)
+        made = await perform(_draft, self.view.platform, mode, method, write=True)
         return rx.redirect(wizard.step_address(made, 2))
 
     @handler("connections.write")
@@ -125,7 +125,10 @@ class WizardState(AppState):
         yield
         try:
             target = await reach(
-                self, _sign_in, UUID(self.view.connection_id), self.view.method, typed,
+                _sign_in,
+                UUID(self.view.connection_id),
+                method=self.view.method,
+                typed=typed,
                 origin=self._origin(),
             )
             yield rx.redirect(target)
@@ -140,7 +143,7 @@ class WizardState(AppState):
         self.busy = "accounts"
         yield
         try:
-            await reach(self, _discover, UUID(self.view.connection_id))
+            await reach(_discover, UUID(self.view.connection_id))
             await self._refresh(step=3)
         except LiftOSError as error:
             self._show(error)
@@ -152,7 +155,7 @@ class WizardState(AppState):
         """Step 3."""
         chosen = [as_id(name) for name, value in form.items() if value and len(name) == 36]
         try:
-            await perform(self, _choose, UUID(self.view.connection_id), chosen, write=True)
+            await perform(_choose, UUID(self.view.connection_id), chosen, write=True)
         except LiftOSError as error:
             self._show(error)
             return None
@@ -168,7 +171,7 @@ class WizardState(AppState):
     async def preview_schedule(self, text: str, zone: str):
         """The next three run times of a schedule being typed."""
         self.view.schedule, self.view.zone = text, zone
-        times, trouble = await perform(self, _preview, text, zone)
+        times, trouble = await perform(_preview, text, zone)
         self.view.next_runs, self.view.schedule_problem = times, trouble
 
     @handler("connections.write")
@@ -177,9 +180,13 @@ class WizardState(AppState):
         streams = [s.name for s in self.view.streams if form.get(f"stream-{s.name}")]
         try:
             await perform(
-                self, _plan, UUID(self.view.connection_id), streams,
-                _number(str(form.get("history", ""))) or self.view.history_days,
-                str(form.get("schedule", ""))[:80], str(form.get("zone", ""))[:64], write=True,
+                _plan,
+                UUID(self.view.connection_id),
+                streams=streams,
+                days=_number(str(form.get("history", ""))) or self.view.history_days,
+                schedule=str(form.get("schedule", ""))[:80],
+                zone=str(form.get("zone", ""))[:64],
+                write=True,
             )
         except LiftOSError as error:
             self._show(error)
@@ -192,7 +199,7 @@ class WizardState(AppState):
         self.busy, self.tests, self.problem = "test", [], Problem()
         yield
         try:
-            self.tests = await reach(self, _test, UUID(self.view.connection_id))
+            self.tests = await reach(_test, UUID(self.view.connection_id))
         except LiftOSError as error:
             self._show(error)
         finally:
@@ -205,9 +212,9 @@ class WizardState(AppState):
         yield
         wanted = UUID(self.view.connection_id)
         try:
-            self.tests = await reach(self, _test, wanted)
+            self.tests = await reach(_test, wanted)
             if all(t.ok for t in self.tests):
-                self.view.run_id = await perform(self, _start, wanted, write=True)
+                self.view.run_id = await perform(_start, wanted, write=True)
                 self.view.started = True
                 yield WizardState.follow
         except LiftOSError as error:
@@ -218,21 +225,27 @@ class WizardState(AppState):
     @handler("connections.write")
     async def discard(self):
         """Delete a draft."""
-        await perform(self, _discard, UUID(self.view.connection_id), write=True)
+        await perform(_discard, UUID(self.view.connection_id), write=True)
         self._note("ok", "The draft is deleted.")
         return rx.redirect("/connections")
 
     def _given(self) -> dict[str, str]:
         asked = self.router.url.query_parameters
-        return {k: str(asked.get(k, ""))[:80] for k in
-                ("id", "platform", "step", "result", "search", "method")}
+        return {
+            k: str(asked.get(k, ""))[:80]
+            for k in ("id", "platform", "step", "result", "search", "method")
+        }
 
     async def _refresh(self, *, step: int | None, method: str = "", fill: bool = False) -> None:
         given = self._given()
         self.view = await perform(
-            self, view_of, connection_id=as_id(given["id"]) if given["id"] else None,
-            platform=given["platform"], method=method or given["method"], step=step,
-            origin=self._origin(), fill=fill,
+            view_of,
+            connection_id=as_id(given["id"]) if given["id"] else None,
+            platform=given["platform"],
+            method=method or given["method"],
+            step=step,
+            origin=self._origin(),
+            fill=fill,
         )
 
     def _origin(self) -> str:
@@ -264,8 +277,14 @@ def _draft(ctx: Context, platform: str, mode: str, method: str) -> UUID:
 
 
 def _sign_in(
-    app: App, who: Principal, org_id: int, connection_id: UUID, method: str,
-    typed: dict[str, str], *, origin: str,
+    app: App,
+    who: Principal,
+    org_id: int,
+    connection_id: UUID,
+    *,
+    method: str,
+    typed: dict[str, str],
+    origin: str,
 ) -> str:
     """Where to go next: the consent page, or the next step."""
     with open_context(app, who, org_id) as ctx:
@@ -311,7 +330,7 @@ def _preview(ctx: Context, text: str, zone: str) -> tuple[list[str], str]:
 
 
 def _plan(
-    ctx: Context, connection_id: UUID, streams: list[str], days: int, schedule: str, zone: str
+    ctx: Context, connection_id: UUID, *, streams: list[str], days: int, schedule: str, zone: str
 ) -> None:
     connections.choose_streams(ctx, connection_id, streams)
     connections.set_history(ctx, connection_id, days)
@@ -321,8 +340,7 @@ def _plan(
 
 def _test(app: App, who: Principal, org_id: int, connection_id: UUID) -> list[TestRow]:
     return [
-        TestRow(t.account, t.ok, t.text)
-        for t in connections.test(app, who, org_id, connection_id)
+        TestRow(t.account, t.ok, t.text) for t in connections.test(app, who, org_id, connection_id)
     ]
 
 
@@ -333,8 +351,11 @@ def _start(ctx: Context, connection_id: UUID) -> str:
 def _discard(ctx: Context, connection_id: UUID) -> None:
     row = connections.get(ctx, connection_id)
     if condition.started(row):
-        raise Missing("This is no draft any more.", why="Its first sync was started.",
-                      fix="Delete it on its own page.")
+        raise Missing(
+            "This is no draft any more.",
+            why="Its first sync was started.",
+            fix="Delete it on its own page.",
+        )
     connections.delete(ctx, connection_id)
 
 

@@ -11,10 +11,15 @@ from liftos_app.services import format as fmt
 from liftos_app.services.context import Context
 
 KINDS: Final = {
-    "oauth2": "Sign-in on the platform's page", "key": "Key", "client_credentials": "App credentials",
+    "oauth2": "Sign-in on the platform's page",
+    "key": "Key",
+    "client_credentials": "App credentials",
 }
-WHO: Final = {"you": "You", "your platform admin": "Your platform administrator",
-              "the platform": "The platform"}
+WHO: Final = {
+    "you": "You",
+    "your platform admin": "Your platform administrator",
+    "the platform": "The platform",
+}
 
 
 @dataclass
@@ -163,7 +168,11 @@ def card_rows(ctx: Context, search: str) -> list[Card]:
     """The catalogue, narrowed by words."""
     return [
         Card(
-            id=c.id, name=c.name, mark=c.name[:1].upper(), category=c.category, summary=c.summary,
+            id=c.id,
+            name=c.name,
+            mark=c.name[:1].upper(),
+            category=c.category,
+            summary=c.summary,
             facts=f"About {_minutes(c.setup_minutes)}. History: {c.history}.",
             have=fmt.plural(sum(c.connections.values()), "connection") if c.connections else "",
             sandbox=bool(c.demo_credentials),
@@ -173,32 +182,60 @@ def card_rows(ctx: Context, search: str) -> list[Card]:
 
 
 def view_of(
-    ctx: Context, *, connection_id: UUID | None, platform: str, method: str, step: int | None,
-    origin: str, fill: bool,
+    ctx: Context,
+    *,
+    connection_id: UUID | None,
+    platform: str,
+    method: str,
+    step: int | None,
+    origin: str,
+    fill: bool,
 ) -> View:
     """The wizard for a draft or a platform. `fill` puts the sandbox's values into the fields."""
-    found = wizard.view(ctx, connection_id=connection_id, platform_id=platform, method=method,
-                        step=step, origin=origin)
+    found = wizard.view(
+        ctx,
+        connection_id=connection_id,
+        platform_id=platform,
+        method=method,
+        step=step,
+        origin=origin,
+    )
     zone = organization.get(ctx).time_zone
     card = found.platform
     view = View(
-        connection_id=str(found.connection_id or ""), name=found.name, platform=card.id,
-        platform_name=card.name, summary=card.summary, demo=found.provenance == "demo",
-        demo_possible=found.demo_possible, chosen=True, step=found.step,
+        connection_id=str(found.connection_id or ""),
+        name=found.name,
+        platform=card.id,
+        platform_name=card.name,
+        summary=card.summary,
+        demo=found.provenance == "demo",
+        demo_possible=found.demo_possible,
+        chosen=True,
+        step=found.step,
         started=found.status not in {"draft", "authorising", "selecting_accounts"},
         reached=max((s.number for s in found.steps if s.state != "locked"), default=1),
-        minutes=_minutes(card.setup_minutes), role_needed=card.role_needed, docs_url=card.docs_url,
-        never=list(card.never), needs=[Need(p.text, WHO.get(p.who, p.who), p.wait, p.link)
-                                       for p in card.prerequisites],
+        minutes=_minutes(card.setup_minutes),
+        role_needed=card.role_needed,
+        docs_url=card.docs_url,
+        never=list(card.never),
+        needs=[Need(p.text, WHO.get(p.who, p.who), p.wait, p.link) for p in card.prerequisites],
         brings=[f"{s.title}: {s.grain}" for s in card.streams],
-        methods=[Method(m.id, m.title, m.summary, KINDS.get(m.kind, m.kind), m.access_life)
-                 for m in card.methods],
-        method=found.method, kind=found.kind, redirect_uri=found.redirect_uri,
-        signed_in=found.signed_in, missing=list(found.missing_scopes),
-        selected=sum(a.selected for a in found.accounts), history_days=found.history_days,
-        schedule=found.schedule, zone=found.schedule_zone,
+        methods=[
+            Method(m.id, m.title, m.summary, KINDS.get(m.kind, m.kind), m.access_life)
+            for m in card.methods
+        ],
+        method=found.method,
+        kind=found.kind,
+        redirect_uri=found.redirect_uri,
+        signed_in=found.signed_in,
+        missing=list(found.missing_scopes),
+        selected=sum(a.selected for a in found.accounts),
+        history_days=found.history_days,
+        schedule=found.schedule,
+        zone=found.schedule_zone,
         next_runs=[fmt.moment(t, found.schedule_zone, ctx.now().date()) for t in found.next_runs],
-        schedule_problem=found.schedule_problem, run_id=str(found.run_id or ""),
+        schedule_problem=found.schedule_problem,
+        run_id=str(found.run_id or ""),
         estimate=_estimate(found.calls, found.seconds),
     )
     _fill_lists(view, found, fill=fill and view.demo)
@@ -217,16 +254,24 @@ def _fill_lists(view: View, found: wizard.View, *, fill: bool) -> None:
     view.demo_fields = bool(demo) and view.demo
     view.fields = [
         FieldRow(
-            name=f.name, label=f.label if f.required else f"{f.label} (optional)", help=f.help,
-            secret=f.secret, required=f.required and not f.stored, placeholder=f.placeholder,
-            value=demo.get(f.name, "") if fill else f.value, hint=f.hint,
+            name=f.name,
+            label=f.label if f.required else f"{f.label} (optional)",
+            help=f.help,
+            secret=f.secret,
+            required=f.required and not f.stored,
+            placeholder=f.placeholder,
+            value=demo.get(f.name, "") if fill else f.value,
+            hint=f.hint,
         )
         for f in found.fields
     ]
     view.scopes = [_scope(s) for s in found.scopes]
     view.accounts = [
         AccountRow(
-            id=str(a.id), name=a.name, external_id=a.external_id, usable=a.usable,
+            id=str(a.id),
+            name=a.name,
+            external_id=a.external_id,
+            usable=a.usable,
             selected=a.selected and a.usable,
             about=", ".join(x for x in (a.currency, a.time_zone, a.status) if x),
             note=a.reason or (f"Already read by {fmt.listed(a.also_in)}" if a.also_in else ""),
@@ -235,9 +280,16 @@ def _fill_lists(view: View, found: wizard.View, *, fill: bool) -> None:
     ]
     view.streams = [
         StreamRow(
-            name=s.name, title=s.title, chosen=s.chosen,
-            about=s.grain + (f", the last {fmt.plural(s.reread_days, 'day')} re-read each time"
-                             if s.reread_days else "") + (", personal data" if s.pii else ""),
+            name=s.name,
+            title=s.title,
+            chosen=s.chosen,
+            about=s.grain
+            + (
+                f", the last {fmt.plural(s.reread_days, 'day')} re-read each time"
+                if s.reread_days
+                else ""
+            )
+            + (", personal data" if s.pii else ""),
         )
         for s in found.streams
     ]

@@ -1,4 +1,4 @@
-"""How states, dates and causes of connections read on screen. Shared by lists, detail and wizard."""
+"""How states, dates and causes of connections read on screen: lists, detail, wizard."""
 
 from __future__ import annotations
 
@@ -23,22 +23,33 @@ STATUS: Final[dict[ConnectionStatus, tuple[str, str]]] = {
     ConnectionStatus.DISABLED: ("bad", "Switched off"),
 }
 RUN: Final[dict[RunState, tuple[str, str]]] = {
-    RunState.QUEUED: ("info", "Queued"), RunState.RUNNING: ("info", "Running"),
-    RunState.SUCCEEDED: ("ok", "Succeeded"), RunState.PARTIAL: ("warn", "Partial"),
-    RunState.FAILED: ("bad", "Failed"), RunState.CANCELLED: ("mute", "Cancelled"),
+    RunState.QUEUED: ("info", "Queued"),
+    RunState.RUNNING: ("info", "Running"),
+    RunState.SUCCEEDED: ("ok", "Succeeded"),
+    RunState.PARTIAL: ("warn", "Partial"),
+    RunState.FAILED: ("bad", "Failed"),
+    RunState.CANCELLED: ("mute", "Cancelled"),
 }
 PROVENANCE: Final = {
-    Provenance.DEMO.value: "Demo", Provenance.FALLBACK.value: "Fallback",
-    Provenance.IMPORTED.value: "Imported", Provenance.ESTIMATED.value: "Estimated",
+    Provenance.DEMO.value: "Demo",
+    Provenance.FALLBACK.value: "Fallback",
+    Provenance.IMPORTED.value: "Imported",
+    Provenance.ESTIMATED.value: "Estimated",
 }
 OWNERS: Final = {
-    "you": "You can fix this", "your_platform_admin": "Your platform administrator can fix this",
-    "the_platform": "The platform has to fix this", "liftos": "LiftOS has to fix this",
+    "you": "You can fix this",
+    "your_platform_admin": "Your platform administrator can fix this",
+    "the_platform": "The platform has to fix this",
+    "liftos": "LiftOS has to fix this",
 }
 CAUSES: Final = {
-    "credential": "Credential", "permission": "Permission", "quota": "Quota",
-    "platform_outage": "Platform outage", "bad_configuration": "Configuration",
-    "source_data": "Source data", "our_fault": "Fault of ours",
+    "credential": "Credential",
+    "permission": "Permission",
+    "quota": "Quota",
+    "platform_outage": "Platform outage",
+    "bad_configuration": "Configuration",
+    "source_data": "Source data",
+    "our_fault": "Fault of ours",
 }
 
 
@@ -67,11 +78,16 @@ def cause(stored: dict[str, Any] | None, now: datetime, zone: str) -> Cause:
         return Cause()
     first = _moment(found.get("first_at"))
     return Cause(
-        what=str(found["what"]), why=str(found["why"]), fix=str(found["fix"]),
-        kind=CAUSES.get(str(found["cause"]), ""), owner=OWNERS.get(str(found["owner"]), ""),
-        meanwhile=str(found["meanwhile"]), request_id=str(found["request_id"]),
+        what=str(found["what"]),
+        why=str(found["why"]),
+        fix=str(found["fix"]),
+        kind=CAUSES.get(str(found["cause"]), ""),
+        owner=OWNERS.get(str(found["owner"]), ""),
+        meanwhile=str(found["meanwhile"]),
+        request_id=str(found["request_id"]),
         since=f"Since {fmt.moment(first, zone, now.date())}" if first else "",
-        streams=", ".join(str(s) for s in found.get("streams") or []), action=str(found["action"]),
+        streams=", ".join(str(s) for s in found.get("streams") or []),
+        action=str(found["action"]),
     )
 
 

@@ -392,6 +392,17 @@ async def test_a_consent_that_goes_wrong_ends_at_its_step_with_a_cause(
     )
 
 
+async def test_a_sign_in_whose_accounts_cannot_be_read_goes_on_at_the_accounts(
+    bench: Bench, client: httpx.AsyncClient, cookie: Headers
+) -> None:
+    connection_id, params = begin_in_browser(bench, cookie)
+    bench.world.api_status = 503
+    answer = await client.get("/oauth/callback/example", params=params, headers=cookie)
+    assert answer.headers["location"] == (
+        f"/connections/new?id={connection_id}&step=3&result=accounts_unread"
+    )
+
+
 async def test_an_old_or_foreign_state_ends_at_the_wizards_start(
     bench: Bench, client: httpx.AsyncClient, cookie: Headers, manager: Headers
 ) -> None:

@@ -249,7 +249,7 @@ def test_trouble_during_a_sign_in_is_explained_and_leaves_nothing(place: Place, 
     assert place.http.get(f"{ROOT}/connections").json()["data"] == []
 
 
-def test_a_platform_that_is_down_in_mid_consent_leaves_a_draft_to_go_on_with(
+def test_a_platform_that_is_down_in_mid_consent_loses_nothing(
     place: Place,
 ) -> None:
     begun = begin(place, "meta_business")
@@ -259,13 +259,13 @@ def test_a_platform_that_is_down_in_mid_consent_leaves_a_draft_to_go_on_with(
     )
     place.control("faults", kind="server_error", platform="meta_business", count=20)
     assert place.http.get(f"{ROOT}/oauth/callback", params=params).status_code == 502
-    found = place.http.get(f"{ROOT}/connections/{begun['connection_id']}").json()
-    assert found["status"] == "draft"
+    where = f"{ROOT}/connections/{begun['connection_id']}"
+    found = place.http.get(where).json()
+    assert (found["status"], found["accounts"]) == ("selecting_accounts", [])
     place.http.delete("/sandbox/control/faults", headers=place.control_headers)
-    again = place.http.post(
-        f"{ROOT}/oauth/initiate", json={"connection_id": begun["connection_id"]}
-    )
-    assert walk(place, again.json()).status_code == 200
+    listed = place.http.post(f"{where}/discover").json()["data"]
+    assert any(a["usable"] for a in listed)
+    finish_setting_up(place, begun["connection_id"])
 
 
 def test_a_refusal_on_the_consent_page_comes_back_in_words(place: Place) -> None:

@@ -18,7 +18,7 @@ from liftos_app.services.context import Context
 from liftos_app.services.sync import schedule
 
 HISTORY_DAYS: Final = 90
-SCHEDULE: Final = "every 6 h"
+SCHEDULE: Final = "every 1 h"  # what the 2-hour timeliness target needs
 TOKEN_FIELDS: Final = ("access_token", "refresh_token", "refresh_token_previous")
 
 

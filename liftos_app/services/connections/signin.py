@@ -160,6 +160,9 @@ def discover_accounts(
     with open_context(app, who, org_id, write=True) as ctx:
         connection = reading.get(ctx, connection_id)
         choosing.remember(ctx, connection, found)
+        if not condition.started(connection):
+            choosing.choose_only_one(ctx, connection)
+            condition.refresh(ctx, connection)
         audit.record(ctx, "connection.accounts_read", connection, found=len(found))
         return reading.accounts_of(ctx, connection_id)
 

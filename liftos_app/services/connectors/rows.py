@@ -63,13 +63,18 @@ def micros(value: object) -> int:
             result = int((number * MICRO).to_integral_value())
         except (InvalidOperation, OverflowError, ValueError) as error:
             raise ValueError(f"not a number: {shown(value)}") from error
-        if kind is str and ("_" in value or not value.isascii()):  # type: ignore[operator]
+        if kind is str and not _plain(str(value)):
             raise ValueError(f"not a number: {shown(value)}")
     else:
         raise ValueError(f"not a number: {shown(value)}")
     if not -BIGGEST <= result <= BIGGEST:
         raise ValueError(f"too large to be stored: {shown(value)}")
     return result
+
+
+def _plain(words: str) -> bool:
+    """Whether a number's text holds nothing that only Python would read as a number."""
+    return words.isascii() and "_" not in words
 
 
 def whole(value: object) -> int:

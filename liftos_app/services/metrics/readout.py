@@ -1,4 +1,4 @@
-"""A metric's value and its change as people read them. Uses services.format; adds no rule of its own."""
+"""A metric's value and its change as people read them. Uses services.format; adds no rule."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from liftos_app.services.metrics.values import WORDS, Delta, Freshness, Passport
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change in words: `+6.1%`, for ratios `+0.12`, for shares `+1.2 pts`, its direction, and whether that is good."""
+    """A change in words (`+6.1%`, ratios `+0.12`, shares `+1.2 pts`) and whether it is good."""
 
     text: str
     direction: str  # up, down, flat, none
@@ -58,9 +58,7 @@ def change(delta: Delta | None, passport: Passport, today: dt.date) -> Change:
     return Change(_change_text(delta), direction, _verdict(delta, direction), against)
 
 
-def freshness(
-    passport: Passport, today: dt.date, zone: str = "UTC"
-) -> tuple[str, str, str]:
+def freshness(passport: Passport, today: dt.date, zone: str = "UTC") -> tuple[str, str, str]:
     """Kind of pill, its words, and a line per connection for hover."""
     rows = passport.connections
     if not rows:
@@ -73,11 +71,17 @@ def freshness(
     if len(stale) < len(rows):
         return "warn", f"Partial, {len(rows) - len(stale)} of {len(rows)} fresh", lines
     reached = passport.data_through
-    return "warn", f"Late, through {fmt.day(reached, today)}" if reached else "Not fully loaded", lines
+    return (
+        "warn",
+        f"Late, through {fmt.day(reached, today)}" if reached else "Not fully loaded",
+        lines,
+    )
 
 
 def _line(row: Freshness, passport: Passport, today: dt.date, zone: str) -> str:
-    through = f"through {fmt.day(row.data_through, today)}" if row.data_through else "not loaded yet"
+    through = (
+        f"through {fmt.day(row.data_through, today)}" if row.data_through else "not loaded yet"
+    )
     return f"{row.connection}: {through}, read {fmt.ago(row.last_success_at, passport.as_of, zone)}"
 
 
@@ -98,6 +102,10 @@ def _change_text(delta: Delta) -> str:
 
 def _verdict(delta: Delta, direction: str) -> str:
     better = METRICS[delta.base.metric].better
-    if better is Better.NEUTRAL or direction == "flat" or abs(delta.relative or Decimal(0)) < Decimal("0.0005"):
+    if (
+        better is Better.NEUTRAL
+        or direction == "flat"
+        or abs(delta.relative or Decimal(0)) < Decimal("0.0005")
+    ):
         return ""
     return "good" if (direction == "up") is (better is Better.UP) else "worse"

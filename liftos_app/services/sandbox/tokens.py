@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -120,12 +121,7 @@ class Tokens:
         """A new token text. `alphabet`: "b64" (with - and _) or "b62" (letters and digits)."""
         generation = self._generation.get(platform, 0)
         issued = int(now.timestamp())
-        family = (
-            family
-            or hashlib.sha256(
-                f"{platform}{issued}{client_id}{subject}{generation}".encode()
-            ).hexdigest()[:12]
-        )
+        family = family or secrets.token_hex(6)  # two consents of one second differ
         payload = orjson.dumps(
             [
                 kind,

@@ -32,6 +32,7 @@ from liftos_app.services.connectors.spec import AccountInfo, Lands, Rejected, Ro
 from liftos_app.services.context import App
 from liftos_app.services.sync.load import Counts, Landing, Target, load
 from liftos_app.services.sync.plan import Phase, Unit
+from liftos_app.services.sync.schedule import zone_of
 
 
 class LeaseLost(Exception):  # noqa: N818  (it is a signal to stop, not a failure)
@@ -169,15 +170,19 @@ def _cover(
     else:
         numbers = {day: counts.per_day.get(day.isoformat(), 0) for day in unit.each_day()}
         partial = False
+    firsts = _first_reads(session, work, stream, list(numbers))
     rows = []
     for day, number in numbers.items():
+        first = firsts.get(day)
+        if first is None or first < _due(work, stream, day):
+            first = now  # read while the day was still running does not count as read
         state = CoverageState.COMPLETE if number else CoverageState.EMPTY
         if partial or day.isoformat() in bad_days:
             state = CoverageState.PARTIAL
         rows.append({
             "account_key": work.account_key, "stream": stream.name, "day": day,
             "org_id": work.org_id, "state": state.value, "row_count": number,
-            "first_read_at": now, "read_at": now, "run_id": work.run_id,
+            "first_read_at": first, "read_at": now, "run_id": work.run_id,
         })
     table: Any = Coverage.__table__  # type: ignore[attr-defined]
     dialect: Any = sqlite if session.connection().dialect.name == "sqlite" else postgresql
@@ -185,9 +190,33 @@ def _cover(
     session.execute(
         insert.on_conflict_do_update(
             index_elements=["account_key", "stream", "day"],
-            set_={n: insert.excluded[n] for n in ("state", "row_count", "read_at", "run_id")},
+            set_={
+                n: insert.excluded[n]
+                for n in ("state", "row_count", "first_read_at", "read_at", "run_id")
+            },
         ),
         rows,
+    )
+
+
+def _first_reads(
+    session: Session, work: Work, stream: Stream, days: list[dt.date]
+) -> dict[dt.date, datetime]:
+    rows = session.exec(
+        select(col(Coverage.day), col(Coverage.first_read_at)).where(
+            Coverage.org_id == work.org_id, Coverage.account_key == work.account_key,
+            Coverage.stream == stream.name, Coverage.day >= min(days), Coverage.day <= max(days),
+        )
+    ).all()
+    return dict(rows)
+
+
+def _due(work: Work, stream: Stream, day: dt.date) -> datetime:
+    """When the platform should have published a day: its local end plus the published delay."""
+    midnight = dt.time(tzinfo=zone_of(work.account.time_zone))
+    end = dt.datetime.combine(day + dt.timedelta(days=1), midnight)
+    return end.astimezone(dt.UTC) + dt.timedelta(
+        hours=stream.window.latency_hours if stream.window else 0
     )
 
 

@@ -156,6 +156,7 @@ def test_an_order_becomes_a_row_in_shop_currency_on_the_shops_day() -> None:
             refund["goods_micros"]) == ("19", "2026-11-09", 32_400_000, 30_000_000)
     assert body(edge)["variables"] == {
         "first": 50, "after": None, "sort": "PROCESSED_AT",
+        "lines": 8, "refunds": 2, "refundLines": 4,
         "query": "processed_at:>='2026-11-01T04:00:00Z' AND processed_at:<'2026-11-03T05:00:00Z'",
     }  # the clocks change on the first of November 2026 in New York
 
@@ -269,6 +270,17 @@ def test_another_version_than_asked_for_is_told() -> None:
     )
     one, _ = client(answers(other))
     assert read(one, span()).notes == ("Shopify answered with version 2026-07 instead of 2026-10.",)
+
+
+def test_a_shop_with_few_points_is_asked_for_one_order_and_few_children() -> None:
+    tiny = {"errors": [{"message": "m", "extensions": {"code": "THROTTLED"}}], "extensions": {
+        "cost": {"requestedQueryCost": 60, "throttleStatus": {
+            "maximumAvailable": 40, "currentlyAvailable": 40, "restoreRate": 2}}}}
+    one, edge = client(answers(*[tiny] * 6, page(order(refunds=[]))))
+    assert len(read(one, span()).rows) == 1
+    asked = [body(edge, i)["variables"] for i in range(7)]
+    assert [a["first"] for a in asked] == [50, 25, 12, 6, 3, 1, 1]
+    assert (asked[6]["lines"], asked[6]["refunds"]) == (2, 1)
 
 
 def test_long_orders_are_read_to_the_last_line_and_refund() -> None:

@@ -55,8 +55,11 @@ def test_the_lock_pins_every_package_by_hash_and_names_no_address() -> None:
 
 def test_no_package_index_is_named_in_what_the_build_uses() -> None:
     named = re.compile(r"registry\.(npmjs|yarnpkg|npmmirror)|pypi\.org|files\.pythonhosted")
-    files = [ROOT / "rxconfig.py", ROOT / "scripts" / "build_page.py",
-             *(ROOT / "reflex.lock").iterdir()]
+    files = [
+        ROOT / "rxconfig.py",
+        ROOT / "scripts" / "build_page.py",
+        *(ROOT / "reflex.lock").iterdir(),
+    ]
     assert [f.name for f in files if named.search(f.read_text("utf-8"))] == []
 
 
@@ -69,8 +72,13 @@ def test_addresses_are_stripped_from_a_lock(build: ModuleType, tmp_path: Path) -
 
 def test_the_fingerprint_follows_what_a_page_imports(build: ModuleType) -> None:
     inputs = {p.relative_to(ROOT).as_posix() for p in build._inputs()}
-    assert {"assets/tokens.css", "liftos_app/pages/overview.py", "liftos_app/services/wizard.py",
-            "liftos_app/services/metrics/periods.py", "rxconfig.py"} <= inputs
+    assert {
+        "assets/tokens.css",
+        "liftos_app/pages/overview.py",
+        "liftos_app/services/wizard.py",
+        "liftos_app/services/metrics/periods.py",
+        "rxconfig.py",
+    } <= inputs
 
 
 def test_settings_of_the_operator_do_not_reach_the_build(
@@ -78,4 +86,6 @@ def test_settings_of_the_operator_do_not_reach_the_build(
 ) -> None:
     for name in ("JWT_SECRET_KEY", "DATABASE_URL", "LIFTOS_BASE_URL_SHOPIFY"):
         monkeypatch.setenv(name, "x")
-    assert not {"JWT_SECRET_KEY", "DATABASE_URL", "LIFTOS_BASE_URL_SHOPIFY"} & set(build.build_environment())
+    assert not {"JWT_SECRET_KEY", "DATABASE_URL", "LIFTOS_BASE_URL_SHOPIFY"} & set(
+        build.build_environment()
+    )

@@ -54,8 +54,14 @@ def signed_in(
             user = session.get_one(User, who.user_id)
             assert organization.id is not None
             if session.get(Membership, (organization.id, user.id)) is None:
-                session.add(Membership(org_id=organization.id, user_id=user.id, role=Role.ADMIN,
-                                       created_at=page_app.now()))
+                session.add(
+                    Membership(
+                        org_id=organization.id,
+                        user_id=user.id,
+                        role=Role.ADMIN,
+                        created_at=page_app.now(),
+                    )
+                )
             token = sessions.create(
                 session, page_app, user=user, org_id=organization.id, ip="", user_agent=""
             )
@@ -96,7 +102,7 @@ def test_every_event_of_ours_is_async_and_types_its_arguments() -> None:
 
 def test_a_blocking_handler_is_refused_when_it_is_written() -> None:
     with pytest.raises(TypeError, match="must be async"):
-        handler(PUBLIC)(lambda self: None)
+        handler(PUBLIC)(lambda: None)
 
 
 def test_a_misspelt_permission_is_refused_when_it_is_written() -> None:
@@ -111,7 +117,9 @@ async def test_an_anonymous_socket_runs_no_handler(page_app: App) -> None:
 
 
 @pytest.mark.parametrize("role", list(Role))
-async def test_a_role_opens_exactly_its_events(role: Role, signed_in: Callable[[Role], str]) -> None:
+async def test_a_role_opens_exactly_its_events(
+    role: Role, signed_in: Callable[[Role], str]
+) -> None:
     from liftos_app.services import access
 
     cookie = signed_in(role)
@@ -155,7 +163,10 @@ async def test_another_role_of_the_same_person_empties_the_tab(
             row.role = Role.VIEWER
             session.add(row)
     sessions.forget(page_app, user_id=None)
-    assert await send(root, name_of("connections_state.run_now"), cookie, connection_id="x") is not None
+    assert (
+        await send(root, name_of("connections_state.run_now"), cookie, connection_id="x")
+        is not None
+    )
     assert mine.org_name == ""
 
 
@@ -187,8 +198,14 @@ async def test_a_revoked_session_is_refused_at_its_next_event_and_its_socket_clo
 
 @pytest.mark.parametrize(
     "payload",
-    [{"connection_id": 5}, {"connection_id": {"a": 1}}, {"connection_id": "x", "more": "y"},
-     {"connection_id": "x" * 30_000}, ["x"], None],
+    [
+        {"connection_id": 5},
+        {"connection_id": {"a": 1}},
+        {"connection_id": "x", "more": "y"},
+        {"connection_id": "x" * 30_000},
+        ["x"],
+        None,
+    ],
 )
 def test_a_payload_of_another_shape_is_refused(payload: Any) -> None:
     assert not payload_fits(handlers()[name_of("connections_state.run_now")], payload)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,9 +17,9 @@ ORIGIN = "http://localhost:8000"
 
 
 @pytest.fixture
-def page_app(app: App) -> Iterator[App]:
+def page_app(app: App) -> App:
     process.install(app)
-    yield app
+    return app
 
 
 @pytest.fixture
@@ -40,8 +40,13 @@ def cookie_of(
 
 
 async def knock(
-    gate: SocketGate, *, origin: str | None = ORIGIN, cookie: str = "", token: str = "tab-1",
-    kind: str = "websocket", messages: tuple[dict[str, Any], ...] = (),
+    gate: SocketGate,
+    *,
+    origin: str | None = ORIGIN,
+    cookie: str = "",
+    tab: str = "tab-1",
+    kind: str = "websocket",
+    messages: tuple[dict[str, Any], ...] = (),
 ) -> list[dict[str, Any]]:
     """Open the socket; the answers of the gate or of what stands behind it."""
     headers = [(b"host", b"localhost:8000")]
@@ -59,8 +64,15 @@ async def knock(
         sent.append(dict(message))
 
     await gate(
-        {"type": kind, "path": "/_event/", "headers": headers, "client": ("127.0.0.1", 1),
-         "query_string": f"token={token}".encode()}, receive, send,
+        {
+            "type": kind,
+            "path": "/_event/",
+            "headers": headers,
+            "client": ("127.0.0.1", 1),
+            "query_string": f"token={tab}".encode(),
+        },
+        receive,
+        send,
     )
     return sent
 
@@ -72,10 +84,15 @@ async def opens(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.mark.parametrize(
     ("origin", "answer"),
-    [(ORIGIN, "websocket.accept"), ("http://127.0.0.1:8000", "websocket.accept"),
-     (None, "websocket.accept"), ("http://evil.example", "websocket.close"),
-     ("null", "websocket.close"), ("http://localhost:9999", "websocket.close"),
-     ("https://localhost:8000", "websocket.close")],
+    [
+        (ORIGIN, "websocket.accept"),
+        ("http://127.0.0.1:8000", "websocket.accept"),
+        (None, "websocket.accept"),
+        ("http://evil.example", "websocket.close"),
+        ("null", "websocket.close"),
+        ("http://localhost:9999", "websocket.close"),
+        ("https://localhost:8000", "websocket.close"),
+    ],
 )
 async def test_only_our_own_origins_open_the_socket(
     page_app: App, origin: str | None, answer: str
@@ -91,7 +108,7 @@ async def test_a_tab_token_stays_with_its_session_while_that_lasts(
     assert (await knock(gate, cookie=mine))[0]["type"] == "websocket.accept"
     assert (await knock(gate, cookie=theirs))[0]["type"] == "websocket.close"
     assert (await knock(gate))[0]["type"] == "websocket.close"
-    assert (await knock(gate, cookie=theirs, token="tab-2"))[0]["type"] == "websocket.accept"
+    assert (await knock(gate, cookie=theirs, tab="tab-2"))[0]["type"] == "websocket.accept"
     sessions.sign_out(page_app, mine.split("=", 1)[1])
     assert (await knock(gate, cookie=theirs))[0]["type"] == "websocket.accept"
 
@@ -106,12 +123,12 @@ async def test_a_session_holds_so_many_sockets_and_no_more(
         inside += 1
         await receive()
         if inside <= SOCKETS_PER_SESSION:
-            nested_answers.append(await knock(gate, cookie=cookie, token=f"tab-{inside}"))
+            nested_answers.append(await knock(gate, cookie=cookie, tab=f"tab-{inside}"))
         await send({"type": "websocket.accept"})
 
     nested_answers: list[list[dict[str, Any]]] = []
     gate, cookie = SocketGate(nested, page_app), cookie_of()
-    await knock(gate, cookie=cookie, token="tab-0")
+    await knock(gate, cookie=cookie, tab="tab-0")
     types = [a[0]["type"] for a in nested_answers]
     assert types.count("websocket.accept") == SOCKETS_PER_SESSION - 1
     assert types.count("websocket.close") == 1
@@ -136,8 +153,8 @@ async def test_a_message_over_the_limit_ends_the_socket(page_app: App) -> None:
 async def test_polling_and_a_missing_tab_token_are_refused(page_app: App) -> None:
     gate = SocketGate(opens, page_app)
     assert (await knock(gate, kind="http"))[0]["status"] == 403
-    assert (await knock(gate, token=""))[0]["type"] == "websocket.close"
-    assert (await knock(gate, token="x" * 101))[0]["type"] == "websocket.close"
+    assert (await knock(gate, tab=""))[0]["type"] == "websocket.close"
+    assert (await knock(gate, tab="x" * 101))[0]["type"] == "websocket.close"
 
 
 async def test_other_paths_pass_untouched(page_app: App) -> None:
@@ -149,6 +166,10 @@ async def test_other_paths_pass_untouched(page_app: App) -> None:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "path": "/api/v1/health", "headers": [(b"origin", b"http://evil.example")]}
+    scope = {
+        "type": "http",
+        "path": "/api/v1/health",
+        "headers": [(b"origin", b"http://evil.example")],
+    }
     await SocketGate(other, page_app)(scope, None, send)  # type: ignore[arg-type]
     assert sent[0]["status"] == 204

@@ -343,3 +343,21 @@ def test_a_run_whose_process_is_killed_goes_on_from_its_last_window(
     assert bench.stored() == source.truth()
     assert run.rows_written == len(source.truth())  # nothing counted twice
     assert len(source.requests) == 5  # only the windows that were not stored
+
+
+def test_a_day_read_while_it_was_running_is_first_read_when_it_was_over(
+    bench: Any, source: Any, clock: Clock
+) -> None:
+    source.fill(3)
+    engine = SyncEngine(bench.app)
+    engine.run(ask(bench))
+    clock.advance(days=1)
+    engine.run(ask(bench))
+    over = clock.now
+    clock.advance(hours=5)
+    engine.run(ask(bench))
+    with bench.app.db.read() as session:
+        days = {c.day.isoformat(): c for c in session.exec(select(Coverage))}
+    assert days["2026-11-23"].first_read_at == over  # not the moment it was still running
+    assert days["2026-11-23"].read_at == clock.now
+    assert days["2026-11-22"].first_read_at < over

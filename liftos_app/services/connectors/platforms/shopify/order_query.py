@@ -6,9 +6,9 @@ from __future__ import annotations
 
 # Children read with each order of a page; longer orders are completed one by one. The small shape
 # is for shops whose bucket of points is tiny: development stores.
-WIDE = {"lines": 10, "refunds": 5, "refundLines": 10}
+WIDE = {"lines": 8, "refunds": 2, "refundLines": 4}
 SMALL = {"lines": 2, "refunds": 1, "refundLines": 1}
-MANY = 10  # orders whose refunds fit into one query
+MANY = 25  # orders whose refunds fit into one query
 
 _HEAD = """
     id name createdAt processedAt updatedAt cancelledAt cancelReason test sourceName

@@ -11,6 +11,8 @@ PLATFORM = SandboxPlatform(
     routes=(
         Route("GET", "/o/oauth2/v2/auth", signin.ask),
         Route("POST", "/o/oauth2/v2/auth", signin.ask),
+        Route("GET", "/o/oauth2/auth", signin.ask),  # the address of older client files
+        Route("POST", "/o/oauth2/auth", signin.ask),
         Route("POST", "/token", signin.token),
         Route("POST", "/oauth2/v3/token", signin.token),
         Route("POST", "/oauth2/v4/token", signin.token),

@@ -33,7 +33,8 @@ _STREAMS = {"campaign": "campaigns", "ad_group": "ad_groups", "ad_group_ad": "ad
             "customer": "account", "customer_client": "clients",
             "campaign_budget": "budgets"}  # fmt: skip
 _FROM = re.compile(rb"(?i)\bfrom\s+([a-z_]+)")
-_ID = re.compile(r"\d{10}")
+_ID = re.compile(r"[0-9]{10}")
+MAX_QUERY = 500_000  # characters; an IN list may hold 20,000 values
 
 
 def list_accessible(call: Call) -> Response:
@@ -192,6 +193,13 @@ def _body(call: Call) -> dict[str, Any]:
         raise GoogleAdsError(
             400, "requestError", "REQUIRED_FIELD_MISSING", "The body must be a JSON object."
         )
+    if "pageSize" in found or "page_size" in found:
+        raise GoogleAdsError(
+            400,
+            "requestError",
+            "PAGE_SIZE_NOT_SUPPORTED",
+            "Setting the page size is not supported. Search pages hold 10,000 rows.",
+        )
     return found
 
 
@@ -201,12 +209,15 @@ def _query_text(body: Mapping[str, Any]) -> str:
         raise GoogleAdsError(
             400, "requestError", "REQUIRED_FIELD_MISSING", "The field 'query' is required."
         )
+    if len(query) > MAX_QUERY:
+        raise gaql.GaqlError("QUERY_ERROR", "The query is too long.")
     return query
 
 
 def _run(call: Call, record: AdAccount, text: str, as_of: datetime) -> tuple[Answer, list[Any]]:
     """The answer and its rows on the wire, with the row trouble that is aimed here."""
-    answer = evaluate.run(gaql.parse(text), view.Customer(call, record, as_of))
+    customer = view.Customer(call, record, as_of, shows_currency="currency_code" in text.lower())
+    answer = evaluate.run(gaql.parse(text), customer)
     rows = wire.results(answer, 0, len(answer.rows))
     rows = call.bend(_stream_name(answer), rows, account=record.id, day_of=_day_of)
     return answer, rows
@@ -227,13 +238,6 @@ def _day_of(row: Mapping[str, Any]) -> date | None:
 def _search(call: Call) -> dict[str, Any]:
     body = _body(call)
     text = _query_text(body)
-    if "pageSize" in body or "page_size" in body:
-        raise GoogleAdsError(
-            400,
-            "requestError",
-            "PAGE_SIZE_NOT_SUPPORTED",
-            "Setting the page size is not supported. Search pages hold 10,000 rows.",
-        )
     record = _customer(call)
     first, as_of = 0, call.now
     if body.get("pageToken"):

@@ -19,6 +19,7 @@ from liftos_app.services.sandbox.platforms.google_ads.gaql import (
 )
 
 Test = Callable[[Any], bool]
+MAX_PATTERN = 1_000
 _EQUALITY = frozenset({"=", "!=", "IN", "NOT IN", "IS NULL", "IS NOT NULL"})
 _LIKE = frozenset({"LIKE", "NOT LIKE", "REGEXP_MATCH", "NOT REGEXP_MATCH"})
 _ORDERED = (COMPARE | {"IN", "NOT IN", "BETWEEN", "IS NULL", "IS NOT NULL"}) - {"CONTAINS ANY"}
@@ -191,7 +192,8 @@ def _typed(item: Field, value: Value) -> Any:
     return text
 
 
-def _membership(operator: str, wanted: Sequence[Any]) -> Test:
+def _membership(operator: str, listed: Sequence[Any]) -> Test:
+    wanted = frozenset(listed)
     match operator:
         case "IN":
             return lambda value: value in wanted
@@ -231,6 +233,10 @@ def _or_zero(value: Any, like: Any) -> Any:
 
 def _like(value: Value) -> re.Pattern[str]:
     """% and _ are wildcards, [%] and [_] the characters; LIKE ignores case."""
+    if len(str(value)) > MAX_PATTERN:
+        raise GaqlError(
+            "INVALID_VALUE_WITH_LIKE_OPERATOR", "Error in query: the LIKE pattern is too long."
+        )
     pieces = [""]
     for part in re.findall(r"\[[%_\[\]]\]|.", str(value), re.DOTALL):
         if part == "%":

@@ -35,8 +35,11 @@ LEVELS: dict[str, Level] = {
 class Customer:
     """One customer at one moment, as `evaluate` reads it. Lives for one call."""
 
-    def __init__(self, call: Call, record: AdAccount, as_of: dt.datetime) -> None:
+    def __init__(
+        self, call: Call, record: AdAccount, as_of: dt.datetime, *, shows_currency: bool = False
+    ) -> None:
         self._call, self.record, self._as_of = call, record, as_of
+        self._shows_currency = shows_currency
         self._zone = ZoneInfo(record.zone)
         self.today = as_of.astimezone(self._zone).date()
         self.home = f"customers/{record.id}"
@@ -92,19 +95,24 @@ class Customer:
     @cached_property
     def _customer(self) -> dict[str, Any]:
         r = self.record
-        currency = self._call.trouble.currency(PLATFORM_ID, r.id, r.currency)
         return _prefixed(
             "customer",
             resource_name=self.home,
             id=int(r.id),
             descriptive_name=r.name,
-            currency_code=currency,
+            currency_code=self._currency(r),
             time_zone=r.zone,
             manager=r.manager,
             test_account=False,
             auto_tagging_enabled=not r.manager,
             status=CUSTOMER_STATUS[r.status],
         ) | {"customer.conversion_tracking_setting.conversion_tracking_id": int(r.id) % 10**9}
+
+    def _currency(self, record: AdAccount) -> str:
+        """Asking may use up a scripted currency change, so only where it is shown."""
+        if not self._shows_currency:
+            return record.currency
+        return self._call.trouble.currency(PLATFORM_ID, record.id, record.currency)
 
     def _clients(self) -> Iterator[Entity]:
         """The customer itself at level 0, then everything below it, each once."""
@@ -123,7 +131,7 @@ class Customer:
                 client_customer=f"customers/{r.id}",
                 id=int(r.id),
                 descriptive_name=r.name,
-                currency_code=r.currency,
+                currency_code=self._currency(r),
                 time_zone=r.zone,
                 level=level,
                 manager=r.manager,
@@ -223,7 +231,6 @@ class Customer:
             "ad_group_ad.ad",
             resource_name=f"{self.home}/ads/{a.id}",
             id=int(a.id),
-            # Responsive ads often have no name of their own; the vendor leaves it out then.
             name=a.name,
             type=AD_TYPE.get(kind, "RESPONSIVE_SEARCH_AD"),
             final_urls=[a.url],

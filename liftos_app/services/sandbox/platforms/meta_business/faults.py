@@ -37,6 +37,11 @@ def _other(fault: Fault) -> GraphError:
         return GraphError(17, "(#17) User request limit reached", subcode=2446079, transient=False)
     if fault.detail.get("reason") == "too_much_data":
         return too_much_data()
+    # Any other refusal of the vendor's table: detail code, subcode, message.
+    code, subcode = (_whole(fault.detail.get(n, "")) for n in ("code", "subcode"))
+    if code is not None:
+        message = fault.detail.get("message", "An error of the platform")
+        return GraphError(code, f"(#{code}) {message}", subcode=subcode, status=fault.status)
     return GraphError(
         2,
         "(#2) Service temporarily unavailable",
@@ -44,3 +49,10 @@ def _other(fault: Fault) -> GraphError:
         status=fault.status,
         transient=True,
     )
+
+
+def _whole(text: str) -> int | None:
+    try:
+        return int(text)
+    except ValueError:
+        return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from liftos_app.services.sandbox.platforms.meta_business import (
@@ -145,7 +145,8 @@ class Graph:
         ask = insights.read(params, account.today, level=node.kind)
         found = self.report(ask, account, None if node.kind == "account" else node)
         found = self.bend("insights", found, account)
-        return paging.page(found, call, mark=by_position) | summary(call.params, len(found))
+        answer = paging.page(found, call, mark=by_position)
+        return answer | _report_summary(params, ask, account, node)
 
 
 def by_id(index: int, row: Row) -> str:
@@ -220,6 +221,23 @@ def summary(params: Mapping[str, str], total: int) -> dict[str, Any]:
             if name != "total_count":
                 raise bad_parameter("summary", f"cannot be '{name[:60]}'")
     return {"summary": {"total_count": total}}
+
+
+def _report_summary(
+    params: Mapping[str, str], ask: insights.Ask, account: Account, node: Node
+) -> dict[str, Any]:
+    """One more row over the whole report, with the fields asked for or those of the rows."""
+    listed = params.get("summary", "")
+    if listed not in {"", "true", "false"}:
+        fields = tuple(filtering.listed("summary", listed))
+        for name in fields:
+            if name not in names.INSIGHTS:
+                raise bad_parameter("summary", f"cannot hold '{name[:60]}'")
+        ask = replace(ask, fields=fields)
+    elif "true" not in {listed, params.get("default_summary", "").lower()}:
+        return {}
+    within = None if node.kind == "account" else node
+    return {"summary": insights.total(ask, account, within=within)}
 
 
 def me(user: Mapping[str, Any], wishes: tuple[Wish, ...]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -37,6 +38,7 @@ class Ask:
     level: str
     fields: tuple[str, ...]
     pieces: tuple[periods.Period, ...]
+    ranges: tuple[tuple[int, int], ...]  # which pieces (from, to) make up each asked range
     windows: tuple[str, ...]
     breakdowns: tuple[str, ...]
     filtering: str
@@ -59,14 +61,16 @@ def read(params: Mapping[str, str], today: dt.date, *, level: str) -> Ask:
         raise bad_parameter("action_report_time", f"must be one of {{{', '.join(_REPORT_TIMES)}}}")
     _known("action_breakdowns", params, names.ACTION_BREAKDOWNS)
     increment = params.get("time_increment", "").strip('"')
-    pieces = [
-        piece
-        for period in periods.asked(params, today)
-        for piece in periods.cut(period, increment, today)
-    ]
+    pieces: list[periods.Period] = []
+    ranges: list[tuple[int, int]] = []
+    for period in periods.asked(params, today):
+        found = periods.cut(period, increment, today)
+        if found:
+            ranges.append((len(pieces), len(pieces) + len(found)))
+            pieces += found
     return Ask(
-        level, tuple(dict.fromkeys(fields)), tuple(pieces), _windows(params), _breakdowns(params),
-        params.get("filtering", ""), tuple(filtering.listed("sort", params.get("sort", ""))),
+        level, tuple(dict.fromkeys(fields)), tuple(pieces), tuple(ranges), _windows(params),
+        _breakdowns(params), params.get("filtering", ""), tuple(filtering.listed("sort", params.get("sort", ""))),
     )  # fmt: skip
 
 
@@ -108,25 +112,52 @@ def rows(
     ask: Ask, account: Account, *, within: Node | None = None, most: int = MAX_ROWS
 ) -> list[dict[str, Any]]:
     """Rows of a report in a stable order: by day, then by object, then by breakdown."""
+    found = [row for row, _ in _built(ask, account, within, most)]
+    return [_shown(row, ask, account) for row in _sorted(found, ask.sort)]
+
+
+def total(ask: Ask, account: Account, *, within: Node | None = None) -> dict[str, Any]:
+    """The figures of the whole report in one row: what `default_summary` adds."""
+    whole = Figures()
+    for _, figures in _built(ask, account, within, MAX_ROWS):
+        whole.add(figures)
+    row = _figures(whole, set(ask.fields), ask, account)
+    if ask.pieces:
+        row |= {
+            "date_start": min(first for first, _ in ask.pieces).isoformat(),
+            "date_stop": max(last for _, last in ask.pieces).isoformat(),
+        }
+    return {name: value for name, value in row.items() if value not in (None, [])}
+
+
+def _built(
+    ask: Ask, account: Account, within: Node | None, most: int
+) -> list[tuple[dict[str, Any], Figures]]:
+    """Rows with their figures, after filters."""
     groups = _grouped(ask, account, within, most)
     objects = {n.id: n for kind in LEVELS[1:] for n in account.nodes(kind)}
+    test = filtering.parse(ask.filtering, known=_filterable, read=_read)
     wanted = {*ask.fields, *(term.rpartition("_")[0] for term in ask.sort)}
     wanted |= {name for name in PLAIN if name in ask.filtering}
-    found: list[dict[str, Any]] = []
+    found = []
     for (entity, piece, split), figures in sorted(
         groups.items(), key=lambda item: (item[0][1], item[0][0], item[0][2])
     ):
         if figures.is_zero():
             continue
-        row = _identity(entity, account, objects, ask)
-        row |= {n: PLAIN[n](figures, account.digits) for n in wanted & PLAIN.keys()}
-        row |= {n: LISTS[n](figures, ask.windows, account.digits) for n in wanted & LISTS.keys()}
+        row = _identity(entity, account, objects, ask) | _figures(figures, wanted, ask, account)
         first, last = ask.pieces[piece]
         row |= {"date_start": first.isoformat(), "date_stop": last.isoformat()}
-        found.append(row | dict(zip(ask.breakdowns, split, strict=True)))
-    test = filtering.parse(ask.filtering, known=_filterable, read=_read)
-    found = [row for row in found if test(row)]
-    return [_shown(row, ask, account) for row in _sorted(found, ask.sort)]
+        row |= zip(ask.breakdowns, split, strict=True)
+        if test(row):
+            found.append((row, figures))
+    return found
+
+
+def _figures(figures: Figures, wanted: set[str], ask: Ask, account: Account) -> dict[str, Any]:
+    plain = {n: PLAIN[n](figures, account.digits) for n in wanted & PLAIN.keys()}
+    lists = {n: LISTS[n](figures, ask.windows, account.digits) for n in wanted & LISTS.keys()}
+    return plain | lists
 
 
 def _grouped(ask: Ask, account: Account, within: Node | None, most: int) -> dict[Group, Figures]:
@@ -135,10 +166,12 @@ def _grouped(ask: Ask, account: Account, within: Node | None, most: int) -> dict
     level = ask.level
     if within is not None and LEVELS.index(within.kind) > LEVELS.index(level):
         level = within.kind
-    for piece, (first, last) in enumerate(ask.pieces):
-        for cell in account.cells(first, last, level):
+    for begin, end in ask.ranges:
+        starts = [first for first, _ in ask.pieces[begin:end]]
+        for cell in account.cells(starts[0], ask.pieces[end - 1][1], level):
             if within is not None and within.id not in cell.ids.values():
                 continue
+            piece = begin + bisect_right(starts, cell.day) - 1
             above = ask.level != level
             entity = cell.ids.get(ask.level, "") or account.node.id if above else cell.entity
             for split, figures in _splits(ask, cell):

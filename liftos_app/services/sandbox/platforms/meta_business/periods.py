@@ -16,6 +16,7 @@ from liftos_app.services.sandbox.platforms.meta_business.names import DATE_PRESE
 Period = tuple[dt.date, dt.date]
 _DAY = dt.timedelta(days=1)
 RETENTION_MONTHS = 37
+MAX_RANGES = 50
 
 
 def asked(params: Mapping[str, str], today: dt.date) -> list[Period]:
@@ -24,6 +25,8 @@ def asked(params: Mapping[str, str], today: dt.date) -> list[Period]:
         found = load_json("time_ranges", params["time_ranges"])
         if not isinstance(found, list) or not found:
             raise bad_parameter("time_ranges", "must be a non-empty array")
+        if len(found) > MAX_RANGES:
+            raise bad_parameter("time_ranges", f"holds more than {MAX_RANGES} ranges")
         return [_range("time_ranges", item, today) for item in found]
     # The vendor's own client also sends time_range[since] and time_range[until].
     since, until = params.get("time_range[since]"), params.get("time_range[until]")

@@ -135,9 +135,11 @@ def _check_app(call: Call, params: Mapping[str, str]) -> None:
 def _granted(
     call: Call, grant: Grant, kind: str, life: timedelta, extra: Mapping[str, str]
 ) -> dict[str, Any]:
+    scopes = tuple(SCOPES) if grant.kind == "static" else grant.scopes
     token = call.tokens.reissue(
-        grant, kind, now=call.now, lifetime=life, prefix=PREFIX, alphabet="b62", extra=extra
-    )
+        grant, kind, now=call.now, lifetime=life, prefix=PREFIX, alphabet="b62", extra=extra,
+        scopes=scopes,
+    )  # fmt: skip
     return {
         "access_token": token,
         "token_type": "bearer",

@@ -55,7 +55,7 @@ def ledger(call: Call) -> Ledger:
     return found
 
 
-class Refused(Exception):  # noqa: N818 - an OAuth answer, not a fault of ours
+class Refused(Exception):
     """An OAuth error answer with status 400."""
 
     def __init__(self, error: str, detail: str) -> None:

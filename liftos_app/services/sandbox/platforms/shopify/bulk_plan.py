@@ -32,7 +32,7 @@ MAX_CONNECTIONS, MAX_DEPTH = 5, 2
 _IGNORED = frozenset({"first", "last", "after", "before"})
 
 
-class NotBulk(ValueError):  # noqa: N818 - it names the reason, shown to the caller
+class NotBulk(ValueError):
     """The query may not run as a bulk job; the text says why."""
 
 

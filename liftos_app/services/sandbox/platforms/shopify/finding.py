@@ -6,6 +6,7 @@ import bisect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -114,11 +115,16 @@ class Finder:
     def count(self, text: str | None, limit: int | None) -> Node:
         """The `ordersCount` answer."""
         found = search.parse(text, ORDER_FIELDS, self.zone)
-        number = 0
-        for _ in self._orders(self.ids(found.bounds, "id"), found.matches, forwards=True):
-            number += 1
-            if limit is not None and number > limit:
-                return {"count": limit, "precision": "AT_LEAST"}
+        ids = self.ids(found.bounds, "id")
+        if found.only_bounds and "processed_at" not in found.bounds:
+            number = len(ids)
+        else:
+            most = None if limit is None else limit + 1
+            number = sum(
+                1 for _ in islice(self._orders(ids, found.matches, forwards=True), most)
+            )  # fmt: skip
+        if limit is not None and number > limit:
+            return {"count": limit, "precision": "AT_LEAST"}
         return {"count": number, "precision": "EXACT"}
 
     def ids(self, bounds: Mapping[str, Bounds], sort: Sort) -> Sequence[int]:

@@ -53,6 +53,7 @@ class Search:
     matches: Predicate
     warnings: list[dict[str, str]] = field(default_factory=list)
     bounds: dict[str, Bounds] = field(default_factory=dict)
+    only_bounds: bool = True  # nothing but the bounds decides
 
 
 @dataclass(slots=True)
@@ -62,6 +63,7 @@ class _Parser:
     zone: ZoneInfo
     at: int = 0
     warnings: list[dict[str, str]] = field(default_factory=list)
+    only_bounds: bool = True
 
     def peek(self) -> dict[str, str]:
         return self.tokens[self.at] if self.at < len(self.tokens) else {}
@@ -71,7 +73,7 @@ class _Parser:
         while self.peek().get("word") == "OR":
             self.at += 1
             right, _ = self.both()
-            left, bounds = _any(left, right), {}
+            left, bounds, self.only_bounds = _any(left, right), {}, False
         return left, bounds
 
     def both(self) -> tuple[Predicate, dict[str, Bounds]]:
@@ -92,6 +94,7 @@ class _Parser:
         self.at += 1
         if token.get("word") == "NOT":
             inner, _ = self.one()
+            self.only_bounds = False
             return (lambda node: not inner(node)), {}
         if token.get("open"):
             group, bounds = self.either()
@@ -100,6 +103,7 @@ class _Parser:
             return group, bounds
         if name := token.get("field"):
             if name.startswith("-"):
+                self.only_bounds = False
                 positive, _ = self.term(name[1:], token.get("op") or "", _bare(token["value"]))
                 return (lambda node: not positive(node)), {}
             return self.term(name, token.get("op") or "", _bare(token["value"]))
@@ -108,6 +112,7 @@ class _Parser:
         ), {}
 
     def free_text(self, text: str) -> Predicate:
+        self.only_bounds = False
         known = self.fields.get(DEFAULT)
         if known is None:
             return lambda _node: True
@@ -123,6 +128,7 @@ class _Parser:
         return self.plain_term(name, known, op, value), {}
 
     def plain_term(self, name: str, known: Field, op: str, value: str) -> Predicate:
+        self.only_bounds = False
         read = known.read
         if known.kind in {"number", "id"}:
             try:
@@ -177,7 +183,7 @@ def parse(text: str | None, fields: Mapping[str, Field], zone: ZoneInfo) -> Sear
         parser.at += 1
         right, _ = parser.either()
         predicate = _all(predicate, right)
-    return Search(predicate, parser.warnings, bounds)
+    return Search(predicate, parser.warnings, bounds, parser.only_bounds)
 
 
 def parse_time(value: str, zone: ZoneInfo) -> tuple[datetime | None, bool]:

@@ -34,7 +34,7 @@ _CLAUSE = re.compile(
 _GRAINS = {"day": "DAY_TIMESTAMP", "week": "WEEK_TIMESTAMP", "month": "MONTH_TIMESTAMP"}
 
 
-class Unreadable(ValueError):  # noqa: N818 - it becomes a parse error in the answer
+class Unreadable(ValueError):
     """The text is no query we can run."""
 
 
