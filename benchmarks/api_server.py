@@ -27,9 +27,12 @@ def rows_of(day: dt.date) -> list[dict[str, Any]]:
     return [
         {
             "date": day.isoformat(),
-            "campaign_id": f"23850{i:09d}", "campaign_name": f"Campaign {i}",
-            "impressions": str(1000 + (i * 7 + seed) % 9000), "clicks": str((i + seed) % 300),
-            "spend": f"{(i * 13 + seed) % 90000 / 100:.2f}", "conversions": str((i + seed) % 7),
+            "campaign_id": f"23850{i:09d}",
+            "campaign_name": f"Campaign {i}",
+            "impressions": str(1000 + (i * 7 + seed) % 9000),
+            "clicks": str((i + seed) % 300),
+            "spend": f"{(i * 13 + seed) % 90000 / 100:.2f}",
+            "conversions": str((i + seed) % 7),
             "value": f"{(i * 31 + seed) % 700000 / 100:.2f}",
         }
         for i in range(number)
@@ -44,7 +47,7 @@ def pages_of(start: str, end: str) -> list[bytes]:
         oldest = LAST_DAY - dt.timedelta(days=DAYS - 1)
         days = [first + dt.timedelta(days=i) for i in range((last - first).days + 1)]
         rows = [row for day in days if oldest <= day <= LAST_DAY for row in rows_of(day)]
-        chunks = [rows[i:i + PAGE] for i in range(0, len(rows), PAGE)] or [[]]
+        chunks = [rows[i : i + PAGE] for i in range(0, len(rows), PAGE)] or [[]]
         found = [
             orjson.dumps({"data": chunk, "next": i + 1 if i + 1 < len(chunks) else None})
             for i, chunk in enumerate(chunks)
@@ -54,7 +57,8 @@ def pages_of(start: str, end: str) -> list[bytes]:
 
 
 async def app(
-    scope: dict[str, Any], _receive: Callable[[], Awaitable[Any]],
+    scope: dict[str, Any],
+    _receive: Callable[[], Awaitable[Any]],
     send: Callable[[dict[str, Any]], Awaitable[None]],
 ) -> None:
     """ASGI: /rows only."""
@@ -63,7 +67,14 @@ async def app(
     query = parse_qs(scope["query_string"].decode())
     pages = pages_of(query["start"][0], query["end"][0])
     body = pages[int(query.get("page", ["0"])[0])]
-    await send({"type": "http.response.start", "status": 200, "headers": [
-        (b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()),
-    ]})
+    await send(
+        {
+            "type": "http.response.start",
+            "status": 200,
+            "headers": [
+                (b"content-type", b"application/json"),
+                (b"content-length", str(len(body)).encode()),
+            ],
+        }
+    )
     await send({"type": "http.response.body", "body": body})

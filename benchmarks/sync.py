@@ -24,7 +24,6 @@ from sqlmodel import Session, func, select
 
 from benchmarks.api_server import DAYS, LAST_DAY, ROWS
 from liftos_app import config
-from liftos_app.db import Database
 from liftos_app.models import FactDaily, Role
 from liftos_app.services import boot
 from liftos_app.services.connectors import platforms, registry
@@ -48,8 +47,16 @@ def local_api() -> Iterator[str]:
     """The paged JSON API in a process of its own."""
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "uvicorn", "--port", str(port), "--log-level", "error",
-         "benchmarks.api_server:app"],
+        [
+            sys.executable,
+            "-m",
+            "uvicorn",
+            "--port",
+            str(port),
+            "--log-level",
+            "error",
+            "benchmarks.api_server:app",
+        ],
     )
     url = f"http://127.0.0.1:{port}"
     try:
@@ -84,8 +91,10 @@ def databases() -> Iterator[dict[str, str]]:
 def windows() -> list[tuple[str, str]]:
     """The same spans of five days that the platform file asks for."""
     return [
-        ((LAST_DAY - dt.timedelta(days=i + 4)).isoformat(),
-         (LAST_DAY - dt.timedelta(days=i)).isoformat())
+        (
+            (LAST_DAY - dt.timedelta(days=i + 4)).isoformat(),
+            (LAST_DAY - dt.timedelta(days=i)).isoformat(),
+        )
         for i in range(0, DAYS, 5)
     ]
 
@@ -104,12 +113,21 @@ def floor(api: str, url: str) -> float:
             rows = []
             page: int | None = 0
             while page is not None:
-                body = orjson.loads(http.get(
-                    f"{api}/rows", params={"start": start, "end": end, "page": page}
-                ).content)
+                body = orjson.loads(
+                    http.get(
+                        f"{api}/rows", params={"start": start, "end": end, "page": page}
+                    ).content
+                )
                 rows.extend(
-                    (r["campaign_id"], r["date"], int(r["impressions"]), int(r["clicks"]),
-                     int(float(r["spend"]) * 1e6), int(r["conversions"]), int(float(r["value"]) * 1e6))
+                    (
+                        r["campaign_id"],
+                        r["date"],
+                        int(r["impressions"]),
+                        int(r["clicks"]),
+                        int(float(r["spend"]) * 1e6),
+                        int(r["conversions"]),
+                        int(float(r["value"]) * 1e6),
+                    )
                     for r in body["data"]
                 )
                 page = body["next"]
@@ -125,7 +143,8 @@ def _floor_sqlite(connection: Any, rows: list[Any]) -> None:
         f"INSERT INTO floor_daily ({COLUMNS}) VALUES (?,?,?,?,?,?,?) "
         "ON CONFLICT (campaign, day) DO UPDATE SET impressions = excluded.impressions, "
         "clicks = excluded.clicks, spend = excluded.spend, conversions = excluded.conversions, "
-        "value = excluded.value", rows,
+        "value = excluded.value",
+        rows,
     )
 
 
@@ -155,10 +174,14 @@ def prepared(api: str, url: str, home: str) -> tuple[App, Any]:
     if folder not in platforms.__path__:
         platforms.__path__.append(folder)
         registry.all_platforms.cache_clear()
-    settings = config.load({
-        "LIFTOS_HOME": home, "DATABASE_URL": url, "LIFTOS_BASE_URL_BENCH_ADS": api,
-        "LOG_LEVEL": "ERROR",
-    })
+    settings = config.load(
+        {
+            "LIFTOS_HOME": home,
+            "DATABASE_URL": url,
+            "LIFTOS_BASE_URL_BENCH_ADS": api,
+            "LOG_LEVEL": "ERROR",
+        }
+    )
     app = boot.build_app(settings)
     with app.db.write() as session:
         org = Organization(name="Bench", created_at=app.now())
@@ -168,17 +191,30 @@ def prepared(api: str, url: str, home: str) -> tuple[App, Any]:
     who = Principal(kind="operator", name="bench", role=Role.SUPER_ADMIN)
     with open_context(app, who, org_id, write=True) as ctx:
         connection = Connection(
-            org_id=ctx.org, platform="bench_ads", name="Bench", auth_kind="api_key",
-            status=ConnectionStatus.BACKFILLING, streams=["campaign_daily"], history_days=40,
-            created_at=ctx.now(), updated_at=ctx.now(),
+            org_id=ctx.org,
+            platform="bench_ads",
+            name="Bench",
+            auth_kind="api_key",
+            status=ConnectionStatus.BACKFILLING,
+            streams=["campaign_daily"],
+            history_days=40,
+            created_at=ctx.now(),
+            updated_at=ctx.now(),
         )
         ctx.session.add(connection)
         ctx.session.flush()
         vault.put(ctx, connection, "api_key", "bench-key")
-        ctx.session.add(Account(
-            org_id=ctx.org, connection_id=connection.id, external_id="bench-1", name="Bench",
-            currency="USD", selected=True, created_at=ctx.now(),
-        ))
+        ctx.session.add(
+            Account(
+                org_id=ctx.org,
+                connection_id=connection.id,
+                external_id="bench-1",
+                name="Bench",
+                currency="USD",
+                selected=True,
+                created_at=ctx.now(),
+            )
+        )
         ids = ctx.org, connection.id
     return app, (who, *ids)
 

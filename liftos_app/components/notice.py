@@ -1,4 +1,4 @@
-"""Outcomes of the person's own actions, in a polite live region at the lower right.
+"""Outcomes of the person's own actions, in a polite live region at the top.
 
 Fed by a state var: under our script policy a toast returned by the server would be dropped
 silently. Good news leaves after 6 s (in CSS), trouble stays until it is closed.

@@ -50,7 +50,7 @@ def _step(
                     said,
                     href=href(number),
                     class_name="lo-step",
-                    custom_attrs={"data-state": "done"},
+                    custom_attrs={"data-state": rx.cond(done, "done", "open")},
                 ),
                 rx.el.span(
                     mark,

@@ -17,14 +17,7 @@ from liftos_app.components.status_pill import status_icon
 from liftos_app.components.sync_progress import sync_progress
 from liftos_app.pages._wizard_foot import foot
 from liftos_app.state.wizard import WizardState as S
-
-SCHEDULES = (
-    ("every 1 h", "Every hour"),
-    ("every 6 h", "Every 6 hours"),
-    ("every 12 h", "Every 12 hours"),
-    ("0 6 * * *", "Daily at 06:00"),
-    ("0 6 * * 1", "Mondays at 06:00"),
-)
+from liftos_app.state.wizard_view import SCHEDULES
 
 
 def plan() -> rx.Component:
@@ -99,7 +92,7 @@ def _schedule() -> rx.Component:
                     on_click=S.preview_schedule(text, S.view.zone),
                     aria_pressed=rx.cond(S.view.schedule == text, "true", "false"),
                 )
-                for text, words in SCHEDULES
+                for text, words in SCHEDULES.items()
             ),
             class_name="lo-row",
         ),

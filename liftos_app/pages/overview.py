@@ -224,7 +224,7 @@ def _bar(bar: Any) -> rx.Component:
             class_name="lo-between",
         ),
         rx.el.div(
-            rx.el.div(class_name="lo-bar " + bar.dot.to(str), style={"width": bar.width}),
+            rx.el.div(class_name="lo-bar " + bar.hue.to(str), style={"width": bar.width}),
             class_name="lo-bar-box",
             aria_hidden="true",
         ),

@@ -6,7 +6,7 @@ from typing import Any
 
 import reflex as rx
 
-from liftos_app.components.elements import button, button_link, card
+from liftos_app.components.elements import button, button_link, card, go
 from liftos_app.components.page_header import page_header
 from liftos_app.components.status_pill import status_pill
 from liftos_app.components.sync_progress import run_rows
@@ -74,6 +74,17 @@ def welcome() -> rx.Component:
                 title="First syncs",
                 aside=rx.el.span(S.total, class_name="lo-help lo-num"),
             ),
+        ),
+        rx.el.p(
+            "Figures are reported in ",
+            S.reported,
+            ". ",
+            go(
+                "Change currency or time zone",
+                href="/settings?tab=organization",
+                class_name="lo-link",
+            ),
+            class_name="lo-help",
         ),
         rx.el.p(S.spoken, class_name="lo-sr", aria_live="polite"),
     )

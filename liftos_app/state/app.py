@@ -28,6 +28,7 @@ T = TypeVar("T")
 PUBLIC = "public"
 MARK = "__liftos_permission__"
 _KEEP_NOTICES = 4
+_GOOD_NEWS_SECONDS = 4.0  # older good news is not shown again on the next page
 
 
 @dataclass
@@ -39,6 +40,7 @@ class Notice:
     what: str
     more: str = ""
     reference: str = ""
+    at: float = 0.0  # seconds since 1970
 
 
 def handler(permission: str, *, background: bool = False, **options: Any) -> Callable[[Any], Any]:
@@ -130,6 +132,8 @@ class AppState(rx.State):
         self.auth_off, self.demo = not settings.auth_required, settings.demo_mode
         seen = visitor.acting.get()
         self.forbidden = ""
+        old = process.app().now().timestamp() - _GOOD_NEWS_SECONDS
+        self.notices = [n for n in self.notices if n.kind != "ok" or n.at > old]
         if seen is None:
             self.ready = False
             return await self._send_to_door()
@@ -155,7 +159,8 @@ class AppState(rx.State):
         return rx.redirect(f"/login?next={wanted}" if url.path != "/" else "/login", replace=True)
 
     def _note(self, kind: str, what: str, *, more: str = "", reference: str = "") -> None:
-        note = Notice(secrets.token_hex(4), kind, what, more, reference)
+        at = process.app().now().timestamp()
+        note = Notice(secrets.token_hex(4), kind, what, more, reference, at)
         self.notices = [*self.notices, note][-_KEEP_NOTICES:]
 
 

@@ -14,7 +14,7 @@ from liftos_app.services import connections
 from liftos_app.services.connections import SCHEDULE
 from liftos_app.services.context import App, Context, Principal
 from liftos_app.state.app import AppState, handler, perform, reach
-from liftos_app.state.connection_view import KINDS, View, view_of
+from liftos_app.state.connection_view import KINDS, View, pulse_of, view_of
 from liftos_app.state.connections import as_id
 from liftos_app.state.progress import Progress, of_run
 
@@ -52,28 +52,21 @@ class ConnectionState(AppState):
 
     @handler("connections.read", background=True)
     async def follow(self):
-        """While a run is under way, show it; afterwards show what it changed."""
-        was_active = False
+        """While the page is open: show a run that is under way, and what has changed since."""
         for _ in range(7200):
             async with self:
-                mine, asked = self._mine(), self.tab
-                run_id = self.view.active_run or (self.progress.run_id if was_active else "")
-                gone = bool(self.gone)
-            if gone or not mine:
-                return
+                if self.gone:
+                    return
+                mine, run_id, known = self._mine(), self.view.active_run, self.view.pulse
             if run_id:
-                found = await perform(of_run, UUID(run_id), self.view.zone)
+                found = await perform(of_run, UUID(run_id), "UTC")
                 async with self:
                     self.progress = found
-                if was_active and not found.active:
-                    async with self:
-                        await self._refresh()
-                was_active = found.active
-            await asyncio.sleep(1 if run_id else 3)
-            if not run_id:
+            pulse = await perform(pulse_of, mine)
+            if pulse != known:
                 async with self:
-                    self.view.active_run = await perform(_active, mine)
-            del asked
+                    await self._refresh()
+            await asyncio.sleep(1 if run_id else 2)
 
     @handler("syncs.run")
     async def run_now(self):
@@ -155,11 +148,6 @@ class ConnectionState(AppState):
 
 def _run(ctx: Context, connection_id: UUID) -> None:
     connections.request_sync(ctx, connection_id)
-
-
-def _active(ctx: Context, connection_id: UUID) -> str:
-    row = connections.row_of(ctx, connections.get(ctx, connection_id))
-    return str(row.active_run_id or "")
 
 
 def _cancel(ctx: Context, run_id: UUID) -> None:

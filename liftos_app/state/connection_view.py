@@ -105,6 +105,7 @@ class View:
     events: list[EventLine] = field(default_factory=list)
     older: str = ""
     active_run: str = ""
+    pulse: str = ""  # differs as soon as something worth showing has changed
     opened_run: str = ""
     schedule: str = ""
     schedule_zone: str = ""
@@ -148,6 +149,7 @@ def view_of(ctx: Context, connection_id: UUID, *, kind: str, run: str, before: i
         if page.next_before
         else "",
         active_run=str(row.active_run_id or ""),
+        pulse=pulse_of(ctx, connection_id),
         opened_run=_known(run, runs),
         schedule=row.schedule,
         schedule_zone=row.schedule_zone,
@@ -165,6 +167,14 @@ def view_of(ctx: Context, connection_id: UUID, *, kind: str, run: str, before: i
             for c in connections.credentials_of(ctx, connection_id)
         ],
     )
+
+
+def pulse_of(ctx: Context, connection_id: UUID) -> str:
+    """A short text that changes with the state, the newest run and its end. Three small queries."""
+    connection = connections.get(ctx, connection_id)
+    run = sync.latest(ctx, connection_id)
+    newest = f"{run.id}/{run.state}" if run else ""
+    return f"{connection.status}/{connection.updated_at}/{newest}"
 
 
 def _facts(
@@ -191,18 +201,20 @@ def _streams(
 ) -> list[StreamLine]:
     connection = connections.get(ctx, connection_id)
     about = {s.name: s for s in catalogue.find(connection.platform).streams}
-    last = {}
-    if runs:
-        newest = sync.progress(ctx, runs[0].id)
-        last = {(s.account_name, s.stream): s for s in newest.streams}
+    last: dict[tuple[str, str], sync.StreamProgress] = {}
+    for run in runs[:5]:  # the newest that got as far as reading
+        streams = sync.progress(ctx, run.id).streams
+        if streams:
+            last = {(s.account_name, s.stream): s for s in streams}
+            break
     strips = coverage.by_stream(ctx, connection_id, days=60)
     lines = []
     for one in coverage.positions(ctx, connection_id):
         key = (one.account, one.stream)
-        run, strip = last.get(key), strips.get(key)
+        ran, strip = last.get(key), strips.get(key)
         kind, word = ("bad", "Failed") if one.error else ("ok", "On time")
-        if run is not None and RunState(run.state) in {RunState.RUNNING, RunState.PARTIAL}:
-            kind, word = words.RUN[RunState(run.state)]
+        if ran is not None and RunState(ran.state) in {RunState.RUNNING, RunState.PARTIAL}:
+            kind, word = words.RUN[RunState(ran.state)]
         lines.append(
             StreamLine(
                 key="/".join(key),
@@ -214,12 +226,12 @@ def _streams(
                 note=str((one.error or {}).get("what", "")),
                 newest=fmt.day(one.newest, today),
                 read=fmt.ago(one.last_read_at, ctx.now(), zone),
-                counts=f"{fmt.count(run.rows_read)} read, {fmt.count(run.rows_written)} new, "
-                f"{fmt.count(run.rows_updated)} changed, {fmt.count(run.rows_unchanged)} same"
-                if run
+                counts=f"{fmt.count(ran.rows_read)} read, {fmt.count(ran.rows_written)} new, "
+                f"{fmt.count(ran.rows_updated)} changed, {fmt.count(ran.rows_unchanged)} same"
+                if ran
                 else fmt.UNKNOWN,
-                rejected=fmt.count(run.rows_rejected) if run else fmt.UNKNOWN,
-                took=fmt.duration(run.seconds) if run else fmt.UNKNOWN,
+                rejected=fmt.count(ran.rows_rejected) if ran else fmt.UNKNOWN,
+                took=fmt.duration(ran.seconds) if ran else fmt.UNKNOWN,
                 strip=[Cell(c.state, c.title) for c in strip.cells] if strip else [],
                 strip_words=strip.words if strip else "Read whole each time",
             )

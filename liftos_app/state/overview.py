@@ -68,7 +68,7 @@ class Bar:
     value: str
     note: str
     width: str
-    dot: str
+    hue: str
 
 
 @dataclass
@@ -149,7 +149,8 @@ def view_of(ctx: Context, asked: Asked) -> View:
     tiles = [_tile(t, passport, today) for t in found.tiles]
     view = View(
         scope=f"{filters.words(wanted, today)}. "
-        f"{fmt.plural(len(found.channels.rows), 'channel')}, {passport.currency}",
+        f"{fmt.plural(len(found.channels.rows), 'channel')}, {passport.currency}"
+        + _not_over(passport),
         fresh_kind=kind,
         fresh_word=word,
         fresh_title=title,
@@ -241,28 +242,26 @@ def _fill_claims(view: View, claims: Claims) -> None:
             value=readout.text(c.claimed),
             width=width(c.claimed.amount),
             note=f"{fmt.share(c.of_revenue, 0)} of revenue",
-            dot=f"lo-dot lo-dot-{c.color_index % 6}",
+            hue=f"lo-hue-{c.color_index % 6}",
         )
         for c in claims.rows
     ]
-    view.bars.append(
+    view.bars += [
         Bar(
-            "All claims",
-            readout.text(claims.claimed),
-            "they overlap",
-            width(claims.claimed.amount),
-            "lo-dot",
-        )
-    )
-    view.bars.append(
+            name="All claims",
+            value=readout.text(claims.claimed),
+            width=width(claims.claimed.amount),
+            note="they overlap",
+            hue="lo-hue-other",
+        ),
         Bar(
-            "Store revenue",
-            readout.text(claims.revenue),
-            "what was sold",
-            width(claims.revenue.amount),
-            "lo-dot lo-dot-0",
-        )
-    )
+            name="Store revenue",
+            value=readout.text(claims.revenue),
+            width=width(claims.revenue.amount),
+            note="what was sold",
+            hue="lo-hue-ink",
+        ),
+    ]
     ratio = claims.claim_ratio.amount
     if ratio is None:
         view.claims_words = readout.why(claims.claim_ratio)
@@ -312,13 +311,20 @@ def _source(passport: Passport) -> str:
 
 
 def _gaps(passport: Passport, today: dt.date) -> list[str]:
+    """Days that lack something. A last day that is merely not over is told in the scope line."""
+    holes = [h for h in passport.holes if h.kind is not Gap.EARLY]
     told = []
-    for hole in passport.holes[:6]:
+    for hole in holes[:6]:
         days = fmt.listed([fmt.days(r.start, r.end, today) for r in hole.runs], most=3)
         told.append(f"{hole.connection}, {hole.account}: {days} {_GAPS[hole.kind]}.")
-    if len(passport.holes) > 6:
-        told.append(f"And {len(passport.holes) - 6} more.")
+    if len(holes) > 6:
+        told.append(f"And {len(holes) - 6} more.")
     return told
+
+
+def _not_over(passport: Passport) -> str:
+    early = any(h.kind is Gap.EARLY for h in passport.holes)
+    return ". The last day is not over in every account's time zone" if early else ""
 
 
 def _todo(need: overview.Need) -> Todo:

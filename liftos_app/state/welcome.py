@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from uuid import UUID
 
-from liftos_app.services import connections, demo, sync
+from liftos_app.services import connections, demo, organization, sync
 from liftos_app.services import format as fmt
 from liftos_app.services.context import App, Context, Principal
 from liftos_app.services.demo import Connected
@@ -36,6 +36,7 @@ class WelcomeState(AppState):
     spoken: str = ""
     allowed: bool = False
     loaded: bool = False
+    reported: str = ""
 
     @handler("connections.read")
     async def load(self):
@@ -44,6 +45,7 @@ class WelcomeState(AppState):
         self.connecting = False
         self.steps = []
         self._show(await perform(_runs))
+        self.reported = await perform(_reported)
         self.loaded = True
 
     @handler("demo.use", background=True)
@@ -97,6 +99,11 @@ def _runs(ctx: Context) -> list[Progress]:
         if run is not None:
             found.append(of_run(ctx, UUID(str(run.id)), "UTC"))
     return found
+
+
+def _reported(ctx: Context) -> str:
+    mine = organization.get(ctx)
+    return f"{mine.currency}, days of {mine.time_zone}"
 
 
 def _step(step: Connected) -> StepRow:

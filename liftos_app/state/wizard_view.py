@@ -15,6 +15,13 @@ KINDS: Final = {
     "key": "Key",
     "client_credentials": "App credentials",
 }
+SCHEDULES: Final = {
+    "every 1 h": "Every hour",
+    "every 6 h": "Every 6 hours",
+    "every 12 h": "Every 12 hours",
+    "0 6 * * *": "Daily at 06:00",
+    "0 6 * * 1": "Mondays at 06:00",
+}
 WHO: Final = {
     "you": "You",
     "your platform admin": "Your platform administrator",
@@ -314,7 +321,7 @@ def _summary(view: View) -> list[list[str]]:
         ["Accounts", fmt.listed(names, most=3) or fmt.UNKNOWN],
         ["Streams", f"{sum(s.chosen for s in view.streams)} of {len(view.streams)}"],
         ["History", f"{fmt.plural(view.history_days, 'day')}, {view.estimate}"],
-        ["Schedule", f"{view.schedule} ({view.zone})"],
+        ["Schedule", f"{SCHEDULES.get(view.schedule, view.schedule)} ({view.zone})"],
     ]
 
 

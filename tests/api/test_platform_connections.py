@@ -490,3 +490,64 @@ async def test_lists_page_by_cursor(
         f"{ROOT}/connections", params={"cursor": "!!"}, headers=manager
     )
     assert wrong.status_code == 422
+
+
+async def test_the_schedule_the_log_and_a_cancelled_sync(
+    bench: Bench, client: httpx.AsyncClient, manager: Headers
+) -> None:
+    made = await create(client, manager, accounts="all", start=True)
+    where = f"{ROOT}/connections/{made['id']}"
+    changed = await client.put(
+        where, headers=manager, json={"schedule_zone": "Europe/Berlin", "schedule": "0 6 * * *"}
+    )
+    assert changed.json()["next_run_at"] == "2026-11-24T05:00:00Z"
+    ended = await client.delete(f"{where}/sync/{made['sync_id']}", headers=manager)
+    assert ended.json()["status"] == "cancelled"
+    other = await create(client, manager)
+    stray = await client.get(
+        f"{ROOT}/connections/{other['id']}/sync/{made['sync_id']}", headers=manager
+    )
+    assert stray.status_code == 404
+    seen: list[int] = []
+    cursor = ""
+    while True:
+        page = (await client.get(
+            f"{where}/log", headers=manager, params={"limit": 1, "cursor": cursor}
+        )).json()
+        seen += [e["id"] for e in page["data"]]
+        cursor = page["next_cursor"] or ""
+        if not cursor:
+            break
+    assert len(seen) == len(set(seen)) >= 3
+    for bad in ("x!", "bm90LWEtbnVtYmVy"):
+        for path in ("log", "sync-history"):
+            answer = await client.get(f"{where}/{path}", headers=manager, params={"cursor": bad})
+            assert answer.status_code == 422
+
+
+async def test_a_new_key_comes_alone_and_a_consent_keeps_platform_and_mode(
+    bench: Bench, client: httpx.AsyncClient, manager: Headers
+) -> None:
+    made = await create(client, manager)
+    mixed = await client.put(
+        f"{ROOT}/connections/{made['id']}", headers=manager, json={"inputs": KEY, "name": "x"}
+    )
+    assert (mixed.status_code, mixed.json()["field"]) == (422, "inputs")
+    for change in ({"platform": "other"}, {"mode": "demo"}):
+        answer = await client.post(
+            f"{ROOT}/oauth/initiate", headers=manager,
+            json={"connection_id": made["id"], **change},
+        )
+        assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+
+
+async def test_several_wrong_inputs_are_each_named(
+    bench: Bench, client: httpx.AsyncClient, manager: Headers
+) -> None:
+    answer = await client.post(
+        f"{ROOT}/oauth/initiate", headers=manager,
+        json={"platform": "example", "method": "oauth", "inputs": {"client_id": "!!"}},
+    )
+    assert answer.status_code == 422
+    assert {e["field"] for e in answer.json()["errors"]} == {"client_id", "client_secret"}
+    assert count(bench, Connection) == 0

@@ -39,7 +39,7 @@ class Place:
             base_url=app.settings.self_url, headers=headers, timeout=60, trust_env=False
         )
 
-    control_headers = {"Authorization": f"Bearer {CONTROL}"}  # noqa: RUF012
+    control_headers = {"Authorization": f"Bearer {CONTROL}"}
 
     def control(self, act: str, **body: Any) -> httpx.Response:
         """One call of the sandbox's control API."""

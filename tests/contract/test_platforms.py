@@ -213,10 +213,24 @@ def test_a_token_that_ended_is_renewed_in_the_middle(bench: Bench) -> None:
 def test_a_missing_permission_is_for_a_person(bench: Bench) -> None:
     with bench.open() as client:
         account = bench.account(client)
-        bench.box.trouble.add("missing_scope", bench.platform.slug, count=None)
+        detail = {"scope": "read_orders"} if bench.platform.slug == "shopify" else {}
+        bench.box.trouble.add("missing_scope", bench.platform.slug, count=None, detail=detail)
         with pytest.raises((Fix, SignInAgain)) as caught:
             read(client, bench.task(bench.daily().name, account))
     assert caught.value.cause == "permission"
+
+
+def test_a_shop_without_customers_still_gives_its_orders_and_says_so(bench_of: Any) -> None:
+    bench = bench_of("shopify")
+    with bench.open() as client:
+        account = bench.account(client)
+        bench.box.trouble.add("missing_scope", "shopify", count=None)
+        for days in (1, 8):  # paged, and prepared as a file
+            page = read(client, bench.task("orders", account, days=days))
+            assert page.rows
+            assert {r["customer_ref"] for r in page.rows} == {""}
+            assert page.notes or days == 8
+            client.kept.pop("shopify.told", None)
 
 
 def test_an_added_column_is_seen_and_changes_no_row(bench: Bench) -> None:

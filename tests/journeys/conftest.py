@@ -11,12 +11,20 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Playwright,
+    expect,
+    sync_playwright,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -27,6 +35,7 @@ CHROMIUM_ARGS = [
 ]
 EMAIL, PASSWORD = "ada@larkspur.example", "a quiet harbour in winter"
 SHOTS = ROOT / "test-results"
+expect.set_options(timeout=20_000)  # a busy machine is slow, not wrong
 
 
 @dataclass
@@ -82,25 +91,34 @@ def a_free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture
-def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Start servers with a bare environment plus what a test names."""
+@contextmanager
+def servers_in(folder: Path) -> Iterator[Callable[..., Server]]:
+    """Start servers with a bare environment plus what a test names; all are stopped at the end."""
     servers: list[Server] = []
 
     def start(**env: str) -> Server:
-        port, home = a_free_port(), tmp_path / f"home{len(servers)}"
+        port, home = a_free_port(), folder / f"home{len(servers)}"
         home.mkdir()
         base = {k: v for k, v in os.environ.items() if k in {"PATH", "HOME", "LANG", "TZ", "TMPDIR"}}
         server = Server(port, home, {
             **base, "PORT": str(port), "LIFTOS_HOME": str(home), "PYTHONPATH": str(ROOT), **env,
         })
-        server.start()
         servers.append(server)
+        server.start()
         return server
 
-    yield start
-    for server in servers:
-        server.stop()
+    try:
+        yield start
+    finally:
+        for server in servers:
+            server.stop()
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """start_server(DEMO_MODE="false") -> a fresh installation of its own."""
+    with servers_in(tmp_path) as start:
+        yield start
 
 
 @pytest.fixture(scope="session")
@@ -135,9 +153,9 @@ class Watched:
         assert self.foreign == []
 
 
-@pytest.fixture
-def open_tab(browser: Browser) -> Iterator[Callable[..., Watched]]:
-    """A fresh browser profile looking at one server: open_tab(server, width=390, dark=True)."""
+@contextmanager
+def tabs_of(browser: Browser) -> Iterator[Callable[..., Watched]]:
+    """Open tabs, each in a fresh browser profile, and close them at the end."""
     contexts: list[BrowserContext] = []
 
     def open_(server: Server, *, width: int = 1280, height: int = 900, dark: bool = False) -> Watched:
@@ -164,9 +182,40 @@ def open_tab(browser: Browser) -> Iterator[Callable[..., Watched]]:
         page.on("request", check)
         return watched
 
-    yield open_
-    for context in contexts:
-        context.close()
+    try:
+        yield open_
+    finally:
+        for context in contexts:
+            context.close()
+
+
+@pytest.fixture
+def open_tab(browser: Browser) -> Iterator[Callable[..., Watched]]:
+    """A fresh browser profile looking at one server: open_tab(server, width=390, dark=True)."""
+    with tabs_of(browser) as opened:
+        yield opened
+
+
+@dataclass
+class Tour:
+    """An installation after its look-around, and what the person saw on the way."""
+
+    server: Server
+    tab: Watched
+    seen: list[str] = field(default_factory=list)  # lines of progress, as painted
+
+
+@pytest.fixture(scope="session")
+def tour(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tour]:
+    """Set up, look around and wait for the first syncs, once for every test that wants figures."""
+    from tests.journeys import steps
+
+    with servers_in(tmp_path_factory.mktemp("tour")) as start, tabs_of(browser) as opened:
+        server = start()
+        made = Tour(server, opened(server))
+        steps.set_up(made.tab.page)
+        steps.look_around(made.tab.page, made.seen)
+        yield made
 
 
 @pytest.fixture

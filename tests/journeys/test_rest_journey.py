@@ -44,12 +44,24 @@ class Form(HTMLParser):
 class Script:
     """A program with a token."""
 
+    http: Any = None
+
     def __init__(self, server: Server) -> None:
         self.server = server
-        self.http = httpx.Client(base_url=f"{server.url}/api/v1", timeout=60, trust_env=False)
+        self.again()
+
+    def again(self) -> None:
+        """Sign in, with connections of its own: a restarted server knows none of the old ones."""
+        self.close()
+        self.http = httpx.Client(base_url=f"{self.server.url}/api/v1", timeout=60, trust_env=False)
         answer = self.http.post("/auth/token", json={"email": EMAIL, "password": PASSWORD})
         assert answer.status_code == 200, answer.text
         self.http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        if self.http is not None:
+            self.http.close()
 
     def call(self, method: str, path: str, status: int = 200, **more: Any) -> Any:
         answer = self.http.request(method, "/platform-connections" + path, **more)
@@ -64,14 +76,15 @@ class Script:
 
     def consent(self, url: str, *, leave_out: str = "", decision: str = "approve") -> dict[str, Any]:
         """Open the consent page, press a button, and hand what comes back to the callback."""
-        browser = httpx.Client(timeout=30, trust_env=False)
-        page = browser.get(url)
-        assert page.status_code == 200, page.text[:500]
-        form = Form(page.text)
-        values = {k: v for k, v in form.values.items() if not leave_out or leave_out not in k + v}
-        back = browser.post(
-            urljoin(url, form.action), data={**values, form.buttons.get(decision, "decision"): decision}
-        )
+        with httpx.Client(timeout=30, trust_env=False) as browser:
+            page = browser.get(url)
+            assert page.status_code == 200, page.text[:500]
+            form = Form(page.text)
+            values = {k: v for k, v in form.values.items() if not leave_out or leave_out not in k + v}
+            back = browser.post(
+                urljoin(url, form.action),
+                data={**values, form.buttons.get(decision, "decision"): decision},
+            )
         assert back.status_code == 303, back.text[:500]
         query = urlsplit(back.headers["location"]).query
         answer = self.http.get(f"/platform-connections/oauth/callback?{query}")

@@ -600,3 +600,66 @@ def test_after_signing_in_again_an_old_credential_failure_no_longer_counts(bench
     )
     assert outcome.run_id is not None
     assert bench.status(connection_id) == "healthy"
+
+
+def test_another_way_to_sign_in_drops_the_values_of_the_first(bench: Bench) -> None:
+    connection_id = bench.signed_in()
+    with bench.write() as ctx:
+        connections.save_inputs(ctx, connection_id, KEY, method="api_key")
+    with bench.read() as ctx:
+        assert [c.field for c in connections.credentials_of(ctx, connection_id)] == ["api_key"]
+        assert connections.get(ctx, connection_id).options == {}
+        assert connections.get(ctx, connection_id).auth_kind == "api_key"
+
+
+def test_the_list_is_filtered_by_what_the_address_says(bench: Bench) -> None:
+    running, draft = bench.started(), bench.draft()
+    with bench.write() as ctx:
+        connections.rename(ctx, draft, "100% wool")
+    with bench.read() as ctx:
+        def ids(**narrow: object) -> list[UUID]:
+            return [r.id for r in connections.list_all(ctx, **narrow)]  # type: ignore[arg-type]
+
+        assert ids(statuses=["draft"]) == [draft]
+        assert ids(search="100% W") == [draft]
+        assert ids(search="%") == [draft]
+        assert ids(platform="example") == [running, draft]
+        assert ids(platform="other") == []
+        assert ids(provenance="demo") == []
+
+
+def test_the_data_day_is_that_of_the_slowest_stream(bench: Bench) -> None:
+    connection_id = bench.started()
+    with bench.app.db.write() as session:
+        keys = session.exec(select(Account.key).where(Account.selected == True)).all()  # noqa: E712
+        for key, day in zip(keys, (20, 18), strict=True):
+            assert key is not None
+            session.add(StreamState(
+                org_id=bench.org_id, account_key=key, stream="daily",
+                newest_day=dt.date(2026, 11, day),
+            ))
+    with bench.read() as ctx:
+        row = connections.row_of(ctx, connections.get(ctx, connection_id))
+    assert row.data_through == dt.date(2026, 11, 18)
+
+
+def test_the_end_of_a_sign_in_is_shown_only_when_a_person_must_act(
+    bench: Bench, clock: Clock
+) -> None:
+    by_consent = bench.signed_in()
+    own_app = connections.create_connected(
+        bench.app, bench.who, bench.org_id, "example", method="client_credentials",
+        inputs=CLIENT, mode="live",
+    ).connection_id
+    with bench.read() as ctx:
+        ends = {r.id: r.credential_expires_at for r in connections.list_all(ctx)}
+    assert ends == {by_consent: None, own_app: None}
+    with bench.app.db.write() as session:
+        row = session.exec(select(Credential).where(
+            Credential.connection_id == by_consent, Credential.field == "refresh_token"
+        )).one()
+        row.expires_at = clock() + dt.timedelta(days=9)
+        session.add(row)
+    with bench.read() as ctx:
+        ends = {r.id: r.credential_expires_at for r in connections.list_all(ctx)}
+    assert ends[by_consent] == clock() + dt.timedelta(days=9)

@@ -254,3 +254,18 @@ def test_no_plaintext_token_is_in_the_database(bench: Bench) -> None:
         assert all(token not in row.sealed for row in rows)
         connection = session.get_one(Connection, connection_id)
         assert "client_secret" not in connection.options
+
+
+def test_keep_alive_leaves_an_outage_for_the_next_time(bench: Bench, clock: Clock) -> None:
+    connection_id = bench.signed_in(start=True)
+    clock.advance(hours=25)
+    bench.world.token_status = 503
+    assert links.keep_alive(bench.app) == 0
+    assert bench.status(connection_id) == "backfilling"
+
+
+def test_a_connection_without_a_sign_in_asks_for_one(bench: Bench) -> None:
+    connection_id = bench.draft()
+    with pytest.raises(SignInAgain):
+        use(bench, connection_id)
+    assert bench.status(connection_id) == "draft"

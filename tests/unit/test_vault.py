@@ -6,7 +6,6 @@ import base64
 import copy
 import json
 import pickle
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from uuid import uuid4
@@ -563,27 +562,3 @@ def test_secrets_compare_by_value_and_only_with_secrets() -> None:
 def test_the_hint_is_the_end_of_a_long_value_only() -> None:
     assert Secret("pk_0123456789abcdef").hint == "cdef"
     assert Secret("short").hint == ""
-
-
-# -- speed ---------------------------------------------------------------------------------------
-
-
-def test_opening_with_a_cached_data_key_takes_less_than_50_microseconds(
-    app: App, connection: Connection
-) -> None:
-    row = stored(app, connection)
-    with app.db.read() as session:
-
-        def cipher(dek_id):  # type: ignore[no-untyped-def]
-            return app.vault.cipher(session, dek_id, row.org_id)
-
-        store.open_value(row, cipher)
-        best = min(_seconds(lambda: store.open_value(row, cipher)) for _ in range(5))
-    assert best < 50e-6
-
-
-def _seconds(act: Callable[[], object], times: int = 500) -> float:
-    start = time.perf_counter()
-    for _ in range(times):
-        act()
-    return (time.perf_counter() - start) / times

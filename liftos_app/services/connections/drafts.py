@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlmodel import col, func, select
 
 from liftos_app.errors import Conflict, Invalid
-from liftos_app.models import Connection, ConnectionStatus, Credential, Provenance
+from liftos_app.models import Connection, Credential, Provenance
 from liftos_app.services import audit, catalogue, condition, vault
 from liftos_app.services.connections import reading
 from liftos_app.services.connections.inputs import Checked, check_inputs, check_name
@@ -236,16 +236,6 @@ def longest_history(platform: Platform) -> int:
     """The longest history any of its streams answers for, in days."""
     known = [s.window.history_days for s in platform.streams if s.window]
     return max(known, default=3650)
-
-
-def require_not_started(connection: Connection, act: str) -> None:
-    """Raise Conflict when the wizard was finished already."""
-    if ConnectionStatus(connection.status) not in condition.NOT_STARTED:
-        raise Conflict(
-            f"This connection is already set up, so it cannot be {act} again.",
-            why=f"Its status is {str(connection.status).replace('_', ' ')}.",
-            fix="Change its settings on its own page instead.",
-        )
 
 
 def _changed(ctx: Context, connection: Connection, text: str) -> None:

@@ -34,7 +34,7 @@ SLICE = 0.5  # seconds between two looks at `cancelled`
 Params = Mapping[str, Any] | Sequence[tuple[str, str]]
 
 
-class Stopped(Exception):  # noqa: N818  (a signal to stop, not a failure)
+class Stopped(Exception):
     """The caller's `cancelled` became true while we waited. Nothing is wrong."""
 
 

@@ -10,6 +10,8 @@ from liftos_app.services import format as fmt
 from liftos_app.services.metrics.definitions import METRICS, Better, Unit
 from liftos_app.services.metrics.values import WORDS, Delta, Freshness, Passport, Value
 
+_FLOWING = {"healthy", "backfilling", "paused"}
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -86,8 +88,15 @@ def _line(row: Freshness, passport: Passport, today: dt.date, zone: str) -> str:
 
 
 def _is_stale(row: Freshness, today: dt.date) -> bool:
-    """Yesterday is the newest full day; anything older is late."""
-    return row.data_through is None or (today - row.data_through).days > 1
+    """Late or failing by its own schedule, or more than the newest full day behind.
+
+    Two days: somewhere on earth yesterday is not over yet.
+    """
+    return (
+        row.status not in _FLOWING
+        or row.data_through is None
+        or (today - row.data_through).days > 2
+    )
 
 
 def _change_text(delta: Delta) -> str:

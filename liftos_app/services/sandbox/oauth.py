@@ -184,8 +184,8 @@ def is_redirect_allowed(call: Call, address: str) -> bool:
     """What is registered with the demo app: .../oauth/callback, or the same with the platform's id
     behind it, on this origin or on loopback.
     """
-    parts = urlsplit(address)
     try:
+        parts = urlsplit(address)
         host = parts.hostname or ""
         _ = parts.port
     except ValueError:

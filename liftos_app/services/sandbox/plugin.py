@@ -77,8 +77,8 @@ class SandboxPlatform:
 
 def load_platforms() -> dict[str, SandboxPlatform]:
     """Every module or package in `platforms/` that exports PLATFORM. Refuses two with one id."""
-    from liftos_app.services.sandbox import platforms
-
+    # By name: platform files import this module, and imports must not run in a circle.
+    platforms = importlib.import_module(f"{__package__}.platforms")
     found: dict[str, SandboxPlatform] = {}
     for info in pkgutil.iter_modules(platforms.__path__):
         module = importlib.import_module(f"{platforms.__name__}.{info.name}")

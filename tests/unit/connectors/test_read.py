@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import httpx
@@ -54,7 +53,7 @@ def test_an_empty_page_says_nothing_about_columns() -> None:
     assert make_page([], row_maker(FIELDS), always=frozenset({"x"})).columns == frozenset()
 
 
-def test_a_declared_json_list_is_read_page_by_page_and_quickly() -> None:
+def test_a_declared_json_list_is_read_page_by_page() -> None:
     one = [
         {"id": f"c{i}", "date": "2026-11-01", "n": "12", "cost": "3.25"} for i in range(5000)
     ]
@@ -68,9 +67,7 @@ def test_a_declared_json_list_is_read_page_by_page_and_quickly() -> None:
         "/acc/{account}/rows", records="data", fields=FIELDS[:4], paging=Cursor("next", "page"),
         params=_params, constants={"setting": "none"}, day_key="date",
     )
-    began = time.perf_counter()
     pages = list(read(client, task(registry.get("meta_business"), "campaign_daily")))
-    took = time.perf_counter() - began
     assert sum(len(p.rows) for p in pages) == 20_000
     assert pages[0].rows[0] == {
         "setting": "none", "entity_id": "c0", "day": "2026-11-01", "clicks": 12,
@@ -78,7 +75,6 @@ def test_a_declared_json_list_is_read_page_by_page_and_quickly() -> None:
     }
     assert edge.requests[0].url.path == "/acc/1024500000000001/rows"
     assert [r.url.params.get("page") for r in edge.requests] == [None, "1", "2", "3"]
-    assert took < 2.0  # far above the aim of 40,000 rows a second also on a busy machine
 
 
 def _params(one: Task) -> dict[str, str]:

@@ -542,3 +542,22 @@ async def test_nothing_is_answered_without_a_token(site: Site):
     assert reason(answer) == (401, "authenticationError", "OAUTH_TOKEN_HEADER_INVALID")
     site.headers = {"authorization": "Bearer ya29.invented"}
     assert reason(await site.ask(EU, PING))[2] == "OAUTH_TOKEN_INVALID"
+
+
+async def test_a_disabled_api_is_told_in_an_error_info(site: Site):
+    await site.sign_in()
+    site.trouble.add("missing_scope", "google_ads", detail={"reason": "service_disabled"})
+    info = (await site.ask(EU, PING)).json()["error"]["details"][0]
+    assert info["@type"].endswith("google.rpc.ErrorInfo")
+    assert info["reason"] == "SERVICE_DISABLED"
+
+
+async def test_a_missing_day_leaves_the_accounts_total_alone(site: Site):
+    await site.sign_in()
+    day = {"detail": {"day": "2026-08-09"}, "stream": "daily", "count": None}
+    site.trouble.add("missing_day", "google_ads", account=EU, **day)
+    wish = "segments.date, metrics.cost_micros"
+    campaigns = await site.rows(EU, gaql(wish, "campaign"))
+    account = await site.rows(EU, gaql(wish, "customer"))
+    assert "2026-08-09" not in {r["segments"]["date"] for r in campaigns}
+    assert "2026-08-09" in {r["segments"]["date"] for r in account}

@@ -520,6 +520,63 @@ async def test_scripted_trouble_speaks_metas_words(
     assert (await site.get(f"act_{US}/insights", time_range=RANGE)).status_code == 200
 
 
+async def test_a_scripted_climb_ends_in_a_refusal_that_names_the_minutes(site: Site):
+    site.trouble.add("rate_limited", "meta_business", stream="usage", count=3, retry_after=600)
+    seen = []
+    for _ in range(4):
+        answer = await site.get(f"act_{US}/insights", time_range=RANGE, limit="1")
+        used = json.loads(answer.headers["x-fb-ads-insights-throttle"])["acc_id_util_pct"]
+        seen.append((answer.status_code, used))
+    assert seen[:3] == [(200, 80), (200, 90), (400, 100)]
+    assert seen[3][0] == 200
+
+
+async def test_old_reach_with_a_breakdown_comes_from_ten_reports_a_day_only(site: Site):
+    params = {
+        "time_range": json.dumps({"since": "2025-06-01", "until": "2025-06-02"}),
+        "fields": "reach,spend", "breakdowns": "publisher_platform",
+    }  # fmt: skip
+    rows = await site.everything(f"act_{US}/insights", **params)
+    assert rows
+    assert not any("reach" in row for row in rows)
+    kept = []
+    for _ in range(11):
+        answer = await site.post(f"act_{US}/insights", **params)
+        assert "x-fb-ads-insights-reach-throttle" in answer.headers
+        run = answer.json()["report_run_id"]
+        for _ in range(5):
+            await site.get(run)
+        kept.append("reach" in (await site.get(f"{run}/insights")).json()["data"][0])
+    assert kept == [True] * 10 + [False]
+
+
+async def test_why_a_report_failed_is_told_from_v25_on(site: Site):
+    site.trouble.add("server_error", "meta_business", stream="report")
+    run = (await site.post(f"act_{US}/insights", time_range=RANGE)).json()["report_run_id"]
+    for _ in range(5):
+        await site.get(run)
+    old = await site.http.get(f"/meta_business/v24.0/{run}", params={"access_token": PASTED})
+    assert old.json()["async_status"] == "Job Failed"
+    assert "error_code" not in old.json()
+    asked = {"access_token": PASTED, "fields": "error_code"}
+    assert error(await site.http.get(f"/meta_business/v24.0/{run}", params=asked))[0] == 100
+
+
+async def test_a_pasted_token_keeps_its_permissions_when_it_is_exchanged(site: Site):
+    answer = await site.exchange(grant_type="fb_exchange_token", fb_exchange_token=PASTED)
+    site.token = answer.json()["access_token"]
+    assert (await site.get("me/adaccounts")).status_code == 200
+
+
+async def test_a_summary_sums_the_whole_report_and_not_the_page(site: Site, world: World):
+    answer = await site.get(
+        f"act_{US}/insights", time_range=RANGE, time_increment="1", fields="spend", limit="2",
+        default_summary="true",
+    )  # fmt: skip
+    truth = world.ad_totals(US, *AUGUST, as_of=NOW)
+    assert Decimal(answer.json()["summary"]["spend"]) * MICRO == truth.spend
+
+
 async def test_rows_are_doubled_cut_or_changed_on_demand(site: Site):
     params = {"level": "campaign", "time_increment": "1", "time_range": RANGE, "limit": "40",
               "fields": "campaign_id,spend"}  # fmt: skip

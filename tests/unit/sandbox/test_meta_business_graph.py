@@ -313,3 +313,53 @@ def test_a_failed_run_says_so_with_a_signed_code():
 
 def test_default_level_follows_the_object():
     assert insights.read({}, TODAY, level="adset").level == "adset"
+
+
+_AWKWARD = st.sampled_from(
+    ["", "NaN", "[]", "{}", "null", '"x"', "[1]", '[{"field":"spend"}]', "-1", "9" * 5000, "\u2603",
+     '{"since":"2026-11-11","until":"2026-11-20"}', '{"since":1,"until":[]}', "monthly", "all_days",
+     '[{"field":"spend","operator":"GREATER_THAN","value":"NaN"}]', "spend_descending", "account",
+     '[{"field":"ad.id","operator":"IN","value":null}]', "MAZDZD", "last_7d", "true", "ad", "1"]
+)  # fmt: skip
+_NAMES = st.sampled_from(
+    ["fields", "level", "time_increment", "time_range", "time_ranges", "date_preset", "filtering",
+     "sort", "limit", "after", "before", "summary", "default_summary", "breakdowns",
+     "action_breakdowns", "action_attribution_windows", "effective_status"]
+)  # fmt: skip
+
+
+@given(st.sampled_from(["insights", "campaigns", "ads"]), st.dictionaries(_NAMES, _AWKWARD))
+def test_no_parameter_breaks_an_edge(edge: str, params: dict[str, str]):
+    account, node = graph().find("act_1")
+    with contextlib.suppress(GraphError):  # anything else fails the test
+        assert "data" in graph().edge(account, node, edge, call(f"act_1/{edge}", **params))
+
+
+def test_objects_are_filtered_by_fields_of_their_own_and_of_what_is_above():
+    account, node = graph().find("act_1")
+
+    def ads(field: str, operator: str, value: object) -> list[str]:
+        wish = json.dumps([{"field": field, "operator": operator, "value": value}])
+        answer = graph().edge(account, node, "ads", call("act_1/ads", filtering=wish))
+        return [ad["id"] for ad in answer["data"]]
+
+    assert ads("name", "CONTAIN", "tw") == ["31"]
+    assert ads("ad.name", "EQUAL", "One") == ["30"]
+    assert ads("campaign.name", "IN", ["Brand"]) == ["30", "31"]
+    assert ads("campaign.id", "NOT_IN", ["10"]) == []
+    assert ads("ad.delivery_info", "IN", ["active"]) == ["30", "31"]
+
+
+def test_endless_expansion_is_told_to_reduce():
+    account, node = graph().find("act_1")
+    wish = "ads{campaign{ads{insights{spend},name}}}"
+    shown = graph().show(account, node, expand.parse(wish), call("act_1"))
+    assert shown["ads"]["data"][0]["campaign"]["ads"]["data"][1]["name"] == "Two"
+    assert code_of(lambda: expand.parse("ads{campaign{" * 4 + "id" + "}}" * 4))[0] == 100
+    heavy = graph()
+    heavy.effort.append(1_990)
+    code, _, message = code_of(
+        lambda: heavy.edge(account, node, "insights", call("act_1/insights"))
+    )
+    assert code == 1
+    assert "reduce" in message

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -162,7 +163,9 @@ def test_queries_we_answer_are_valid_in_the_vendors_schema(
     vendor = build_schema(VENDOR.read_text(), assume_valid=True)
     assert validate(vendor, parse(OWN_FORMS[name])) == []
     order_id = box.world.find_orders(as_of=NOW, sort="id")[-1]
-    body = ask(OWN_FORMS[name], first=3, query="{ orders { edges { node { id } } } }",
+    search = ("{ products { edges { node { id } } } }" if name == "run"
+              else "created_at:>'2026-11-22T00:00:00Z'")
+    body = ask(OWN_FORMS[name], first=3, query=search,
                id=f"gid://shopify/Order/{order_id}") if name != "poll" else ask(
         OWN_FORMS[name], id="gid://shopify/BulkOperation/1")
     assert "errors" not in body
@@ -328,6 +331,26 @@ def test_shopifyql_answers_sales_by_day(ask: Ask, box: RunningSandbox) -> None:
     assert wrong["parseErrors"]
 
 
+def test_an_order_is_found_by_name_and_by_id(ask: Ask, box: RunningSandbox) -> None:
+    order = box.world.order(box.world.find_orders(as_of=NOW, sort="id")[30_000], as_of=NOW)
+    assert order is not None
+    for query in (f"name:#{order.number}", f"name:{order.number}", f"#{order.number}",
+                  f"id:{order.id}", f"id:{order.id} AND name:#{order.number}"):
+        found = ask(ORDERS, first=5, query=query)["data"]["orders"]["nodes"]
+        assert [n["name"] for n in found] == [f"#{order.number}"], query
+    assert ask(ORDERS, first=5, query=f"NOT id:{order.id}")["data"]["orders"]["nodes"]
+    assert ask(ORDERS, first=5, query="-name:#1")["data"]["orders"]["nodes"]
+
+
+def test_rare_matches_come_in_short_pages_that_end(ask: Ask, box: RunningSandbox) -> None:
+    query = "test:true AND created_at:>='2026-07-01T00:00:00Z'"
+    found = walk(ask, query, first=50)
+    assert found
+    assert all(n["test"] for n in found)
+    ids = box.world.find_orders(as_of=NOW, created=(datetime(2026, 7, 1, tzinfo=UTC), None))
+    assert len(found) == sum(o.test for o in box.world.orders(ids, as_of=NOW))
+
+
 # Errors -------------------------------------------------------------------------------------
 
 
@@ -445,6 +468,21 @@ def test_without_enforcement_a_long_walk_is_not_throttled(ask: Ask) -> None:
 # Scopes -------------------------------------------------------------------------------------
 
 
+class Form(HTMLParser):
+    """The inputs of a page's form, as a browser would send them."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.values: dict[str, str] = {}
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        if tag == "input" and found.get("name"):
+            if found.get("type") != "checkbox" or "checked" in found:
+                self.values[str(found["name"])] = found.get("value") or ""
+
+
 def signed_in(web: httpx.Client, scopes: str, *, expiring: str = "1") -> dict[str, Any]:
     """The road of an installed app: consent, callback, code exchange."""
     asked = {"client_id": APP["client_id"], "scope": scopes, "redirect_uri": CALLBACK,
@@ -452,8 +490,8 @@ def signed_in(web: httpx.Client, scopes: str, *, expiring: str = "1") -> dict[st
     page = web.get("/admin/oauth/authorize", params=asked)
     assert page.status_code == 200
     assert "Shopify" in page.text
-    answer = web.post("/admin/oauth/authorize", data={
-        **asked, "decision": "approve", "granted": scopes.split(",")})
+    answer = web.post("/admin/oauth/authorize",
+                      data={**Form(page.text).values, "decision": "approve"})
     assert answer.status_code == 303
     params = dict(parse_qsl(urlsplit(answer.headers["location"]).query))
     check_callback(params)

@@ -24,8 +24,11 @@ def world() -> World:
 
 def sums(rows: list[AdDay]) -> tuple[int, int, int, int, int]:
     return (
-        sum(r.spend for r in rows), sum(r.impressions for r in rows), sum(r.clicks for r in rows),
-        sum(r.conversions for r in rows), sum(r.value for r in rows),
+        sum(r.spend for r in rows),
+        sum(r.impressions for r in rows),
+        sum(r.clicks for r in rows),
+        sum(r.conversions for r in rows),
+        sum(r.value for r in rows),
     )
 
 
@@ -95,7 +98,9 @@ def test_google_shares_conversions_between_clicks(world: World) -> None:
     assert not any(r.counts for r in rows)
 
 
-@pytest.mark.parametrize(("account", "settled"), [(a, 28) for a in META] + [(a, 30) for a in GOOGLE])
+@pytest.mark.parametrize(
+    ("account", "settled"), [(a, 28) for a in META] + [(a, 30) for a in GOOGLE]
+)
 def test_claims_grow_until_the_day_is_settled_and_then_stand_still(
     world: World, account: str, settled: int
 ) -> None:
@@ -208,7 +213,9 @@ def test_ids_are_unique_over_all_accounts(world: World) -> None:
         x.id
         for a in ACCOUNTS
         for found in (
-            world.campaigns(a, as_of=NOW), world.ad_groups(a, as_of=NOW), world.ads(a, as_of=NOW)
+            world.campaigns(a, as_of=NOW),
+            world.ad_groups(a, as_of=NOW),
+            world.ads(a, as_of=NOW),
         )
         for x in found
     )

@@ -33,7 +33,8 @@ def test_send_day_results_are_the_same_orders_by_another_day(world: World) -> No
     late = END + timedelta(days=6)
     names = {s.message_id for s in by_send}
     by_event = [
-        e for e in world.mail_events(START - timedelta(days=5), late, as_of=NOW)
+        e
+        for e in world.mail_events(START - timedelta(days=5), late, as_of=NOW)
         if e.message_id in names
     ]
     campaigns = {c.message_id for c in world.mail_campaigns(as_of=NOW)}
@@ -46,8 +47,9 @@ def test_order_and_event_name_the_same_message(world: World) -> None:
     day = date(2026, 10, 14)
     events = {e.message_id: e for e in world.mail_events(day, day, as_of=NOW)}
     ids = world.find_orders(
-        as_of=NOW, created=(datetime(2026, 10, 14, 4, tzinfo=UTC),
-                            datetime(2026, 10, 15, 4, tzinfo=UTC)))
+        as_of=NOW,
+        created=(datetime(2026, 10, 14, 4, tzinfo=UTC), datetime(2026, 10, 15, 4, tzinfo=UTC)),
+    )
     orders = [o for o in world.orders(ids, as_of=NOW) if not o.test]
     for message, event in events.items():
         own = [o for o in orders if o.mail_message == message]

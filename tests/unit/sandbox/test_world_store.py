@@ -49,8 +49,12 @@ def test_revenue_by_day_is_the_sum_of_the_orders(world: World, orders: list[Orde
             continue
         day = o.processed_at.astimezone(SHOP).date()
         for name, amount in (
-            ("orders", 1), ("subtotal", o.subtotal), ("total", o.total), ("tax", o.tax),
-            ("shipping", o.shipping), ("gross", o.subtotal + o.discounts),
+            ("orders", 1),
+            ("subtotal", o.subtotal),
+            ("total", o.total),
+            ("tax", o.tax),
+            ("shipping", o.shipping),
+            ("gross", o.subtotal + o.discounts),
             ("cancelled", int(o.cancelled_at is not None)),
             ("new_customers", int(o.customer_index == 1)),
         ):
@@ -63,8 +67,18 @@ def test_revenue_by_day_is_the_sum_of_the_orders(world: World, orders: list[Orde
     days = world.store_days(START, END, as_of=NOW)
     assert len(days) == 84
     for day in days:
-        for name in ("orders", "subtotal", "total", "tax", "shipping", "gross", "cancelled",
-                     "new_customers", "refunds", "refund_subtotal"):
+        for name in (
+            "orders",
+            "subtotal",
+            "total",
+            "tax",
+            "shipping",
+            "gross",
+            "cancelled",
+            "new_customers",
+            "refunds",
+            "refund_subtotal",
+        ):
             assert getattr(day, name) == counted[name, day.day], (name, day.day)
     total = world.store_total(START, END, as_of=NOW)
     assert total.net_sales == sum(d.subtotal - d.refund_subtotal for d in days)
@@ -132,7 +146,8 @@ def test_cancelled_test_and_foreign_orders_are_there(orders: list[Order]) -> Non
 
 def test_visits_lead_to_the_campaigns_that_ran(world: World, orders: list[Order]) -> None:
     ads = {
-        a.id: a for account in ("1024500000000001", "1024500000000002", "3456789012", "4567890123")
+        a.id: a
+        for account in ("1024500000000001", "1024500000000002", "3456789012", "4567890123")
         for a in world.ads(account, as_of=NOW)
     }
     sources: Counter[str] = Counter()

@@ -80,9 +80,9 @@ def test_switching_a_channel_off_takes_away_what_it_caused_and_nothing_else(
 ) -> None:
     regions = ("US-CA", "US-TX", "DE")
     first, last = date(2026, 7, 1), date(2026, 8, 15)
-    off = world.with_interventions([
-        Intervention(channel="meta_prospecting", start=first, end=last, regions=regions)
-    ])
+    off = world.with_interventions(
+        [Intervention(channel="meta_prospecting", start=first, end=last, regions=regions)]
+    )
     with_it, without = (truth.tables(w, START, END) for w in (world, off))
     changed = np.argwhere(with_it.orders != without.orders)
     meta = with_it.channels.index("meta_prospecting")
@@ -103,9 +103,7 @@ def test_switching_a_channel_off_takes_away_what_it_caused_and_nothing_else(
 
 def test_an_intervention_lowers_spend_and_claims_and_leaves_the_past_alone(world: World) -> None:
     first = date(2026, 8, 1)
-    off = world.with_interventions([
-        Intervention(channel="meta_retargeting", start=first, end=END)
-    ])
+    off = world.with_interventions([Intervention(channel="meta_retargeting", start=first, end=END)])
     before = (date(2026, 5, 1), first - timedelta(days=1))
     assert world.ad_days(ACCOUNTS[0], *before, as_of=NOW) == off.ad_days(
         ACCOUNTS[0], *before, as_of=NOW
@@ -119,8 +117,11 @@ def test_an_intervention_lowers_spend_and_claims_and_leaves_the_past_alone(world
     rows = off.ad_days(ACCOUNTS[0], first, END, as_of=NOW, level="campaign")
     assert not campaigns & {r.campaign_id for r in rows}
     others = [
-        [r for r in w.ad_days(ACCOUNTS[0], first, END, as_of=NOW, level="campaign")
-         if r.campaign_id not in campaigns]
+        [
+            r
+            for r in w.ad_days(ACCOUNTS[0], first, END, as_of=NOW, level="campaign")
+            if r.campaign_id not in campaigns
+        ]
         for w in (world, off)
     ]
     assert [r.spend for r in others[0]] == [r.spend for r in others[1]]
@@ -128,9 +129,9 @@ def test_an_intervention_lowers_spend_and_claims_and_leaves_the_past_alone(world
 
 def test_more_spend_brings_more_with_falling_return(world: World) -> None:
     def caused(scale: float) -> float:
-        other = world.with_interventions([
-            Intervention(channel="google_generic", start=START, end=END, scale=scale)
-        ])
+        other = world.with_interventions(
+            [Intervention(channel="google_generic", start=START, end=END, scale=scale)]
+        )
         return truth.totals(other, START, END)["google_generic"].expected
 
     steps = [caused(s) for s in (0.5, 1.0, 1.5, 2.0)]
@@ -141,9 +142,9 @@ def test_more_spend_brings_more_with_falling_return(world: World) -> None:
 
 def test_effects_last_beyond_the_spend_that_caused_them(world: World) -> None:
     last = date(2026, 7, 31)
-    off = world.with_interventions([
-        Intervention(channel="meta_prospecting", start=date(2026, 7, 1), end=last)
-    ])
+    off = world.with_interventions(
+        [Intervention(channel="meta_prospecting", start=date(2026, 7, 1), end=last)]
+    )
     t, o = (truth.tables(w, date(2026, 8, 1), date(2026, 8, 20)) for w in (world, off))
     meta = t.channels.index("meta_prospecting")
     gap = 1 - o.expected[meta].sum(axis=0) / t.expected[meta].sum(axis=0)
@@ -159,10 +160,14 @@ def test_true_effects_differ_between_regions(world: World) -> None:
     assert per_order.std() / per_order.mean() > 0.1
 
 
-@pytest.mark.parametrize("wrong", [
-    {"channel": "carrier_pigeon"}, {"channel": "email", "scale": -1.0},
-    {"channel": "email", "start": END, "end": START},
-])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"channel": "carrier_pigeon"},
+        {"channel": "email", "scale": -1.0},
+        {"channel": "email", "start": END, "end": START},
+    ],
+)
 def test_an_impossible_intervention_is_refused(world: World, wrong: dict[str, object]) -> None:
     given = {"start": START, "end": END, **wrong}
     with pytest.raises(ValueError, match="channel|intervention"):

@@ -43,6 +43,13 @@ def ask(bench: Any, **more: Any) -> UUID:
         return sync.request(ctx, bench.connection_id, **more).id
 
 
+def wait_for_rows(bench: Any, number: int) -> None:
+    """Until the windows before the one being read are stored: that happens side by side."""
+    deadline = time.monotonic() + 12
+    while len(bench.stored()) < number and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
 def run_of(bench: Any, run_id: UUID) -> SyncRun:
     with bench.app.db.read() as session:
         return session.get_one(SyncRun, run_id)
@@ -213,6 +220,7 @@ def test_a_run_taken_over_elsewhere_commits_nothing_more(bench: Any, source: Any
 
     def take_over(path: str) -> None:
         if len(source.requests) == 3:
+            wait_for_rows(bench, 30)
             with bench.app.db.write() as session:
                 session.execute(
                     update(SyncRun).where(col(SyncRun.id) == run_id).values(epoch=SyncRun.epoch + 1)
@@ -230,6 +238,7 @@ def test_cancelling_keeps_what_is_stored_and_stops_asking(bench: Any, source: An
 
     def cancel(path: str) -> None:
         if len(source.requests) == 3:
+            wait_for_rows(bench, 30)
             with bench.ctx(write=True) as ctx:
                 sync.cancel(ctx, run_id)
 
@@ -296,7 +305,7 @@ def test_a_run_whose_process_is_killed_goes_on_from_its_last_window(
     def slow(path: str) -> None:
         if len(source.requests) == 4:
             reached.set()
-            time.sleep(4)
+            time.sleep(15)
 
     source.before = slow
     run_id = ask(bench)
@@ -317,10 +326,7 @@ def test_a_run_whose_process_is_killed_goes_on_from_its_last_window(
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )
     assert reached.wait(60), process.communicate(timeout=5)[0].decode()
-    for _ in range(25):  # the fourth window is being read; the third is stored beside it
-        if len(bench.stored()) == 45:
-            break
-        time.sleep(0.1)
+    wait_for_rows(bench, 45)  # the fourth window is being read; the third is stored beside it
     process.send_signal(signal.SIGKILL)
     process.wait(20)
     assert process.stdout is not None

@@ -10,8 +10,18 @@ from hypothesis import strategies as st
 from sqlmodel import select
 
 from liftos_app.models import (
-    Account, Connection, Entity, FactDaily, FactExtra, MailFact, Order, OrderLine, Organization,
-    Refund, RejectedRow, SyncRun,
+    Account,
+    Connection,
+    Entity,
+    FactDaily,
+    FactExtra,
+    MailFact,
+    Order,
+    OrderLine,
+    Organization,
+    Refund,
+    RejectedRow,
+    SyncRun,
 )
 from liftos_app.services.connectors.spec import Lands, Rejected, Stream, Window
 from liftos_app.services.context import App

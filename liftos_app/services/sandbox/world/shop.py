@@ -13,7 +13,7 @@ from liftos_app.services.sandbox.world import catalog
 from liftos_app.services.sandbox.world.accounts import ACCOUNTS
 from liftos_app.services.sandbox.world.campaigns import Unit
 from liftos_app.services.sandbox.world.model import day_number, day_of
-from liftos_app.services.sandbox.world.noise import Ints, Noise
+from liftos_app.services.sandbox.world.noise import Floats, Ints, Noise
 from liftos_app.services.sandbox.world.plan import CHANNELS, REGIONS
 from liftos_app.services.sandbox.world.rates import Rates
 from liftos_app.services.sandbox.world.sales import (
@@ -34,6 +34,7 @@ from liftos_app.services.sandbox.world.shapes import (
 )
 
 HOME: Final = "https://larkspur-home.example"
+_SHIFT: Final = 34  # bits a moment takes beside a customer
 Sort = Literal["updated", "created", "id"]
 Span = tuple[datetime | None, datetime | None]
 _TOUCHES: Final = ("google_brand", "meta_retargeting", "google_shopping")
@@ -44,7 +45,8 @@ class Shop:
     """Sales with what is needed to show them. `mail` is each order's mail message, "" for none."""
 
     sales: Sales
-    noise: Noise
+    journeys: Floats  # [order, 3], draws for the visits
+    loyalty: Ints  # customer and moment of every order in one number, sorted
     rates: Rates
     mail: Sequence[str]
     units: dict[str, tuple[Unit, ...]]  # by ad account
@@ -147,9 +149,9 @@ class Shop:
         )
 
     def _orders_so_far(self, row: int, moment: int) -> int:
-        s = self.sales
-        last = int(np.searchsorted(s.created, moment, side="right"))
-        return int(np.count_nonzero(s.root[:last] == s.root[row]))
+        first = int(self.sales.root[row]) << _SHIFT
+        found = np.searchsorted(self.loyalty, np.array([first, first + moment + 1]))
+        return int(found[1] - found[0])
 
     def _lines(self, row: int) -> tuple[Line, ...]:
         s = self.sales
@@ -188,7 +190,7 @@ class Shop:
                 subtotal=int(s.refund_subtotal[row]),
                 tax=int(s.refund_tax[row]),
                 shipping=int(s.refund_shipping[row]),
-                total=int(s.refund_total[row]),
+                total=int(s.refund_subtotal[row] + s.refund_tax[row] + s.refund_shipping[row]),
                 lines=tuple(
                     RefundLine(
                         line_id=x.id,
@@ -206,8 +208,7 @@ class Shop:
         s = self.sales
         if s.pos[row]:
             return None, None, 0
-        at = (int(s.cause[row]) + 2, int(s.region[row]), int(s.day[row]), int(s.slot[row]))
-        seen, kept, back = (float(self.noise.uniform(f"journey/{n}", *at)) for n in range(3))
+        seen, kept, back = self.journeys[row].tolist()
         made = int(s.created[row])
         cause = int(s.cause[row])
         channel = CHANNELS[cause].id if cause >= 0 else ""
@@ -329,7 +330,10 @@ def open_shop(
     units: dict[str, tuple[Unit, ...]],
 ) -> Shop:
     """The shop over these sales."""
-    return Shop(sales, noise, rates, mail, units, local_day(sales.refunded_at))
+    at = (sales.cause + 2, sales.region, sales.day, sales.slot)
+    journeys = np.stack([noise.uniform(f"journey/{n}", *at) for n in range(3)], axis=1)
+    loyalty = np.sort((sales.root << _SHIFT) + sales.created)
+    return Shop(sales, journeys, loyalty, rates, mail, units, local_day(sales.refunded_at))
 
 
 def total(days: Sequence[StoreDay]) -> StoreDay:

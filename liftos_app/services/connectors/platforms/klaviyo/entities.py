@@ -164,11 +164,14 @@ def _related(record: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     return [r for r in found if isinstance(r, dict) and r.get("id")]
 
 
+_FRAME = {"type", "id", "attributes", "relationships", "links"}
+
+
 def _columns(records: Any) -> frozenset[str]:
-    """Names of attributes, which is where Klaviyo adds and renames."""
-    if not isinstance(records, list):
-        return frozenset()
-    return frozenset().union(*((r.get("attributes") or {}) for r in records if isinstance(r, dict)))
+    """Names of attributes, which is where Klaviyo adds and renames, and of anything beside them."""
+    kept = [r for r in records if isinstance(r, dict)] if isinstance(records, list) else []
+    inner = frozenset().union(*((r.get("attributes") or {}) for r in kept))
+    return inner | frozenset().union(*kept) - _FRAME
 
 
 def _present(record: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

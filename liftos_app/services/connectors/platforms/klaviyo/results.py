@@ -265,7 +265,10 @@ def _figures(statistics: Mapping[str, Any]) -> dict[str, int | None]:
 
 
 def _columns(results: list[Any]) -> frozenset[str]:
-    return frozenset().union(*((r.get("statistics") or {}) for r in results if isinstance(r, dict)))
+    """Statistics by their own names, and whatever else a result holds."""
+    kept = [r for r in results if isinstance(r, dict)]
+    inner = frozenset().union(*((r.get("statistics") or {}) for r in kept))
+    return inner | frozenset().union(*kept) - {"statistics", "groupings"}
 
 
 def _midnight(day: dt.date) -> str:

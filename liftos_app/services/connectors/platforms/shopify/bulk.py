@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from liftos_app.errors import Fix, Retry
+from liftos_app.errors import Retry
 from liftos_app.services.connectors.client import Client
 from liftos_app.services.connectors.faults import LATER
 from liftos_app.services.connectors.platforms.shopify import order_query
@@ -49,15 +49,7 @@ def _finished(client: Client, job_id: str) -> dict[str, Any] | None:
         ]
         if job["status"] == "COMPLETED":
             return job
-        if job.get("errorCode") == "ACCESS_DENIED":
-            raise Fix(
-                "Shopify does not let us read orders.",
-                why="A permission is missing.",
-                fix="Give the app read_orders, then sign in again.",
-                cause="permission",
-                owner="your_platform_admin",
-            )
-        if job["status"] in _GONE_WRONG:
+        if job["status"] in _GONE_WRONG:  # one refused field ends a job, but not a page
             return None
         if waited >= JOB_SECONDS:
             break

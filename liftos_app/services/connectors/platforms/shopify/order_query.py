@@ -20,7 +20,7 @@ _HEAD = """
     totalTaxSet { shopMoney { amount } }
     totalShippingPriceSet { shopMoney { amount } }
     totalRefundedSet { shopMoney { amount } }
-    customer { id }
+    customer { id numberOfOrders }
     attribution { handle displayName }
     customerJourneySummary {
       ready customerOrderIndex daysToConversion

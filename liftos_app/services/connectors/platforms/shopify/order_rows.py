@@ -47,7 +47,7 @@ def order_row(node: Mapping[str, Any], zone: ZoneInfo, salt: str) -> Row:
         "refunded_micros": money_or_zero(node.get("totalRefundedSet")),
         "items": whole(node.get("subtotalLineItemsQuantity") or 0),
         "customer_ref": customer_ref(node.get("customer"), salt),
-        "customer_order_index": optional(journey.get("customerOrderIndex")),
+        "customer_order_index": order_index(journey, node.get("customer")),
         "source": text(origin, 80),
         "utm_source": _harmless(utm.get("source"), 120),
         "utm_medium": _harmless(utm.get("medium"), 120),
@@ -99,6 +99,20 @@ def customer_ref(customer: Any, salt: str) -> str:
     if not number or not salt:
         return ""
     return hmac.new(salt.encode(), str(number).encode(), hashlib.sha256).hexdigest()
+
+
+def order_index(journey: Mapping[str, Any], customer: Any) -> int | None:
+    """Which order of this customer it is. Orders without a visit (a till) do not say; one whose
+    customer has a single order is the first.
+    """
+    index = optional(journey.get("customerOrderIndex"))
+    if (
+        index is None
+        and isinstance(customer, dict)
+        and optional(customer.get("numberOfOrders")) == 1
+    ):
+        return 1
+    return index
 
 
 def stripped(url: Any) -> str:

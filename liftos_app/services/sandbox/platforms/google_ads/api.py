@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -26,6 +26,7 @@ from liftos_app.services.sandbox.platforms.google_ads.evaluate import Answer
 from liftos_app.services.sandbox.platforms.google_ads.failures import GoogleAdsError
 from liftos_app.services.sandbox.platforms.google_ads.metrics import METRICS
 from liftos_app.services.sandbox.tokens import TokenProblem
+from liftos_app.services.sandbox.trouble import Fault
 from liftos_app.services.sandbox.world.shapes import AdAccount
 
 LIVE = ("v26", "v25", "v24", "v23")
@@ -93,7 +94,7 @@ def otherwise(call: Call) -> Response:
     return json_answer({"error": {"code": 404, "message": "Not Found", "status": "NOT_FOUND"}}, 404)
 
 
-def _answer(call: Call, run: Any) -> Response:
+def _answer(call: Call, run: Callable[[str], Any]) -> Response:
     """Check version, token and scope, run, and write refusals in the envelope of the method."""
     request_id = secrets.token_urlsafe(16)
     version = call.path.split("/")[1]
@@ -305,7 +306,7 @@ def _summary(call: Call, record: AdAccount, text: str, as_of: datetime) -> dict[
     return wire.results(whole, 0, 1)[0]
 
 
-def fault(call: Call, trouble: Any) -> Response:
+def fault(call: Call, trouble: Fault) -> Response:
     """Scripted trouble in the vendor's envelope. No rate-limit headers: the vendor has none."""
     headers = {"request-id": secrets.token_urlsafe(16)}
     return _refused(call, failures.of_fault(trouble), headers)
@@ -322,6 +323,7 @@ def classify(call: Call) -> Target:
     asked = _FROM.search(call.body[:20_000])
     resource = asked.group(1).decode().lower() if asked else ""
     stream = _STREAMS.get(resource, "")
-    if b"metrics." in call.body or b"segments." in call.body.partition(b"FROM")[0]:
+    selected = call.body[: asked.start()].lower() if asked else b""
+    if b"metrics." in selected or b"segments." in selected:
         stream = "daily_total" if resource == "customer" else "daily"
     return Target(account=customer, stream=stream)

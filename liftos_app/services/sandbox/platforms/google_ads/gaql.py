@@ -88,6 +88,10 @@ def _tokens(text: str) -> list[_Token]:
         kind, body = str(match.lastgroup), match.group()
         if kind == "string":
             found.append(_Token(kind, body, _unquote(body)))
+        elif kind == "number" and len(body) > 25:
+            raise GaqlError(
+                "BAD_NUMBER", "Error in query: a number is too long.", subject=body[:30]
+            )
         elif kind == "number":
             found.append(_Token(kind, body, float(body) if "." in body else int(body)))
         elif kind != "space":

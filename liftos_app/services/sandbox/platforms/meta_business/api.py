@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -177,6 +178,14 @@ def _charge(request: Request, account: view.LarkspurAccount, use_case: str) -> N
     kept.note(account.account_id, use_case, now)
     percent = kept.percent(account.account_id, use_case, account.active_ads)
     minutes = kept.minutes_left(account.account_id, use_case, now)
+    # A rate limit aimed at the stream "usage" climbs: count calls, ten percent apart, the last
+    # of them refused.
+    climb = request.call.trouble.take(
+        ("rate_limited",), request.call.platform, account=account.account_id, stream="usage"
+    )
+    if climb is not None:
+        percent = max(percent, 100 - 10 * ((climb.count or 1) - 1))
+        minutes = max(1, -(-climb.retry_after // 60))
     request.headers |= usage.headers(
         account_id=account.account_id, business_id=view.BUSINESS["id"], use_case=use_case,
         percent=percent, minutes=minutes,
@@ -199,6 +208,10 @@ def _start_report(request: Request, seen: graph.Graph, account: Account, node: N
     """Queue an asynchronous report. Its parameters are checked at once, as the vendor does."""
     seen.charge(account, "ads_insights")
     ask = insights.read(request.params, account.today, level=node.kind)
+    if ask.breakdowns and usage.REACH & set(ask.fields):
+        used = _usage(request.call).reach_reports(account.account_id, request.call.now.timestamp())
+        request.headers |= usage.reach_headers(used)
+        ask = replace(ask, keeps_reach=used <= usage.REACH_REPORTS)
     within = None if node.kind == "account" else node
     rows = insights.rows(ask, account, within=within, most=reports.MAX_SPAN_ROWS + 1)
     rows = seen.bend("insights", rows, account)
@@ -220,7 +233,8 @@ def _report(request: Request, seen: graph.Graph, run_id: str, rest: list[str]) -
     seen.charge(account, "ads_insights")
     if not rest:
         run.poll(int(request.call.now.timestamp()))
-        return reports.show(run, expand.parse(request.params.get("fields", "")))
+        wishes = expand.parse(request.params.get("fields", ""))
+        return reports.show(run, wishes, tells_errors=request.version != "v24.0")
     if rest != ["insights"]:
         raise unknown_field(rest[0], "AdReportRun")
     return paging.page(reports.results(run), request.page, mark=graph.by_position)

@@ -42,7 +42,7 @@ def _one(
     query = urlencode(params | shared)
     call = replace(request.call, method=method, path=path, body=b"", query_string=query)
     inner = read(call)
-    inner.params |= body
+    inner.params = {k: v for k, v in (inner.params | body).items() if k != "batch"}
     try:
         data, status = answer(inner), 200
     except GraphError as error:

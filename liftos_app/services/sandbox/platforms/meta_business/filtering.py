@@ -117,6 +117,7 @@ def _numeric(here: str, operator: str, wanted: list[Any], get: Callable[[Any], A
 
 def _number(value: Any) -> Decimal | None:
     try:
-        return Decimal(str(value))
+        number = Decimal(str(value))
     except InvalidOperation:
         return None
+    return number if number.is_finite() else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from liftos_app.services.sandbox.platforms.meta_business import (
@@ -17,6 +17,7 @@ from liftos_app.services.sandbox.platforms.meta_business import (
 from liftos_app.services.sandbox.platforms.meta_business.answers import (
     bad_parameter,
     invisible,
+    too_much_data,
     unknown_field,
 )
 from liftos_app.services.sandbox.platforms.meta_business.expand import Wish
@@ -49,6 +50,7 @@ HIDDEN = frozenset({"ARCHIVED", "DELETED"})
 _DEFAULTS = {"account": ("account_id",), "user": ("name",)}
 _NO_WISHES: tuple[Wish, ...] = ()
 Row = dict[str, Any]
+MOST_EFFORT = 2_000  # edges in one expanded request; a report counts twenty
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Graph:
     charge: Callable[[Account, str], None]
     bend: Callable[[str, list[Row], Account], list[Row]]
     report: Callable[[insights.Ask, Account, Node | None], list[Row]]
+    effort: list[int] = field(default_factory=list)  # what this request has cost so far
 
     def find(self, object_id: str) -> tuple[Account, Node]:
         """The object behind an id. Raises GraphError 100/33 when this token cannot see it."""
@@ -118,6 +121,9 @@ class Graph:
         """A page of an edge. Raises GraphError."""
         if name in EMPTY.get(node.kind, ()):
             return {"data": []}
+        self.effort.append(20 if name == "insights" else 1)
+        if sum(self.effort) > MOST_EFFORT:
+            raise too_much_data()
         if name == "insights":
             return self.insights(account, node, call, wishes)
         if name not in OFFERED[node.kind]:
@@ -126,7 +132,10 @@ class Graph:
         wishes = wishes or expand.parse(call.params.get("fields", ""))
         kind = EDGES[name]
         found = [n for n in account.nodes(kind) if _belongs(n, node, account)]
-        shown = [self.show(account, n, wishes, call) for n in _filtered(found, kind, call.params)]
+        shown = [
+            self.show(account, n, wishes, call)
+            for n in _filtered(found, kind, call.params, account)
+        ]
         shown = self.bend(name, shown, account)
         return paging.page(shown, call, mark=by_id) | summary(call.params, len(shown))
 
@@ -180,24 +189,31 @@ def _belongs(child: Node, parent: Node, account: Account) -> bool:
     return parent.id in child.up.values()
 
 
-def _filtered(found: list[Node], kind: str, params: Mapping[str, str]) -> list[Node]:
+def _filtered(
+    found: list[Node], kind: str, params: Mapping[str, str], account: Account
+) -> list[Node]:
     text = params.get("filtering", "")
     statuses = filtering.listed("effective_status", params.get("effective_status", ""))
     if statuses:
         found = [n for n in found if n.values.get("effective_status") in statuses]
-    elif "effective_status" not in text:
+    elif "effective_status" not in text and "delivery_info" not in text:
         found = [n for n in found if n.values.get("effective_status") not in HIDDEN]
+
+    above = {n.id: n for other in ("campaign", "adset") for n in account.nodes(other)}
 
     def known(name: str) -> bool:
         other, _, rest = name.rpartition(".")
-        return name in FIELDS[kind] if not other else other in KINDS and rest in {"id", "name"}
+        if other and other not in {"campaign", "adset", "ad"}:
+            return False
+        return rest == "delivery_info" or rest in FIELDS[other or kind]
 
     def read(node: Node, name: str) -> Any:
         other, _, rest = name.rpartition(".")
-        if not other or other == kind:
-            value = node.id if rest == "id" else node.values.get(rest)
-            return _seconds(value) if rest.endswith("_time") else value
-        return node.up.get(other) if rest == "id" else node.values.get(f"{other}_name")
+        seen = node if other in {"", kind} else above.get(node.up.get(other, ""))
+        if seen is None:
+            return None
+        value = seen.values.get("effective_status" if rest == "delivery_info" else rest)
+        return seen.id if rest == "id" else _seconds(value) if rest.endswith("_time") else value
 
     test = filtering.parse(text, known=known, read=read)
     return [n for n in found if test(n)]

@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from liftos_app.services.sandbox.platforms.meta_business import filtering, names, periods
+from liftos_app.services.sandbox.platforms.meta_business import (
+    filtering,
+    names,
+    periods,
+    usage,
+)
 from liftos_app.services.sandbox.platforms.meta_business.answers import GraphError, bad_parameter
 from liftos_app.services.sandbox.platforms.meta_business.figures import (
     DEFAULT_WINDOWS,
@@ -27,7 +32,6 @@ PLATFORM_WEIGHTS = (54, 41, 3, 2)
 SPLITS = frozenset({"publisher_platform"})
 REACH_MONTHS = 13  # reach with a breakdown is kept this long
 MAX_ROWS = 100_000  # a synchronous answer of more rows times out
-_REACH = frozenset({"reach", "frequency", "cpp", "unique_clicks", "cost_per_unique_click"})
 _REPORT_TIMES = ("impression", "conversion", "mixed", "lifetime")
 
 
@@ -43,6 +47,7 @@ class Ask:
     breakdowns: tuple[str, ...]
     filtering: str
     sort: tuple[str, ...]
+    keeps_reach: bool = False  # reach of old broken-down rows, for a few asynchronous reports a day
 
 
 def read(params: Mapping[str, str], today: dt.date, *, level: str) -> Ask:
@@ -69,9 +74,15 @@ def read(params: Mapping[str, str], today: dt.date, *, level: str) -> Ask:
             ranges.append((len(pieces), len(pieces) + len(found)))
             pieces += found
     return Ask(
-        level, tuple(dict.fromkeys(fields)), tuple(pieces), tuple(ranges), _windows(params),
-        _breakdowns(params), params.get("filtering", ""), tuple(filtering.listed("sort", params.get("sort", ""))),
-    )  # fmt: skip
+        level=level,
+        fields=tuple(dict.fromkeys(fields)),
+        pieces=tuple(pieces),
+        ranges=tuple(ranges),
+        windows=_windows(params),
+        breakdowns=_breakdowns(params),
+        filtering=params.get("filtering", ""),
+        sort=tuple(filtering.listed("sort", params.get("sort", ""))),
+    )
 
 
 def _known(name: str, params: Mapping[str, str], allowed: frozenset[str]) -> list[str]:
@@ -255,9 +266,9 @@ def _order(row: Mapping[str, Any], *, name: str) -> tuple[int, float, str]:
 def _shown(row: dict[str, Any], ask: Ask, account: Account) -> dict[str, Any]:
     """The asked fields that have a value. Reach in old broken-down rows silently falls away."""
     hidden: frozenset[str] = frozenset()
-    if ask.breakdowns:
+    if ask.breakdowns and not ask.keeps_reach:
         oldest = account.today - dt.timedelta(days=REACH_MONTHS * 365 // 12)
         if dt.date.fromisoformat(row["date_start"]) < oldest:
-            hidden = _REACH
+            hidden = usage.REACH
     fields = (*ask.fields, "date_start", "date_stop", *ask.breakdowns)
     return {f: row[f] for f in fields if f not in hidden and row.get(f) not in (None, [], "")}

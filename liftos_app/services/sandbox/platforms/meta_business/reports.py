@@ -109,13 +109,19 @@ class Reports:
         return run
 
 
-def show(run: Run, wishes: tuple[Wish, ...]) -> dict[str, Any]:
-    """The wished fields of a run; all of the usual ones when none is named."""
+def show(run: Run, wishes: tuple[Wish, ...], *, tells_errors: bool = True) -> dict[str, Any]:
+    """The wished fields of a run; all of the usual ones when none is named.
+
+    Why a run failed is told from v25.0 on.
+    """
     values = run.values()
+    if not tells_errors:
+        values = {k: v for k, v in values.items() if not k.startswith("error_")}
     if not wishes:
         return {k: v for k, v in values.items() if not k.startswith("error_user")}
     for wish in wishes:
-        if wish.name not in names.REPORT_RUN:
+        untold = not tells_errors and wish.name.startswith("error_")
+        if wish.name not in names.REPORT_RUN or untold:
             raise unknown_field(wish.name, "AdReportRun")
     return {"id": run.id} | {w.name: values[w.name] for w in wishes if w.name in values}
 

@@ -11,6 +11,9 @@ HOUR = 3600
 BASE = {"ads_insights": 600, "ads_management": 300, "app": 20_000}
 PER_ACTIVE_AD = {"ads_insights": 400, "ads_management": 40, "app": 0}
 TIER = "standard_access"
+DAY = 24 * HOUR
+REACH = frozenset({"reach", "frequency", "cpp", "unique_clicks", "cost_per_unique_click"})
+REACH_REPORTS = 10  # reports with old reach and a breakdown, an account and day
 
 
 @dataclass(slots=True)
@@ -27,6 +30,15 @@ class Usage:
             calls.append(now)
             while calls[0] <= now - HOUR:
                 calls.popleft()
+
+    def reach_reports(self, account_id: str, now: float) -> int:
+        """Count one report with reach and a breakdown; how many there were in 24 hours."""
+        with self.lock:
+            times = self.calls.setdefault((account_id, "reach"), deque())
+            times.append(now)
+            while times[0] <= now - DAY:
+                times.popleft()
+            return len(times)
 
     def percent(self, account_id: str, use_case: str, active_ads: int) -> int:
         """Share of the hourly budget used, 0 to 100 and beyond; active_ads of the account."""
@@ -69,6 +81,13 @@ def headers(
             {"app_id_util_pct": shown / 10, "acc_id_util_pct": shown, "ads_api_access_tier": TIER}
         )
     return found
+
+
+def reach_headers(used: int) -> dict[str, str]:
+    """How much of the day's reports with reach and a breakdown is used."""
+    share = min(100, used * 100 // REACH_REPORTS)
+    text = json.dumps({"app_id_util_pct": share, "acc_id_util_pct": share})
+    return {"x-fb-ads-insights-reach-throttle": text}
 
 
 def app_headers(percent: int) -> dict[str, str]:

@@ -6,13 +6,14 @@ import bisect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from liftos_app.services.sandbox.call import Call
 from liftos_app.services.sandbox.platforms.shopify import paging, search
-from liftos_app.services.sandbox.platforms.shopify.search import Bounds, Field
+from liftos_app.services.sandbox.platforms.shopify.search import Bounds, Field, Search
 
 if TYPE_CHECKING:
     from liftos_app.services.sandbox.world.shapes import Order
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 WINDOW = timedelta(days=60)
 _CHUNK = 250
+SCAN = 4_000  # orders read for one page
 _START, _END = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 _SORTS: Mapping[str, Sort] = {
     "UPDATED_AT": "updated",
@@ -45,7 +47,7 @@ ORDER_FIELDS: Mapping[str, Field] = {
     "status": Field("words", _status),
     "test": Field("bool", lambda o: o.test),
     "id": Field("id", lambda o: o.id),
-    "name": Field("word", lambda o: f"#{o.number}"),
+    "name": Field("words", lambda o: [f"#{o.number}", str(o.number)]),
     "customer_id": Field("id", lambda o: o.customer_id),
     "source_name": Field("word", lambda o: o.source_name),
     "sales_channel": Field("word", lambda o: o.source_name),
@@ -75,33 +77,52 @@ class Finder:
         found = search.parse(args.get("query"), ORDER_FIELDS, self.zone)
         self.warn("orders", str(args.get("query") or ""), found.warnings)
         sort = _SORTS.get(str(args.get("sortKey")), "id")
-        ids = self.ids(found.bounds, sort)
+        ids = self.ids(found, sort)
         forwards = asked.backwards == reverse
         start, end = self._between(ids, asked.cursor, sort, forwards=forwards)
-        walk = self._orders(ids[start:end], found.matches, forwards=forwards, chunk=asked.size + 1)
-        rows: list[Order] = []
-        more = False
-        for order in walk:
-            if len(rows) == asked.size:
-                more = True
-                break
-            rows.append(order)
-        if not forwards:
-            rows.reverse()
+        rows, last, more = self._filled(ids[start:end], found.matches, asked.size, forwards)
         beyond = start > 0 if forwards else end < len(ids)
         later, earlier = (more, beyond) if forwards else (beyond, more)
         if reverse:
             rows.reverse()
             later, earlier = earlier, later
-        return self._connection(rows, sort, has_next=later, has_previous=earlier)
+        body = self._connection(rows, sort, has_next=later, has_previous=earlier)
+        if more and last is not None and len(rows) < asked.size:
+            body["pageInfo"]["startCursor" if asked.backwards else "endCursor"] = paging.encode(
+                _key(last, sort)
+            )
+        return body
+
+    def _filled(
+        self, ids: Sequence[int], matches: Callable[[Any], bool], size: int, forwards: bool
+    ) -> tuple[list[Order], Order | None, bool]:  # fmt: skip
+        """Up to `size` matching orders in ascending order, the last one read, and if there is more.
+
+        Reading stops after SCAN orders: a rare match gives a short page with a cursor to go on
+        from, never an answer that takes minutes.
+        """
+        rows: list[Order] = []
+        last: Order | None = None
+        more = False
+        for count, order in enumerate(self._orders(ids, forwards=forwards, chunk=size + 1)):
+            if len(rows) == size or count == SCAN:
+                more = True
+                break
+            last = order
+            if matches(order):
+                rows.append(order)
+        if not forwards:
+            rows.reverse()
+        return rows, last, more
 
     def every(self, **args: Any) -> Iterator[Node]:
         """All nodes of a bulk job, row trouble included."""
         found = search.parse(args.get("query"), ORDER_FIELDS, self.zone)
-        ids = self.ids(found.bounds, _SORTS.get(str(args.get("sortKey")), "created"))
+        ids = self.ids(found, _SORTS.get(str(args.get("sortKey")), "created"))
         chunk: list[Node] = []
-        for order in self._orders(ids, found.matches, forwards=not args.get("reverse")):
-            chunk.append(self.node(order))
+        for order in self._orders(ids, forwards=not args.get("reverse")):
+            if found.matches(order):
+                chunk.append(self.node(order))
             if len(chunk) == _CHUNK:
                 yield from self.bend(chunk)
                 chunk = []
@@ -115,20 +136,35 @@ class Finder:
     def count(self, text: str | None, limit: int | None) -> Node:
         """The `ordersCount` answer."""
         found = search.parse(text, ORDER_FIELDS, self.zone)
-        ids = self.ids(found.bounds, "id")
+        ids = self.ids(found, "id")
         if found.only_bounds and "processed_at" not in found.bounds:
             number = len(ids)
         else:
             most = None if limit is None else limit + 1
-            number = sum(
-                1 for _ in islice(self._orders(ids, found.matches, forwards=True), most)
-            )  # fmt: skip
+            kept = (o for o in self._orders(ids, forwards=True) if found.matches(o))
+            number = sum(1 for _ in islice(kept, most))
         if limit is not None and number > limit:
             return {"count": limit, "precision": "AT_LEAST"}
         return {"count": number, "precision": "EXACT"}
 
-    def ids(self, bounds: Mapping[str, Bounds], sort: Sort) -> Sequence[int]:
+    def ids(self, found: Search, sort: Sort) -> Sequence[int]:
         """Ids of the orders inside the time bounds, in the order of `sort`."""
+        ids = self._spanned(found.bounds, sort)
+        if not found.numbers:
+            return ids
+        by_id = ids if sort != "updated" else sorted(ids)
+        for name, number in found.numbers.items():
+            place = bisect.bisect_left(by_id, number, key=partial(self._number, name))
+            by_id = by_id[place : place + 1]
+        return by_id
+
+    def _number(self, name: str, order_id: int) -> float:
+        if name == "id":
+            return order_id
+        order = self.call.world.order(order_id, as_of=self.call.now)
+        return order.number if order is not None else 0
+
+    def _spanned(self, bounds: Mapping[str, Bounds], sort: Sort) -> Sequence[int]:
         created = _span(bounds.get("created_at", Bounds()))
         processed = bounds.get("processed_at")
         if processed is not None:  # the world has no index by it; the predicate cuts exactly
@@ -156,18 +192,15 @@ class Finder:
         return self.sees_all or order.created_at >= self.call.now - WINDOW
 
     def _orders(
-        self, ids: Sequence[int], matches: Callable[[Any], bool], *, forwards: bool,
-        chunk: int = _CHUNK,
-    ) -> Iterator[Order]:  # fmt: skip
+        self, ids: Sequence[int], *, forwards: bool, chunk: int = _CHUNK
+    ) -> Iterator[Order]:
         step = max(1, min(chunk, _CHUNK))
         for start in range(0, len(ids), step):
             part = ids[start : start + step]
             if not forwards:
                 end = len(ids) - start
                 part = list(reversed(ids[max(0, end - step) : end]))
-            for order in self.call.world.orders(part, as_of=self.call.now):
-                if matches(order):
-                    yield order
+            yield from self.call.world.orders(part, as_of=self.call.now)
 
     def _between(
         self, ids: Sequence[int], cursor: paging.Key | None, sort: str, *, forwards: bool

@@ -54,6 +54,7 @@ class Search:
     warnings: list[dict[str, str]] = field(default_factory=list)
     bounds: dict[str, Bounds] = field(default_factory=dict)
     only_bounds: bool = True  # nothing but the bounds decides
+    numbers: dict[str, float] = field(default_factory=dict)  # id:7 and name:#7 outside any OR
 
 
 @dataclass(slots=True)
@@ -64,6 +65,7 @@ class _Parser:
     at: int = 0
     warnings: list[dict[str, str]] = field(default_factory=list)
     only_bounds: bool = True
+    numbers: dict[str, float] = field(default_factory=dict)
 
     def peek(self) -> dict[str, str]:
         return self.tokens[self.at] if self.at < len(self.tokens) else {}
@@ -73,7 +75,7 @@ class _Parser:
         while self.peek().get("word") == "OR":
             self.at += 1
             right, _ = self.both()
-            left, bounds, self.only_bounds = _any(left, right), {}, False
+            left, bounds, self.only_bounds, self.numbers = _any(left, right), {}, False, {}
         return left, bounds
 
     def both(self) -> tuple[Predicate, dict[str, Bounds]]:
@@ -93,8 +95,9 @@ class _Parser:
         token = self.peek()
         self.at += 1
         if token.get("word") == "NOT":
+            before = dict(self.numbers)
             inner, _ = self.one()
-            self.only_bounds = False
+            self.only_bounds, self.numbers = False, before
             return (lambda node: not inner(node)), {}
         if token.get("open"):
             group, bounds = self.either()
@@ -103,8 +106,9 @@ class _Parser:
             return group, bounds
         if name := token.get("field"):
             if name.startswith("-"):
-                self.only_bounds = False
+                before = dict(self.numbers)
                 positive, _ = self.term(name[1:], token.get("op") or "", _bare(token["value"]))
+                self.only_bounds, self.numbers = False, before
                 return (lambda node: not positive(node)), {}
             return self.term(name, token.get("op") or "", _bare(token["value"]))
         return self.free_text(
@@ -113,6 +117,8 @@ class _Parser:
 
     def free_text(self, text: str) -> Predicate:
         self.only_bounds = False
+        if re.fullmatch(r"#?\d{1,15}", text):
+            self.numbers["name"] = float(text.removeprefix("#"))
         known = self.fields.get(DEFAULT)
         if known is None:
             return lambda _node: True
@@ -128,8 +134,10 @@ class _Parser:
         return self.plain_term(name, known, op, value), {}
 
     def plain_term(self, name: str, known: Field, op: str, value: str) -> Predicate:
-        self.only_bounds = False
+        self.only_bounds = self.only_bounds and name == "status" and value == "any"
         read = known.read
+        if not op and name in {"id", "name"} and re.fullmatch(r"#?\d{1,15}", value):
+            self.numbers[name] = float(value.removeprefix("#"))
         if known.kind in {"number", "id"}:
             try:
                 wanted = float(value.rsplit("/", 1)[-1])
@@ -183,7 +191,7 @@ def parse(text: str | None, fields: Mapping[str, Field], zone: ZoneInfo) -> Sear
         parser.at += 1
         right, _ = parser.either()
         predicate = _all(predicate, right)
-    return Search(predicate, parser.warnings, bounds, parser.only_bounds)
+    return Search(predicate, parser.warnings, bounds, parser.only_bounds, parser.numbers)
 
 
 def parse_time(value: str, zone: ZoneInfo) -> tuple[datetime | None, bool]:

@@ -1,0 +1,25 @@
+"""`python -m benchmarks [sync] [page] [small]`: all of them when none is named."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+
+from benchmarks import page, small, sync
+
+PARTS = {"sync": sync.main, "page": page.main, "small": small.main}
+
+
+def main() -> None:
+    """Name the machine, then measure."""
+    print(
+        f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
+        f"Python {platform.python_version()}"
+    )
+    for name in sys.argv[1:] or PARTS:
+        PARTS[name]()
+
+
+if __name__ == "__main__":
+    main()
