@@ -6,8 +6,10 @@ for the ASGI app, so that building the page needs neither a database nor a secre
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -35,39 +37,70 @@ def assemble(page_server: Any) -> Any:
     process.install(services)
     api = create_api(services)
     if services.settings.demo_mode:
-        api.mount("/sandbox", _sandbox(services))
+        sandbox = SandboxLater(services)
+        services.extras["sandbox"] = sandbox.made
+        api.mount("/sandbox", sandbox)
     api.mount("", page_server)
     return SecurityHeaders(SocketGate(api, services), services.settings)
 
 
-def _sandbox(services: App) -> Any:
-    """The imitated platforms. The page for trouble reaches them through `extras["sandbox"]`."""
-    from liftos_app.services.sandbox.server import create_app
+class SandboxLater:
+    """The imitated platforms, made at the first request or just after start, never before it.
 
-    token = services.vault.token_hash("sandbox control")
-    made = create_app(
-        clock=services.now,
-        control_token=token,
-        state_path=services.settings.home / "sandbox.json",
-    )
-    services.extras["sandbox"] = made.sandbox
-    return made
+    Loading them takes as long as the rest of a start. `made` is also what the page for trouble
+    calls, through `extras["sandbox"]`.
+    """
+
+    def __init__(self, services: App) -> None:
+        self._services, self._lock = services, threading.Lock()
+        self._inner: Any = None
+
+    def made(self) -> Any:
+        """The ASGI app of the sandbox. Blocks while it is being made: not for the event loop."""
+        from liftos_app.services.sandbox.server import create_app
+
+        with self._lock:
+            if self._inner is None:
+                self._inner = create_app(
+                    clock=self._services.now,
+                    control_token=self._services.vault.token_hash("sandbox control"),
+                    state_path=self._services.settings.home / "sandbox.json",
+                )
+        return self._inner
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """ASGI entry."""
+        inner = self._inner or await process.in_thread(self.made)
+        await inner(scope, receive, send)
 
 
 @contextlib.asynccontextmanager
 async def background_work() -> AsyncIterator[None]:
     """The sync engine and its schedule live as long as the server."""
     from liftos_app.services import upkeep
-    from liftos_app.services.sync.engine import SyncEngine
+    from liftos_app.services.sync.engine import Chore, SyncEngine
 
-    engine = SyncEngine(process.app(), after_run=[upkeep.after_sync])
+    engine = SyncEngine(
+        process.app(), after_run=[upkeep.after_sync],
+        chores=[Chore("hourly", 3600, upkeep.hourly), Chore("daily", 86_400, upkeep.daily)],
+    )
     process.app().extras |= {"engine": engine, "wake_engine": engine.wake}
     await process.in_thread(engine.start)
+    warming = asyncio.create_task(_warm_up())
     try:
         yield
     finally:
+        warming.cancel()
         await process.in_thread(engine.stop)
         process.app().db.close()
+
+
+async def _warm_up() -> None:
+    """Make the sandbox once the first answers are out."""
+    await asyncio.sleep(2)
+    make = process.app().extras.get("sandbox")
+    if callable(make):
+        await process.in_thread(make)
 
 
 def _overlay(stateful: bool) -> rx.Component | None:

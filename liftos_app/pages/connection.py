@@ -67,7 +67,11 @@ def _page() -> rx.Component:
             rx.cond(
                 S.view.active_run != "",
                 button("Stop sync", icon_tag="square", on_click=S.cancel),
-                button("Run sync now", kind="solid", icon_tag="refresh-cw", on_click=S.run_now),
+                rx.cond(
+                    S.view.cause.action == "reauthorise",
+                    button("Run sync now", icon_tag="refresh-cw", on_click=S.run_now),
+                    button("Run sync now", kind="solid", icon_tag="refresh-cw", on_click=S.run_now),
+                ),
             ),
             _menu(),
             back=("Connections", "/connections"),

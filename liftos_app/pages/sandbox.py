@@ -45,6 +45,38 @@ def _page() -> rx.Component:
     return rx.fragment(
         rx.el.div(_planted(), _cause(), class_name="lo-grid lo-grid-2"),
         _faults(),
+        _truth(),
+    )
+
+
+def _truth() -> rx.Component:
+    columns = [
+        Column("Channel", lambda t: t.channel),
+        Column("Spend, USD", lambda t: t.spend, right=True),
+        Column("Orders caused", lambda t: t.orders, right=True),
+        Column("Revenue caused, USD", lambda t: t.revenue, right=True),
+        Column("True incremental ROAS", lambda t: t.ratio, right=True),
+    ]
+    return rx.el.section(
+        rx.el.div(
+            rx.el.div(
+                rx.el.h2("The simulator's truth", class_name="lo-h2"),
+                rx.el.p(
+                    "What the channels really caused in the last 28 days. No platform and no "
+                    "part of LiftOS sees this; it exists so that estimates can be checked.",
+                    class_name="lo-help lo-measure",
+                ),
+            ),
+            button("Show the truth", small=True, busy=S.busy, on_click=S.show_truth),
+            class_name="lo-card-head",
+        ),
+        rx.cond(
+            S.truth.length() > 0,
+            data_table(
+                S.truth, columns, label="The simulator's truth", row_key=lambda t: t.channel
+            ),
+        ),
+        class_name="lo-card lo-card-flush",
     )
 
 

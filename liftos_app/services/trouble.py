@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final, cast
 
 from liftos_app.errors import Conflict, Invalid
@@ -118,13 +120,38 @@ def set_off(ctx: Context, act: str, platform: str) -> None:
     audit.record(ctx, f"sandbox.tokens_{act}", platform=platform)
 
 
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What a channel really caused in a span of days: orders, and money in US dollars."""
+
+    channel: str
+    spend: Decimal
+    orders: int
+    revenue: Decimal
+
+
+def truth(ctx: Context, *, days: int = 28) -> tuple[Truth, ...]:
+    """The simulator's truth of the last full days, summed by channel. Takes up to a second."""
+    from liftos_app.services.sandbox import truth as simulated
+
+    box = _box(ctx)
+    last = box.clock().date() - timedelta(days=1)
+    start = last - timedelta(days=days - 1)
+    return tuple(
+        Truth(
+            channel, Decimal(found.spend) / 1_000_000, found.orders, Decimal(found.revenue) / 100
+        )
+        for channel, found in simulated.totals(box.world, start, last).items()
+    )
+
+
 def _box(ctx: Context) -> Sandbox:
     ctx.require("sandbox.control")
-    box = ctx.app.extras.get("sandbox")
-    if box is None:
+    make = ctx.app.extras.get("sandbox")
+    if not callable(make):
         raise Conflict(
             "The sandbox is switched off.",
             why="This installation runs with DEMO_MODE=false.",
             fix="Ask the operator to switch demo mode on.",
         )
-    return cast("Sandbox", box)
+    return cast("Sandbox", make().sandbox)

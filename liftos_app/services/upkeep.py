@@ -1,11 +1,16 @@
-"""What follows a sync: fresh exchange rates, then the data-quality checks, for one organization."""
+"""What follows a sync (rates, quality checks), and what the clock repeats hourly and daily."""
 
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
+
+from sqlalchemy import delete
+from sqlmodel import col
 
 from liftos_app.errors import PlatformFault
-from liftos_app.services import rates
+from liftos_app.models import KeptAnswer, LoginAttempt, RefreshToken, WebSession
+from liftos_app.services import links, oauth, rates
 from liftos_app.services.context import App, job_principal, open_context
 from liftos_app.services.quality import runner
 
@@ -21,3 +26,20 @@ def after_sync(app: App, org_id: int) -> None:
         log.warning("rates.unavailable", extra={"org": org_id, "detail": error.facts.get("detail")})
     with open_context(app, who, org_id, write=True) as ctx:
         runner.evaluate(ctx)
+
+
+def hourly(app: App) -> None:
+    """Remove what has served its time: consents, kept answers, sign-in attempts, old sessions."""
+    oauth.purge(app)
+    yesterday = app.now() - timedelta(hours=24)
+    with app.db.write() as session:
+        for model, moment in (
+            (KeptAnswer, KeptAnswer.created_at), (LoginAttempt, LoginAttempt.at),
+            (WebSession, WebSession.expires_at), (RefreshToken, RefreshToken.expires_at),
+        ):
+            session.execute(delete(model).where(col(moment) < yesterday))
+
+
+def daily(app: App) -> None:
+    """Renew tokens that idleness would kill."""
+    links.keep_alive(app)

@@ -34,6 +34,17 @@ class FaultRow:
 
 
 @dataclass
+class TruthRow:
+    """What a channel really caused."""
+
+    channel: str
+    spend: str
+    orders: str
+    revenue: str
+    ratio: str
+
+
+@dataclass
 class View:
     """What the page shows."""
 
@@ -47,6 +58,8 @@ class SandboxState(AppState):
     """The page at /sandbox-trouble."""
 
     view: View = View()
+    truth: list[TruthRow] = []
+    busy: bool = False
     loaded: bool = False
     off: str = ""
 
@@ -84,11 +97,37 @@ class SandboxState(AppState):
         self._note("ok", f"{fmt.plural(gone, 'fault')} ended.")
         self.view = await perform(_view)
 
+    @handler("sandbox.control", background=True)
+    async def show_truth(self):
+        """Ask the simulator what really caused the orders."""
+        async with self:
+            self.busy = True
+        try:
+            found = await perform(_truth)
+            async with self:
+                self.truth = found
+        finally:
+            async with self:
+                self.busy = False
+
     @handler("sandbox.control")
     async def set_off(self, act: str, platform: str):
         """Expire, revoke or restore tokens."""
         await perform(trouble.set_off, act, platform, write=True)
         self._note("ok", "Done.", more="The next sync of that platform meets it.")
+
+
+def _truth(ctx: Context) -> list[TruthRow]:
+    return [
+        TruthRow(
+            t.channel.replace("_", " ").capitalize(),
+            fmt.money_whole(t.spend, "USD"),
+            fmt.count(t.orders),
+            fmt.money_whole(t.revenue, "USD"),
+            fmt.ratio(t.revenue / t.spend if t.spend else None),
+        )
+        for t in trouble.truth(ctx)
+    ]
 
 
 def _view(ctx: Context) -> View:

@@ -26,6 +26,8 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from tests.journeys.script import Script
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
@@ -119,6 +121,20 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """start_server(DEMO_MODE="false") -> a fresh installation of its own."""
     with servers_in(tmp_path) as start:
         yield start
+
+
+@pytest.fixture
+def open_script() -> Iterator[Callable[[Server], Script]]:
+    """A program signed in to a server: open_script(server)."""
+    scripts: list[Script] = []
+
+    def open_(server: Server) -> Script:
+        scripts.append(Script(server, EMAIL, PASSWORD))
+        return scripts[-1]
+
+    yield open_
+    for script in scripts:
+        script.close()
 
 
 @pytest.fixture(scope="session")

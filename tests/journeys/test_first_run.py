@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.journeys import steps
 from tests.journeys.conftest import EMAIL, PASSWORD, Server, Watched
-from tests.journeys.test_rest_journey import Script
+from tests.journeys.script import Script
 from tests.journeys.world_totals import (
     Span,
     expected_ads,
@@ -142,10 +142,11 @@ def mend_an_expired_sign_in(
 
 @pytest.mark.timeout(300)
 def test_a_sync_killed_in_the_middle_is_finished_after_the_restart_without_doubles(
-    start_server: Callable[..., Server], open_tab: Callable[..., Watched]
+    start_server: Callable[..., Server], open_tab: Callable[..., Watched],
+    open_script: Callable[[Server], Script],
 ) -> None:
     server = start_server(LIFTOS_ADMIN_EMAIL=EMAIL, LIFTOS_ADMIN_PASSWORD=PASSWORD)
-    script = Script(server)
+    script = open_script(server)
     connection_id = script.connect_by_consent("google_ads")
     steps.control(server, "POST", "faults", kind="slow", platform="google_ads", count=None,
                   seconds=0.5)

@@ -207,19 +207,3 @@ _STATUS: dict[int, Rule] = {
         Retry, "{name} has a fault right now.", "Its servers answered with an error.", LATER
     ),
 }
-
-_MEANWHILE: tuple[tuple[type[PlatformFault], str], ...] = (
-    (Quota, "What was read is stored; reading goes on by itself when the limit resets."),
-    (Retry, "Stored numbers stay; the next sync tries again."),
-    (SignInAgain, "Stored numbers stay; no request is sent until someone signs in again."),
-    (Fix, "Stored numbers stay; other accounts and streams are read on."),
-    (GiveUp, "Stored numbers stay; other streams are read on."),
-)
-
-
-def meanwhile(error: PlatformFault) -> str:
-    """What LiftOS does until the cause is gone (product.md section 9)."""
-    for kind, words in _MEANWHILE:
-        if isinstance(error, kind):
-            return words
-    return "Stored numbers stay."

@@ -43,10 +43,5 @@ class Pacer:
         with self._lock:
             self._until[lane] = max(self._until.get(lane, 0.0), self._clock() + seconds)
 
-    def held(self, lane: str = "") -> float:
-        """Seconds this lane is still held; 0 when it is free."""
-        with self._lock:
-            return self._held(lane, self._clock())
-
     def _held(self, lane: str, now: float) -> float:
         return max(0.0, self._until.get("", 0.0) - now, self._until.get(lane, 0.0) - now)

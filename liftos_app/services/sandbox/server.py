@@ -201,7 +201,7 @@ def create_app(
     leaves the demo's planted trouble out; it is not used when `trouble` is given.
     """
     state = StateFile(state_path)
-    saved = state.load()
+    saved = _usable(state.load())
     moving = SandboxClock(clock, timedelta(seconds=float(saved.get("offset", 0))))
     anchor = _day(saved.get("anchor")) or (trouble.anchor if trouble else None) or moving().date()
     if trouble is None:
@@ -242,6 +242,22 @@ def _statics() -> list[tuple[str, str]]:
             ]
         found += [(platform_id, v) for v in credentials.SPARE.get(platform_id, {}).values()]
     return found
+
+
+def _usable(saved: dict[str, Any]) -> dict[str, Any]:
+    """What was saved, or nothing when another version wrote it or a hand spoiled it."""
+    try:
+        float(saved.get("offset", 0))
+        _day(saved.get("anchor"))
+        for fault in saved.get("faults", ()):
+            Fault(**fault)
+        for one in saved.get("interventions", ()):
+            World(interventions=(control.read_intervention(one),))
+        Tokens("").load(saved.get("tokens", {}))
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        log.warning("sandbox.state_unreadable", extra={"error": type(error).__name__})
+        return {}
+    return saved
 
 
 def _day(text: object) -> date | None:

@@ -14,6 +14,7 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -38,15 +39,26 @@ _SCHEDULED = (
 AfterRun = Callable[[App, int], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """Small work that the clock repeats: purging, renewing idle tokens."""
+
+    name: str
+    seconds: int
+    act: Callable[[App], object]
+
+
 class SyncEngine:
     """Runs syncs in this process. `after_run(app, org_id)` hooks follow each finished run."""
 
     def __init__(
-        self, app: App, *, max_runs: int = MAX_RUNS, after_run: Sequence[AfterRun] = ()
+        self, app: App, *, max_runs: int = MAX_RUNS, after_run: Sequence[AfterRun] = (),
+        chores: Sequence[Chore] = (),
     ) -> None:
         self.app = app
         self.holder = f"{socket.gethostname()[:30]}:{os.getpid()}:{secrets.token_hex(4)}"
         self._after_run = tuple(after_run)
+        self._chores = tuple(chores)
         self._max_runs = max_runs
         self._stopping = threading.Event()
         self._mine: dict[UUID, int] = {}  # run id -> epoch
@@ -66,6 +78,11 @@ class SyncEngine:
             self.tick, "interval", seconds=seconds, coalesce=True, max_instances=1,
             misfire_grace_time=None, id="tick",
         )
+        for chore in self._chores:
+            self._scheduler.add_job(
+                self._do_chore, "interval", args=(chore,), seconds=chore.seconds, coalesce=True,
+                max_instances=1, misfire_grace_time=None, jitter=min(60, chore.seconds // 4),
+            )
         self._scheduler.start()
 
     def stop(self, *, wait: float = 20.0) -> None:
@@ -101,6 +118,12 @@ class SyncEngine:
             log.exception("engine.tick_failed")
         finally:
             self._tick_lock.release()
+
+    def _do_chore(self, chore: Chore) -> None:
+        try:
+            chore.act(self.app)
+        except Exception:  # an edge: one chore must not end the clock
+            log.exception("engine.chore_failed", extra={"chore": chore.name})
 
     def run(self, run_id: UUID) -> RunState:
         """Claim one queued run and do it here and now; what tests and commands call."""

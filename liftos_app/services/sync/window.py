@@ -35,7 +35,7 @@ from liftos_app.services.sync.plan import Phase, Unit
 from liftos_app.services.sync.schedule import zone_of
 
 
-class LeaseLost(Exception):  # noqa: N818  (it is a signal to stop, not a failure)
+class LeaseLost(Exception):
     """Another process took the run over, or a person cancelled it: stop, commit nothing."""
 
 

@@ -58,7 +58,9 @@ def test_what_is_no_count_is_refused(value: object) -> None:
         rows.whole(value)
 
 
-@pytest.mark.parametrize("value", ["2026-02-29", "2026-13-01", "20261101", "", None, 5, "2026-1-01"])
+@pytest.mark.parametrize(
+    "value", ["2026-02-29", "2026-13-01", "20261101", "", None, 5, "2026-1-01"]
+)
 def test_impossible_days_are_refused(value: object) -> None:
     with pytest.raises(ValueError, match="day"):
         rows.day(value)

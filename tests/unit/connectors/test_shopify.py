@@ -40,7 +40,9 @@ MORE = """
 interface Node { id: ID! }
 type ProductConnection { nodes: [Product!]! pageInfo: PageInfo! }
 type ProductVariantConnection { nodes: [ProductVariant!]! pageInfo: PageInfo! }
-type AbandonedCheckout { id: ID! createdAt: DateTime! completedAt: DateTime totalPriceSet: MoneyBag! }
+type AbandonedCheckout {
+  id: ID! createdAt: DateTime! completedAt: DateTime totalPriceSet: MoneyBag!
+}
 type AbandonedCheckoutConnection { nodes: [AbandonedCheckout!]! pageInfo: PageInfo! }
 extend type Refund implements Node
 extend type QueryRoot {
@@ -341,7 +343,8 @@ def bulk_script(*lines: dict[str, Any], state: dict[str, Any] | None = None, **f
         if "ordersCount" in query:
             return httpx.Response(200, json={"data": {"ordersCount": {"count": 9000}}})
         if "bulkOperationRunQuery" in query:
-            assert validate(schema(), parse(json.loads(request.content)["variables"]["query"])) == []
+            inner = json.loads(request.content)["variables"]["query"]
+            assert validate(schema(), parse(inner)) == []
             return httpx.Response(200, json={"data": {"bulkOperationRunQuery": started}})
         if "bulkOperation(" in query:
             found = states.pop(0) if len(states) > 1 else states[0]

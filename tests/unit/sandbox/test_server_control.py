@@ -80,7 +80,15 @@ def test_a_restart_keeps_tokens_revocations_faults_anchor_and_clock(tmp_path: Pa
 
 def test_a_broken_state_file_is_a_fresh_start(tmp_path: Path) -> None:
     path = tmp_path / "sandbox.json"
-    for text in ("{not json", '["a list"]', ""):
+    for text in (
+        "{not json",
+        '["a list"]',
+        "",
+        '{"anchor": "soon"}',
+        '{"faults": [{"worse": 1}]}',
+        '{"interventions": [{"channel": "pigeon", "start": "2026-01-01", "end": "2026-01-02"}]}',
+        '{"offset": "far", "tokens": 3}',
+    ):
         path.write_text(text)
         assert create_app(clock=lambda: NOW, control_token="t", state_path=path).sandbox.anchor == (
             NOW.date()

@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from liftos_app.services.sandbox.platforms.klaviyo import catalog, filters, pages, requests
-from liftos_app.services.sandbox.platforms.klaviyo.endpoints import bent, currency
+from liftos_app.services.sandbox.platforms.klaviyo.endpoints import bent, currency, missing_days
 from liftos_app.services.sandbox.platforms.klaviyo.requests import Aggregate
 from liftos_app.services.sandbox.platforms.klaviyo.serve import Admitted, body_of, endpoint
 from liftos_app.services.sandbox.platforms.klaviyo.wire import sparse
@@ -53,7 +53,12 @@ def aggregates(ask: Admitted) -> dict[str, Any]:
     asked = requests.aggregate(body_of(call), metrics=list(metrics))
     starts = _starts(asked)
     rows: dict[tuple[str, ...], dict[str, list[float]]] = {}
+    zone = ZoneInfo(SHOP_ZONE)
+    first, last = asked.start.astimezone(zone).date(), asked.end.astimezone(zone).date()
+    gone = missing_days(ask, ask.endpoint.name, first, last)
     for event in _events(ask, asked, metrics[asked.metric_id]):
+        if gone and event.at.astimezone(zone).date() in gone:
+            continue
         if asked.clauses and not filters.keep([event], asked.clauses, _READ):
             continue
         key = tuple(event.dimensions.get(name, "") for name in asked.by)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from liftos_app.services.sandbox.call import Call
@@ -277,6 +277,13 @@ def bent(
 ) -> list[dict[str, Any]]:  # fmt: skip
     """The rows after the trouble aimed at this stream."""
     return ask.call.bend(stream, rows, account=ACCOUNT_ID)
+
+
+def missing_days(ask: Admitted, stream: str, first: date, last: date) -> frozenset[date]:
+    """Days between two, both included, of which a missing day withholds the rows."""
+    days = (first + timedelta(days=n) for n in range((last - first).days + 1))
+    trouble, platform = ask.call.trouble, ask.call.platform
+    return frozenset(d for d in days if trouble.is_day_missing(platform, ACCOUNT_ID, stream, d))
 
 
 def one(ask: Admitted, data: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from liftos_app.services.sandbox.platforms.klaviyo import catalog, filters, pages, requests
-from liftos_app.services.sandbox.platforms.klaviyo.endpoints import bent
+from liftos_app.services.sandbox.platforms.klaviyo.endpoints import bent, missing_days
 from liftos_app.services.sandbox.platforms.klaviyo.requests import Report
 from liftos_app.services.sandbox.platforms.klaviyo.serve import Admitted, body_of, endpoint
 from liftos_app.services.sandbox.platforms.klaviyo.statistics import add, pick
@@ -53,9 +53,11 @@ def campaign_values(ask: Admitted) -> dict[str, Any]:
         if c.send_at is not None and report.start <= c.send_at < report.end
     }  # fmt: skip
     first, last = _days(report)
+    gone = missing_days(ask, ask.endpoint.name, first, last)
     rows = [
         (_campaign_groups(sent[s.message_id]), s)
-        for s in world.mail_campaign_stats(first, last, as_of=now) if s.message_id in sent
+        for s in world.mail_campaign_stats(first, last, as_of=now)
+        if s.message_id in sent and s.day not in gone
     ]  # fmt: skip
     return _values(ask, report, rows, "campaign")
 
@@ -126,9 +128,11 @@ def _flow_rows(ask: Admitted, report: Report) -> list[tuple[Groupings, MailStats
     world, now = ask.call.world, ask.call.now
     flows: dict[str, MailFlow] = {f.id: f for f in world.mail_flows(as_of=now)}
     first, last = _days(report)
+    gone = missing_days(ask, ask.endpoint.name, first, last)
     return [
         (_flow_groups(flows[s.parent_id], s), s)
-        for s in world.mail_flow_days(first, last, as_of=now) if s.parent_id in flows
+        for s in world.mail_flow_days(first, last, as_of=now)
+        if s.parent_id in flows and s.day not in gone
     ]  # fmt: skip
 
 

@@ -18,7 +18,7 @@ YEARS_SERVED = 2
 
 
 @dataclass(slots=True)
-class Refusal(Exception):  # noqa: N818 - an answer, not a fault of ours
+class Refusal(Exception):
     """An error answer: one item of the `errors` list."""
 
     status: int

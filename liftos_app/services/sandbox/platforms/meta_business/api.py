@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+import orjson
 from starlette.responses import Response
 
 from liftos_app.services.sandbox.call import Call, Target, json_answer
@@ -237,7 +238,8 @@ def _report(request: Request, seen: graph.Graph, run_id: str, rest: list[str]) -
         return reports.show(run, wishes, tells_errors=request.version != "v24.0")
     if rest != ["insights"]:
         raise unknown_field(rest[0], "AdReportRun")
-    return paging.page(reports.results(run), request.page, mark=graph.by_position)
+    found = paging.page(reports.results(run), request.page, mark=graph.by_position)
+    return found | {"data": [orjson.loads(row) for row in found["data"]]}
 
 
 def _refused(request: Request, error: GraphError) -> Response:

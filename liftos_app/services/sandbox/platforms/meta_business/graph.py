@@ -163,7 +163,7 @@ def by_id(index: int, row: Row) -> str:
     return str(row.get("id", index))
 
 
-def by_position(index: int, _row: Row) -> str:
+def by_position(index: int, _row: object) -> str:
     """Report rows are named by their position in cursors."""
     return str(index)
 

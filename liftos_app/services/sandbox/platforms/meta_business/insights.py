@@ -31,7 +31,7 @@ PLATFORMS = ("facebook", "instagram", "audience_network", "messenger")
 PLATFORM_WEIGHTS = (54, 41, 3, 2)
 SPLITS = frozenset({"publisher_platform"})
 REACH_MONTHS = 13  # reach with a breakdown is kept this long
-MAX_ROWS = 100_000  # a synchronous answer of more rows times out
+MAX_ROWS = 20_000  # a synchronous answer of more rows times out
 _REPORT_TIMES = ("impression", "conversion", "mixed", "lifetime")
 
 

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Any
 
 Rows = list[dict[str, Any]]
-MOST_ROWS = 60_000
+MOST_ROWS = 4_000  # a row takes about 4 kB; one bigger report is kept alone
 MOST_REPORTS = 16
 
 
