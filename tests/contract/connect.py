@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
@@ -35,7 +35,9 @@ def inputs(platform: Platform, method: str = "") -> dict[str, str]:
     return dict(methods[method or next(iter(methods))])
 
 
-def consent(url: str, *, allow: bool = True, untick: frozenset[str] = frozenset()) -> dict[str, str]:
+def consent(
+    url: str, *, allow: bool = True, untick: frozenset[str] = frozenset()
+) -> dict[str, str]:
     """Answer the consent page; returns the parameters it sends the browser back with."""
     with httpx.Client(follow_redirects=False, timeout=30) as browser:
         page = browser.get(url)
@@ -99,7 +101,3 @@ def opened(
     with Client(platform, where, credential, **more) as client:
         yield client
 
-
-def utc(text: str) -> datetime:
-    """A moment, for short."""
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)

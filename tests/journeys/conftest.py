@@ -36,6 +36,7 @@ CHROMIUM_ARGS = [
     "--disable-component-update", "--disable-sync", "--no-first-run",
 ]
 EMAIL, PASSWORD = "ada@larkspur.example", "a quiet harbour in winter"
+PASSED_ON = {"PATH", "HOME", "LANG", "TZ", "TMPDIR"}
 SHOTS = ROOT / "test-results"
 expect.set_options(timeout=20_000)  # a busy machine is slow, not wrong
 
@@ -70,7 +71,8 @@ class Server:
                     return
             except (urllib.error.URLError, OSError):
                 time.sleep(0.1)
-        raise AssertionError("LiftOS did not answer within a minute:\n" + self.log.read_text("utf-8"))
+        log = self.log.read_text(encoding="utf-8")
+        raise AssertionError(f"LiftOS did not answer within a minute:\n{log}")
 
     def kill(self) -> None:
         """End it as a power cut would: no clean-up of any kind."""
@@ -101,7 +103,7 @@ def servers_in(folder: Path) -> Iterator[Callable[..., Server]]:
     def start(**env: str) -> Server:
         port, home = a_free_port(), folder / f"home{len(servers)}"
         home.mkdir()
-        base = {k: v for k, v in os.environ.items() if k in {"PATH", "HOME", "LANG", "TZ", "TMPDIR"}}
+        base = {k: v for k, v in os.environ.items() if k in PASSED_ON}
         server = Server(port, home, {
             **base, "PORT": str(port), "LIFTOS_HOME": str(home), "PYTHONPATH": str(ROOT), **env,
         })
@@ -174,7 +176,9 @@ def tabs_of(browser: Browser) -> Iterator[Callable[..., Watched]]:
     """Open tabs, each in a fresh browser profile, and close them at the end."""
     contexts: list[BrowserContext] = []
 
-    def open_(server: Server, *, width: int = 1280, height: int = 900, dark: bool = False) -> Watched:
+    def open_(
+        server: Server, *, width: int = 1280, height: int = 900, dark: bool = False
+    ) -> Watched:
         context = browser.new_context(
             viewport={"width": width, "height": height}, base_url=server.url,
             color_scheme="dark" if dark else "light", locale="en-US",

@@ -46,7 +46,8 @@ class Script:
         """Sign in, with connections of its own: a restarted server knows none of the old ones."""
         self.close()
         self.http = httpx.Client(base_url=f"{self.server.url}/api/v1", timeout=60, trust_env=False)
-        answer = self.http.post("/auth/token", json={"email": self.email, "password": self.password})
+        said = {"email": self.email, "password": self.password}
+        answer = self.http.post("/auth/token", json=said)
         assert answer.status_code == 200, answer.text
         self.http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
@@ -66,17 +67,19 @@ class Script:
         values: dict[str, str] = card["demo_credentials"][method]
         return values
 
-    def consent(self, url: str, *, leave_out: str = "", decision: str = "approve") -> dict[str, Any]:
+    def consent(
+        self, url: str, *, leave_out: str = "", decision: str = "approve"
+    ) -> dict[str, Any]:
         """Open the consent page, press a button, and hand what comes back to the callback."""
         with httpx.Client(timeout=30, trust_env=False) as browser:
             page = browser.get(url)
             assert page.status_code == 200, page.text[:500]
             form = Form(page.text)
-            values = {k: v for k, v in form.values.items() if not leave_out or leave_out not in k + v}
-            back = browser.post(
-                urljoin(url, form.action),
-                data={**values, form.buttons.get(decision, "decision"): decision},
-            )
+            values = {
+                k: v for k, v in form.values.items() if not leave_out or leave_out not in k + v
+            }
+            values[form.buttons.get(decision, "decision")] = decision
+            back = browser.post(urljoin(url, form.action), data=values)
         assert back.status_code == 303, back.text[:500]
         query = urlsplit(back.headers["location"]).query
         answer = self.http.get(f"/platform-connections/oauth/callback?{query}")

@@ -192,3 +192,12 @@ def first_order(home: Path) -> dt.datetime:
         found = session.exec(select(func.min(Order.processed_at))).one()
     database.close()
     return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
+
+
+def stored_facts(home: Path) -> int:
+    """Daily facts of every level and day."""
+    database = Database(f"sqlite:///{home / 'liftos.db'}")
+    with database.read() as session:
+        found = session.exec(select(func.count()).select_from(FactDaily)).one()
+    database.close()
+    return int(found)

@@ -26,7 +26,7 @@ SLUGS = ("google_ads", "klaviyo", "meta_business", "shopify")
 def verdict(slug: str, status: int, body: Any, **headers: str) -> PlatformFault | None:
     raw = Raw(
         status,
-        {"content-type": "application/json", **{k.replace("_", "-"): v for k, v in headers.items()}},
+        {"content-type": "application/json", **headers},
         body if isinstance(body, bytes) else orjson.dumps(body),
     )
     return judge(registry.get(slug), raw)[1]
@@ -44,8 +44,12 @@ def google(family: str, name: str, *, code: int = 400, **more: Any) -> dict[str,
     ]}}
 
 
-def shop(code: str, *, path: list[Any] | None = None, data: Any = None, **more: Any) -> dict[str, Any]:
-    error = {"message": "Some words.", "extensions": {"code": code}, **({"path": path} if path else {})}
+def shop(
+    code: str, *, path: list[Any] | None = None, data: Any = None, **more: Any
+) -> dict[str, Any]:
+    error: dict[str, Any] = {"message": "Some words.", "extensions": {"code": code}}
+    if path:
+        error["path"] = path
     return {"errors": [error], **({"data": data} if data is not None else {}), **more}
 
 
@@ -267,8 +271,8 @@ def test_shopifys_points_pace_the_next_query() -> None:
     ({"x-app-usage": '{"call_count":2,"total_time":96}'}, 600),
     ({"x-ad-account-usage": '{"acc_id_util_pct":97,"reset_time_duration":1080}'}, 1080),
     ({"x-ad-account-usage": '{"acc_id_util_pct":97,"reset_time_duration":99999}'}, 3600),
-    ({"x-business-use-case-usage": '{"1":[{"call_count":100,"estimated_time_to_regain_access":18}]}'},
-     1080),
+    ({"x-business-use-case-usage":
+      '{"1":[{"call_count":100,"estimated_time_to_regain_access":18}]}'}, 1080),
     ({"x-fb-ads-insights-throttle": '{"app_id_util_pct":1.2,"acc_id_util_pct":90}'}, 120),
     ({"x-app-usage": "not json"}, 0), ({"x-business-use-case-usage": "[1]"}, 0),
     ({"x-business-use-case-usage": '{"1": 5}'}, 0),

@@ -307,13 +307,13 @@ def test_two_report_calls_a_minute_are_kept() -> None:
 
 
 def test_a_sync_and_a_long_history_stay_far_below_the_days_report_calls() -> None:
-    for name, days in (("campaign_results", 90), ("flow_results", 45)):
+    for name, days in (("campaign_results", 90), ("flow_results", 60)):
         window = MAIL.stream(name).window
         assert window
         assert window.days_per_request == days
         assert window.reread_days <= days  # one call for what is read again
     calls = 24 * 2 * 2  # every half hour, both streams
-    assert calls + 1095 / 90 + 1095 / 45 < 225
+    assert calls + 1095 / 90 + 1095 / 60 < 225
 
 
 @pytest.mark.parametrize("change", [

@@ -100,7 +100,7 @@ _STREAMS = (
         level=rows.MAIL_FLOW,
         key=("account", "entity_id", "day"),
         required=("recipients", "delivered"),
-        window=_window(45, 30, 30),
+        window=_window(60, 30, 30),
         about="Everything a mail of a flow brought counts on the day it was sent.",
         read=results.read_flow_results,
     ),

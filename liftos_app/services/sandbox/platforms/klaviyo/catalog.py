@@ -95,6 +95,9 @@ PROFILE = (
 TAG = ("id", "name")
 TEMPLATE = ("amp", "created", "editor_type", "html", "id", "name", "text", "updated")
 IMAGE = ("format", "hidden", "id", "image_url", "name", "size", "updated_at")
+RESHAPED = "2026-10-15"  # campaigns keep their data under `definition` from this revision on
+CAMPAIGN_NEW = ("created_at", "definition", "id", "updated_at")
+MESSAGE_NEW = ("created", "definition", "id", "updated")
 AUDIENCE = ("id", "name")
 
 
@@ -112,6 +115,7 @@ class Endpoint:
     size: tuple[int, int] | None = None  # default and maximum of page[size]
     pages: bool = False
     others: tuple[str, ...] = ()
+    newer: Endpoint | None = None  # the rules from revision 2026-10-15 on, when they changed
 
     def parameters(self) -> tuple[str, ...]:
         """Every query parameter the endpoint knows."""
@@ -122,6 +126,10 @@ class Endpoint:
         names += ["page[cursor]"] if self.pages else []
         names += ["page[size]"] if self.size else []
         return (*names, *self.others)
+
+    def at(self, revision: str) -> Endpoint:
+        """The rules of a revision."""
+        return self.newer if self.newer is not None and revision >= RESHAPED else self
 
     def orders(self) -> tuple[str, ...]:
         """The values `sort` takes."""
@@ -138,6 +146,45 @@ METRICS = Endpoint(
     {"metric": METRIC, "flow": FLOW},
     {"integration.name": Rule(("equals",)), "integration.category": Rule(("equals",))},
     includes=("flow-triggers",),
+    pages=True,
+)
+_CAMPAIGN_FIELDS_NEW = {
+    "campaign": CAMPAIGN_NEW,
+    "campaign-message": MESSAGE_NEW,
+    "campaign-audience": AUDIENCE,
+    "tag": TAG,
+}
+CAMPAIGNS_NEW = Endpoint(
+    "campaigns",
+    "campaigns:read",
+    limits.M,
+    _CAMPAIGN_FIELDS_NEW,
+    {
+        "id": Rule(("any",)),
+        "name": Rule(("contains",)),
+        "archived": Rule(("equals",), "bool"),
+        "builder": Rule(("equals",)),
+        "created_at": Rule(ORDER, "time"),
+        "updated_at": Rule(ORDER, "time"),
+    },
+    sorts=("created_at", "id", "name", "updated_at"),
+    includes=("campaign-audiences", "campaign-messages", "tags"),
+    size=(100, 100),
+    pages=True,
+)
+CAMPAIGN_ONE_NEW = Endpoint(
+    "campaign",
+    "campaigns:read",
+    limits.M,
+    _CAMPAIGN_FIELDS_NEW,
+    includes=("campaign-audiences", "campaign-messages", "tags"),
+)
+CAMPAIGN_MESSAGES_NEW = Endpoint(
+    "campaign-messages",
+    "campaigns:read",
+    limits.M,
+    {"campaign-message": MESSAGE_NEW, "campaign": CAMPAIGN_NEW},
+    includes=("campaign",),
     pages=True,
 )
 CAMPAIGNS = Endpoint(
@@ -159,6 +206,7 @@ CAMPAIGNS = Endpoint(
     includes=("campaign-messages", "tags"),
     size=(100, 100),
     pages=True,
+    newer=CAMPAIGNS_NEW,
 )
 CAMPAIGN_ONE = Endpoint(
     "campaign",
@@ -166,6 +214,7 @@ CAMPAIGN_ONE = Endpoint(
     limits.M,
     {"campaign": CAMPAIGN, "campaign-message": MESSAGE, "tag": TAG, "campaign-audience": AUDIENCE},
     includes=("campaign-messages", "tags"),
+    newer=CAMPAIGN_ONE_NEW,
 )
 CAMPAIGN_MESSAGES = Endpoint(
     "campaign-messages",
@@ -173,6 +222,7 @@ CAMPAIGN_MESSAGES = Endpoint(
     limits.M,
     {"campaign-message": MESSAGE, "campaign": CAMPAIGN, "image": IMAGE, "template": TEMPLATE},
     includes=("campaign", "image", "template"),
+    newer=CAMPAIGN_MESSAGES_NEW,
 )
 FLOWS = Endpoint(
     "flows",

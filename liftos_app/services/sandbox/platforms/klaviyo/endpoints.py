@@ -71,33 +71,46 @@ def metrics(ask: Admitted) -> dict[str, Any]:
 
 
 _CAMPAIGN_READ: Reader = {
-    "messages.channel": lambda r: r.channel, "id": lambda r: r.id, "name": lambda r: r.name,
+    "messages.channel": lambda r: r.channel, "builder": lambda _r: "wizard", "id": lambda r: r.id, "name": lambda r: r.name,
     "status": lambda r: r.status, "archived": lambda r: r.archived,
     "created_at": lambda r: r.created_at, "updated_at": lambda r: r.updated_at,
     "scheduled_at": lambda r: r.created_at if r.send_at and r.status != "Draft" else None,
 }  # fmt: skip
 
 
+def _campaign(ask: Admitted, row: Row) -> dict[str, Any]:
+    if ask.revision >= catalog.RESHAPED:
+        return resources.campaign_new(ask.call.base, row, ask.fields, SHOP_ZONE)
+    return resources.campaign(ask.call.base, row, ask.fields)
+
+
+def _message(ask: Admitted, row: Row) -> dict[str, Any]:
+    if ask.revision >= catalog.RESHAPED:
+        return resources.message_new(ask.call.base, row, ask.fields)
+    return resources.message(ask.call.base, row, ask.fields, SENDER)
+
+
 @endpoint(catalog.CAMPAIGNS)
 def campaigns(ask: Admitted) -> dict[str, Any]:
-    """GET /api/campaigns: the channel filter is mandatory, archived ones only when asked for."""
+    """GET /api/campaigns: archived ones only when asked for.
+
+    Up to revision 2026-07-15 the channel filter is mandatory; later ones do not know it.
+    """
     clauses = filters.parse(ask.query.get("filter"), ask.endpoint.filters)
-    if not any(c.field == "messages.channel" for c in clauses):
+    channel = "messages.channel"
+    if channel in ask.endpoint.filters and not any(c.field == channel for c in clauses):
         raise invalid(
             "A channel filter is required to list campaigns: equals(messages.channel,'email').",
             parameter="filter",
         )
     rows = _unarchived(ask.call.world.mail_campaigns(as_of=ask.call.now), clauses)
     by_id = {r.id: r for r in rows}
-    body = collection(
-        ask, rows, _CAMPAIGN_READ,
-        make=lambda r: resources.campaign(ask.call.base, r, ask.fields),
-    )  # fmt: skip
+    body = collection(ask, rows, _CAMPAIGN_READ, make=lambda r: _campaign(ask, r))
     if ask.includes:
-        body["included"] = [
-            resources.message(ask.call.base, by_id[d["id"]], ask.fields, SENDER)
-            for d in body["data"] if "campaign-messages" in ask.includes and d["id"] in by_id
-        ]  # fmt: skip
+        shown = [by_id[d["id"]] for d in body["data"] if d["id"] in by_id]
+        body["included"] = (
+            [_message(ask, row) for row in shown] if "campaign-messages" in ask.includes else []
+        )
     return body
 
 
@@ -105,12 +118,9 @@ def campaigns(ask: Admitted) -> dict[str, Any]:
 def campaign(ask: Admitted) -> dict[str, Any]:
     """GET /api/campaigns/{id}."""
     row = _campaign_row(ask)
-    body = one(ask, resources.campaign(ask.call.base, row, ask.fields))
+    body = one(ask, _campaign(ask, row))
     if ask.includes:
-        body["included"] = (
-            [resources.message(ask.call.base, row, ask.fields, SENDER)]
-            if "campaign-messages" in ask.includes else []
-        )  # fmt: skip
+        body["included"] = [_message(ask, row)] if "campaign-messages" in ask.includes else []
     return body
 
 
@@ -118,12 +128,10 @@ def campaign(ask: Admitted) -> dict[str, Any]:
 def campaign_messages(ask: Admitted) -> dict[str, Any]:
     """GET /api/campaigns/{id}/campaign-messages."""
     row = _campaign_row(ask)
-    found = bent(ask, "campaign-messages",
-                 [resources.message(ask.call.base, row, ask.fields, SENDER)])  # fmt: skip
+    found = bent(ask, "campaign-messages", [_message(ask, row)])
     included = None
     if ask.includes:
-        whole = resources.campaign(ask.call.base, row, ask.fields)
-        included = [whole] if "campaign" in ask.includes else []
+        included = [_campaign(ask, row)] if "campaign" in ask.includes else []
     return pages.document(ask.call, pages.Page(found, None, None), found, included)
 
 

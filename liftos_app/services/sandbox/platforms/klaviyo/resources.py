@@ -152,6 +152,54 @@ def message(
     )
 
 
+_STATUSES = {"Sent": "sent", "Scheduled": "scheduled", "Draft": "draft", "Sending": "sending"}
+
+
+def campaign_new(
+    base: str, row: MailCampaign, fields: Mapping[str, Sequence[str]], zone: str
+) -> dict[str, Any]:
+    """A campaign in the shape of revision 2026-10-15: its data under `definition`."""
+    attributes = {
+        "created_at": moment(row.created_at, fraction=True),
+        "updated_at": moment(row.updated_at, fraction=True),
+        "definition": {
+            "name": row.name,
+            "builder": "wizard",
+            "archived": row.archived,
+            "color": None,
+            "description": None,
+            "send_settings": {"send_timezone": zone, "send_strategy": "static"},
+        },
+    }
+    messages = [{"type": "campaign-message", "id": row.message_id}]
+    relationships = {
+        "campaign-audiences": relation(base, "campaigns", row.id, "campaign-audiences"),
+        "campaign-messages": relation(base, "campaigns", row.id, "campaign-messages", messages),
+        "tags": relation(base, "campaigns", row.id, "tags"),
+    }
+    return resource(
+        base, "campaign", "campaigns", row.id,
+        attributes=attributes, fields=fields, relationships=relationships,
+    )  # fmt: skip
+
+
+def message_new(
+    base: str, row: MailCampaign, fields: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:  # fmt: skip
+    """A message in the shape of revision 2026-10-15."""
+    attributes = {
+        "created": moment(row.created_at),
+        "updated": moment(row.updated_at),
+        "definition": {"name": row.name, "status": _STATUSES.get(row.status, "cancelled")},
+    }
+    owner = {"type": "campaign", "id": row.id}
+    path = "campaign-messages"
+    return resource(
+        base, "campaign-message", path, row.message_id, attributes=attributes, fields=fields,
+        relationships={"campaign": relation(base, path, row.message_id, "campaign", owner)},
+    )  # fmt: skip
+
+
 def flow(base: str, row: MailFlow, fields: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """A flow."""
     attributes = {

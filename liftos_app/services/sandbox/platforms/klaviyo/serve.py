@@ -28,6 +28,7 @@ class Admitted:
 
     call: Call
     endpoint: Endpoint
+    revision: str
     query: dict[str, str]
     fields: dict[str, list[str]]
     includes: list[str]
@@ -60,22 +61,21 @@ def endpoint(rules: Endpoint) -> Callable[[Answer], Callable[[Call], Response]]:
 
 
 def respond(
-    call: Call, rules: Endpoint, answer: Answer, *, without: str = ""
-) -> Response:  # fmt: skip
+    call: Call, rules: Endpoint, answer: Answer, *) -> Response:  # fmt: skip
     """The answer of one endpoint, or the refusal in Klaviyo's envelope."""
     headers: dict[str, str] = {}
     try:
         caller = signin.caller(call)
-        wire.revision(call.headers, call.now.date())
-        if rules.scope not in caller.scopes or rules.scope == without:
+        revision = wire.revision(call.headers, call.now.date())
+        if rules.scope not in caller.scopes:
             raise signin.no_permission(rules.scope)
         headers = _count(call, caller.owner, rules)
-        return _jsonapi(answer(admit(call, rules)), 200, headers)
+        return _jsonapi(answer(admit(call, rules.at(revision), revision)), 200, headers)
     except Refusal as refusal:
         return _jsonapi(refusal.body(), refusal.status, headers | refusal.headers)
 
 
-def admit(call: Call, rules: Endpoint) -> Admitted:
+def admit(call: Call, rules: Endpoint, revision: str) -> Admitted:
     """Check the query against the endpoint's rules. Raises Refusal (400)."""
     query = wire.check_query(call.query_pairs, rules.parameters())
     fields: dict[str, list[str]] = {}
@@ -89,7 +89,7 @@ def admit(call: Call, rules: Endpoint) -> Admitted:
                 )
         if name in query:
             fields[kind] = parts
-    return Admitted(call, rules, query, fields, wire.choices(query, "include", rules.includes))
+    return Admitted(call, rules, revision, query, fields, wire.choices(query, "include", rules.includes))
 
 
 def body_of(call: Call) -> object:
