@@ -28,7 +28,7 @@ T = TypeVar("T")
 PUBLIC = "public"
 MARK = "__liftos_permission__"
 _KEEP_NOTICES = 4
-_GOOD_NEWS_SECONDS = 4.0  # older good news is not shown again on the next page
+_CARRIED_SECONDS = 4.0  # a message this fresh follows a redirect; older ones end with their page
 
 
 @dataclass
@@ -132,8 +132,8 @@ class AppState(rx.State):
         self.auth_off, self.demo = not settings.auth_required, settings.demo_mode
         seen = visitor.acting.get()
         self.forbidden = ""
-        old = process.app().now().timestamp() - _GOOD_NEWS_SECONDS
-        self.notices = [n for n in self.notices if n.kind != "ok" or n.at > old]
+        old = process.app().now().timestamp() - _CARRIED_SECONDS
+        self.notices = [n for n in self.notices if n.at > old]
         if seen is None:
             self.ready = False
             return await self._send_to_door()

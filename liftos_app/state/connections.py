@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 from uuid import UUID
@@ -46,6 +47,7 @@ _IN_GROUP: Final = {
     "paused": {ConnectionStatus.PAUSED},
     "setup": set(_SETTING_UP),
 }
+_SOON: Final = timedelta(days=14)
 SORTS: Final = ("name", "status", "success", "through", "rows", "next")
 
 
@@ -192,7 +194,7 @@ def _row(ctx: Context, row: ConnectionRow, zone: str, strips: dict[UUID, coverag
         rows=fmt.count(row.rows_24h),
         next=fmt.ago(row.next_run_at, now, zone) if row.next_run_at else fmt.UNKNOWN,
         next_exact=fmt.moment(row.next_run_at, zone, today),
-        expires=fmt.ago(row.credential_expires_at, now, zone) if row.credential_expires_at else "",
+        expires=_expires(row, now, zone),
         href=f"/connections/new?id={row.id}" if unfinished else f"/connections/{row.id}",
         action="finish"
         if unfinished
@@ -202,6 +204,14 @@ def _row(ctx: Context, row: ConnectionRow, zone: str, strips: dict[UUID, coverag
         strip=[Cell(c.state, c.title) for c in strip.cells] if strip else [],
         strip_words=strip.words if strip else "",
     )
+
+
+def _expires(row: ConnectionRow, now: datetime, zone: str) -> str:
+    """When the sign-in ends, once that is near enough to matter."""
+    end = row.credential_expires_at
+    if end is None or row.status is ConnectionStatus.NEEDS_REAUTH or end - now > _SOON:
+        return ""
+    return fmt.ago(end, now, zone)
 
 
 def _summary(counts: dict[str, int]) -> str:

@@ -71,7 +71,8 @@ def metrics(ask: Admitted) -> dict[str, Any]:
 
 
 _CAMPAIGN_READ: Reader = {
-    "messages.channel": lambda r: r.channel, "builder": lambda _r: "wizard", "id": lambda r: r.id, "name": lambda r: r.name,
+    "messages.channel": lambda r: r.channel, "builder": lambda _r: "wizard",
+    "id": lambda r: r.id, "name": lambda r: r.name,
     "status": lambda r: r.status, "archived": lambda r: r.archived,
     "created_at": lambda r: r.created_at, "updated_at": lambda r: r.updated_at,
     "scheduled_at": lambda r: r.created_at if r.send_at and r.status != "Draft" else None,

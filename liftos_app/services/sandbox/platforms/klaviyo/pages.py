@@ -91,6 +91,7 @@ def _encode(way: str, mark: Key) -> str:
 
 
 def _decode(cursor: str) -> tuple[str, Key]:
+    cursor = cursor.strip("=")  # the vendor's own Python library leaves the sign of the query there
     try:
         raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         way, value, identity = raw.decode().split("\x1f")

@@ -60,8 +60,7 @@ def endpoint(rules: Endpoint) -> Callable[[Answer], Callable[[Call], Response]]:
     return decorate
 
 
-def respond(
-    call: Call, rules: Endpoint, answer: Answer, *) -> Response:  # fmt: skip
+def respond(call: Call, rules: Endpoint, answer: Answer) -> Response:
     """The answer of one endpoint, or the refusal in Klaviyo's envelope."""
     headers: dict[str, str] = {}
     try:
@@ -89,7 +88,8 @@ def admit(call: Call, rules: Endpoint, revision: str) -> Admitted:
                 )
         if name in query:
             fields[kind] = parts
-    return Admitted(call, rules, revision, query, fields, wire.choices(query, "include", rules.includes))
+    includes = wire.choices(query, "include", rules.includes)
+    return Admitted(call, rules, revision, query, fields, includes)
 
 
 def body_of(call: Call) -> object:
