@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
+import sqlite3
 import sys
 import urllib.error
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -30,11 +32,8 @@ def _settings() -> Settings:
     except ConfigError as error:
         typer.echo(f"LiftOS did not start. {error}", err=True)
         raise typer.Exit(2) from error
-    if settings.generated:
-        from liftos_app.services import boot
-
-        for notice in boot.notices(settings)[:len(settings.generated)]:
-            typer.echo(notice)
+    for notice in settings.notices()[:len(settings.generated)]:
+        typer.echo(notice)
     return settings
 
 
@@ -53,15 +52,14 @@ def version() -> None:
 @app.command()
 def serve() -> None:
     """Migrate the database, then serve page, API and socket on one port."""
-    from liftos_app.services import boot
-
     settings = _settings()
     _check_page()
     _check_port(settings)
-    _migrate(settings)
+    if not _is_current(settings):
+        _migrate(settings)
     mode = "demo mode, the sandbox is on" if settings.demo_mode else "live mode"
     typer.echo(f"LiftOS {__version__} ({mode}) starts at {settings.public_url}")
-    for notice in boot.notices(settings)[len(settings.generated):]:
+    for notice in settings.notices()[len(settings.generated):]:
         typer.echo(notice)
     sys.stdout.flush()
     os.chdir(config.ROOT)
@@ -168,6 +166,21 @@ def _migrate(settings: Settings, to: str = "head") -> None:
         raise _stop(error) from error
     finally:
         database.close()
+
+
+def _is_current(settings: Settings) -> bool:
+    """Whether an embedded database needs no migration, told without importing SQLAlchemy."""
+    from liftos_app.services.revisions import newest
+
+    path = Path(settings.database_url.removeprefix("sqlite:///"))
+    if not settings.is_sqlite or not path.is_file():
+        return False
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.Error:
+        return False
+    return row is not None and row[0] == newest()
 
 
 def _client_folder() -> Path:

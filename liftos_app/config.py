@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
 PLATFORM_URL_PREFIX = "LIFTOS_BASE_URL_"
+SHORTEST_PASSWORD = 15
 _PLACEHOLDERS = {
     "your_secure_jwt_secret_key", "your_secure_master_key", "your_encryption_key", "changeme",
     "secret", "password",
@@ -98,6 +99,24 @@ class Settings:
             if urlsplit(origin).netloc == host_header.lower():
                 return origin
         return self.public_url
+
+    def notices(self) -> list[str]:
+        """What the operator should read at start, one sentence each; generated secrets first."""
+        said = [
+            f"{name} was not set: generated one and kept it in "
+            f"{self.home / 'keys' / name.lower()} (mode 0600). Back this folder up."
+            for name in self.generated
+        ]
+        if not self.auth_required:
+            said.append("Sign-in is off (REQUIRE_AUTH=false): only this machine can open the page.")
+        elif not self.require_auth:
+            said.append("REQUIRE_AUTH=false is ignored: it needs demo mode and a loopback address.")
+        if self.admin_password and len(self.admin_password) < SHORTEST_PASSWORD:
+            said.append(
+                f"LIFTOS_ADMIN_PASSWORD has fewer than {SHORTEST_PASSWORD} characters: "
+                "change it after the first sign-in."
+            )
+        return said
 
     @property
     def secure_cookies(self) -> bool:

@@ -238,9 +238,10 @@ def card(
     return rx.el.section(head, *children, class_name=look, **props)
 
 
-def platform_mark(letter: Text) -> rx.Component:
-    """A platform's initial in a small square. Decoration: its name stands beside it."""
-    return rx.el.span(letter, class_name="lo-logo", aria_hidden="true")
+def platform_mark(slug: rx.Var) -> rx.Component:
+    """A platform's mark, from assets/platforms. Decoration: its name stands beside it."""
+    return rx.el.img(src="/platforms/" + slug.to(str) + ".svg", alt="", width="28", height="28",
+                     class_name="lo-logo")
 
 
 def facts(*pairs: tuple[Text, Any]) -> rx.Component:

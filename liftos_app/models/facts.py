@@ -32,6 +32,7 @@ class Level(IntEnum):
     METRIC = 9
     PRODUCT = 10
     VARIANT = 11
+    MAIL_FLOW_MESSAGE = 12
 
 
 class Entity(SQLModel, table=True):

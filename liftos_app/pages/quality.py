@@ -169,7 +169,7 @@ def _losses() -> rx.Component:
             Column(
                 "What",
                 lambda r: rx.el.div(
-                    rx.el.div(r.title), rx.el.div(r.why, class_name="lo-help lo-reason")
+                    rx.el.div(r.title), rx.el.div(r.why, class_name="lo-help lo-measure")
                 ),
             ),
             Column("Result", lambda r: status_pill(r.kind, r.word)),
@@ -195,7 +195,7 @@ def _rules() -> rx.Component:
             Column(
                 "Check",
                 lambda r: rx.el.div(
-                    rx.el.div(r.title), rx.el.div(r.rule, class_name="lo-help lo-reason")
+                    rx.el.div(r.title), rx.el.div(r.rule, class_name="lo-help lo-measure")
                 ),
             ),
             Column("Dimension", lambda r: r.dimension),

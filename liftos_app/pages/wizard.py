@@ -32,7 +32,7 @@ from liftos_app.state.wizard import WizardState as S
     allow="connections.write",
     under="/connections",
     listed=False,
-    on_load=[S.load, S.follow],
+    on_load=S.load,
 )
 def new_connection() -> rx.Component:
     """The catalogue, or the steps of one platform."""

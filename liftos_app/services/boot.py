@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from liftos_app.config import ConfigError, Settings
 from liftos_app.db import Database, driver_version
 from liftos_app.errors import Conflict, Unavailable
-from liftos_app.services import accounts, logs, migrations, passwords
+from liftos_app.services import accounts, logs, migrations, passwords, revisions
 from liftos_app.services.context import App, Clock, Context, Principal, open_context, utc_now
 from liftos_app.services.vault import Vault
 
@@ -46,28 +46,9 @@ def build_app(settings: Settings, *, migrate: bool = True, now: Clock = utc_now)
     log.info(
         "app.built",
         extra={"database": driver_version(database), "demo_mode": settings.demo_mode,
-               "revision": migrations.newest()},
+               "revision": revisions.newest()},
     )
     return app
-
-
-def notices(settings: Settings) -> list[str]:
-    """What the operator should read at start, one sentence each."""
-    said = [
-        f"{name} was not set: generated one and kept it in "
-        f"{settings.home / 'keys' / name.lower()} (mode 0600). Back this folder up."
-        for name in settings.generated
-    ]
-    if not settings.auth_required:
-        said.append("Sign-in is off (REQUIRE_AUTH=false): only this machine can open the page.")
-    elif not settings.require_auth:
-        said.append("REQUIRE_AUTH=false is ignored: it needs demo mode and a loopback address.")
-    if settings.admin_password and len(settings.admin_password) < passwords.SHORTEST:
-        said.append(
-            f"LIFTOS_ADMIN_PASSWORD has fewer than {passwords.SHORTEST} characters: "
-            "change it after the first sign-in."
-        )
-    return said
 
 
 def _prepare(database: Database, *, migrate: bool) -> None:
@@ -75,7 +56,7 @@ def _prepare(database: Database, *, migrate: bool) -> None:
         if migrate:
             migrations.migrate(database)
             return
-        here, needed = migrations.current(database), migrations.newest()
+        here, needed = migrations.current(database), revisions.newest()
     except Conflict as error:
         raise ConfigError(f"DATABASE_URL: {error.sentence()}") from error
     except (Unavailable, DBAPIError, OSError) as error:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from liftos_app.config import ConfigError, Settings
 from liftos_app.db import Database, driver_version
-from liftos_app.services import migrations
+from liftos_app.services import migrations, revisions
 from liftos_app.services.vault import Vault
 
 
@@ -63,7 +63,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
     database = Database(settings.database_url)
     try:
         yield Finding(True, f"Database: {driver_version(database)}.")
-        current, newest = migrations.current(database), migrations.newest()
+        current, newest = migrations.current(database), revisions.newest()
         fresh = current == newest
         yield Finding(
             fresh, f"Schema revision: {current or 'none'}; newest: {newest}.",

@@ -14,7 +14,7 @@ from sqlmodel import col, func, select
 
 from liftos_app.db import driver_version
 from liftos_app.models import DataKey, KeyCheck
-from liftos_app.services import migrations
+from liftos_app.services import migrations, revisions
 from liftos_app.services.context import App, Context
 
 State = Literal["ok", "degraded", "down", "off"]
@@ -60,7 +60,7 @@ def database(ctx: Context) -> DatabaseHealth:
     answered = answers(ctx.app)
     took = (time.perf_counter() - start) * 1000
     here = migrations.current(ctx.app.db) or "" if answered else ""
-    newest = migrations.newest()
+    newest = revisions.newest()
     status: State = "down" if not answered else "ok" if here == newest else "degraded"
     return DatabaseHealth(
         status=status, software=driver_version(ctx.app.db) if answered else "",

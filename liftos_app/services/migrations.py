@@ -6,27 +6,23 @@ Whether anything is to be done is told without importing alembic (a second of st
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, MetaData, inspect, text
 from sqlalchemy.exc import OperationalError
 
-from liftos_app.config import ROOT
 from liftos_app.db import Database
 from liftos_app.errors import Conflict, Invalid, Unavailable
+from liftos_app.services.revisions import FOLDER, newest, revisions
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
 log = logging.getLogger(__name__)
-FOLDER: Final = ROOT / "alembic"
 _LOCK: Final = 0x11F705  # names our migration lock on PostgreSQL
-_REVISION: Final = re.compile(r"^(revision|down_revision) = (.+)$", re.MULTILINE)
 
 
 def migrate(database: Database, to: str = "head") -> bool:
@@ -69,27 +65,6 @@ def current(database: Database) -> str | None:
             "The database does not answer.", why=f"{type(error.orig).__name__} on connecting.",
             fix="Check DATABASE_URL and that the database is running.",
         ) from error
-
-
-def newest() -> str:
-    """The revision this version of LiftOS needs."""
-    parents = set(revisions().values())
-    heads = [name for name in revisions() if name not in parents]
-    if len(heads) != 1:
-        raise RuntimeError(f"alembic/versions must have one head, not {sorted(heads)}.")
-    return heads[0]
-
-
-@lru_cache(maxsize=1)
-def revisions() -> dict[str, str | None]:
-    """Every revision and the one before it, read from the files."""
-    found: dict[str, str | None] = {}
-    for path in sorted(FOLDER.glob("versions/*.py")):
-        named = dict(_REVISION.findall(path.read_text(encoding="utf-8")))
-        if "revision" in named:
-            before = named.get("down_revision", "None").strip("'\"")
-            found[named["revision"].strip("'\"")] = None if before == "None" else before
-    return found
 
 
 def drift(database: Database) -> list[str]:

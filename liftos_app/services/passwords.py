@@ -17,9 +17,10 @@ from typing import Final
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from liftos_app.config import SHORTEST_PASSWORD
 from liftos_app.errors import Invalid, Unavailable
 
-SHORTEST: Final = 15
+SHORTEST: Final = SHORTEST_PASSWORD
 SHORTEST_FROM_OPERATOR: Final = 8  # LIFTOS_ADMIN_PASSWORD: scripts set it; a warning is logged
 LONGEST: Final = 128
 UNUSABLE: Final = "!"  # a hash that no password fits: this person cannot sign in with one

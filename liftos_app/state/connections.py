@@ -182,7 +182,7 @@ def _row(ctx: Context, row: ConnectionRow, zone: str, strips: dict[UUID, coverag
         id=str(row.id),
         name=row.name,
         platform=row.platform_name,
-        mark=row.platform_name[:1].upper(),
+        mark=row.platform,
         demo=words.PROVENANCE.get(row.provenance, ""),
         accounts=fmt.plural(row.accounts, "account") if row.accounts else fmt.UNKNOWN,
         kind=kind,

@@ -10,9 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import time
 import typing
-from collections import OrderedDict
 from typing import Any, Final
 
 import reflex as rx
@@ -25,6 +23,7 @@ from reflex_base.registry import RegisteredEventHandler, RegistrationContext
 from liftos_app.services import access
 from liftos_app.state import visitor
 from liftos_app.state.app import MARK, PUBLIC, AppState
+from liftos_app.state.limiter import Limiter
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +39,6 @@ FRAMEWORK: Final = frozenset(
         ".handle_frontend_exception",
     }
 )
-EVENTS_PER_SECOND: Final = 30.0
-BURST: Final = 60.0
 _TEXT_LIMIT: Final = 20_000
 
 
@@ -70,14 +67,14 @@ class EventGuard(Middleware):
         registered = RegistrationContext.get().event_handlers.get(event.name)
         need = getattr(registered.handler.fn, MARK, None) if registered else None
         if registered is None or need is None:
-            log.warning("event.refused", extra={"event": event.name[:120], "why": "not an event"})
+            log.warning("event.refused", extra={"handler": event.name[:120], "why": "not an event"})
             return StateUpdate()
         if need != PUBLIC and not access.allows(seen.who.role if seen else None, need):
             return await self._refuse(
                 app, root, seen, need=need, event=event, ended=bool(had_owner)
             )
         if not payload_fits(registered, event.payload):
-            log.warning("event.refused", extra={"event": event.name[:120], "why": "payload"})
+            log.warning("event.refused", extra={"handler": event.name[:120], "why": "payload"})
             mine._note(
                 "bad", "That input could not be read.", more="Reload the page and try again."
             )
@@ -95,7 +92,7 @@ class EventGuard(Middleware):
         ended: bool,
     ) -> StateUpdate:
         if seen is None:  # a signed-out page sends itself to the door (AppState.enter)
-            log.info("event.refused", extra={"event": event.name[:120], "why": "signed out"})
+            log.info("event.refused", extra={"handler": event.name[:120], "why": "signed out"})
             if not ended:
                 return await _answer(root)
             _hang_up(app, root.router.session.session_id)
@@ -103,7 +100,7 @@ class EventGuard(Middleware):
         log.warning(
             "event.refused",
             extra={
-                "event": event.name[:120],
+                "handler": event.name[:120],
                 "why": need,
                 "session": str(seen.who.session_id),
             },
@@ -116,32 +113,6 @@ class EventGuard(Middleware):
             more=f"{words}: ask an administrator for the role {role.value.replace('_', ' ')}.",
         )
         return await _answer(root)
-
-
-class Limiter:
-    """Token buckets in memory, one per session or address; the oldest are forgotten."""
-
-    def __init__(
-        self,
-        *,
-        rate: float = EVENTS_PER_SECOND,
-        burst: float = BURST,
-        clock: Any = time.monotonic,
-        keep: int = 10_000,
-    ) -> None:
-        self._rate, self._burst, self._clock, self._keep = rate, burst, clock, keep
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def allows(self, key: str) -> bool:
-        """Take one token if there is one."""
-        now = self._clock()
-        left, at = self._buckets.pop(key, (self._burst, now))
-        left = min(self._burst, left + (now - at) * self._rate)
-        allowed = left >= 1
-        self._buckets[key] = (left - 1 if allowed else left, now)
-        while len(self._buckets) > self._keep:
-            self._buckets.popitem(last=False)
-        return allowed
 
 
 _adapters: dict[Any, dict[str, TypeAdapter[Any]]] = {}

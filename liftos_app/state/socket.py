@@ -15,6 +15,7 @@ from uuid import UUID
 from liftos_app.services import sessions
 from liftos_app.services.context import App
 from liftos_app.state import process, visitor
+from liftos_app.state.limiter import Limiter
 
 log = logging.getLogger(__name__)
 Scope = MutableMapping[str, Any]
@@ -23,6 +24,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 MESSAGE_LIMIT: Final = 64 * 1024
 SOCKETS_PER_SESSION: Final = 10
+MESSAGES_PER_SECOND: Final = 60.0
+MESSAGE_BURST: Final = 300.0
 _REMEMBERED_TABS: Final = 20_000
 
 
@@ -107,6 +110,12 @@ def _is_socket(path: str) -> bool:
 
 
 def _limited(receive: Receive) -> Receive:
+    """The socket's messages, ended by one too large or by a flood of them.
+
+    The guard's limit comes after Reflex has looked the event up; this one comes before anything.
+    """
+    flood = Limiter(rate=MESSAGES_PER_SECOND, burst=MESSAGE_BURST)
+
     async def checked() -> MutableMapping[str, Any]:
         message = await receive()
         if message["type"] == "websocket.receive":
@@ -114,6 +123,9 @@ def _limited(receive: Receive) -> Receive:
             if len(body) > MESSAGE_LIMIT:
                 log.warning("socket.refused", extra={"why": "message too large"})
                 return {"type": "websocket.disconnect", "code": 1009}
+            if not flood.allows("socket"):
+                log.warning("socket.refused", extra={"why": "too many messages"})
+                return {"type": "websocket.disconnect", "code": 1008}
         return message
 
     return checked

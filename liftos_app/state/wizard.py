@@ -72,6 +72,8 @@ class WizardState(AppState):
             await self._refresh(step=_number(given["step"]))
             self._explain(given["result"])
         self.loaded = True
+        # Not an on_load of the page: a background handler there would not wait for this one.
+        return WizardState.follow if self.view.run_id and self.view.step == 5 else None
 
     @handler("connections.write", background=True)
     async def follow(self):

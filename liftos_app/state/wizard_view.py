@@ -177,7 +177,7 @@ def card_rows(ctx: Context, search: str) -> list[Card]:
         Card(
             id=c.id,
             name=c.name,
-            mark=c.name[:1].upper(),
+            mark=c.id,
             category=c.category,
             summary=c.summary,
             facts=f"About {_minutes(c.setup_minutes)}. History: {c.history}.",

@@ -13,7 +13,7 @@ import pytest
 from liftos_app.api.routes import create_api
 from liftos_app.db import Database
 from liftos_app.models import Connection, ConnectionStatus, Organization, Role
-from liftos_app.services import migrations
+from liftos_app.services import revisions
 from liftos_app.services.context import App
 
 Bearer = Callable[..., dict[str, str]]
@@ -48,7 +48,7 @@ async def test_the_database_is_named_with_its_schema(
 ) -> None:
     body = (await client.get("/api/v1/health/database", headers=bearer())).json()
     assert body["software"].split(" ")[0] == ("SQLite" if app.db.is_sqlite else "PostgreSQL")
-    assert body["newest_revision"] == migrations.newest()
+    assert body["newest_revision"] == revisions.newest()
     assert body["size_bytes"] > 0
     assert body["milliseconds"] >= 0
     assert "://" not in str(body)

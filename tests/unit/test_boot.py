@@ -16,7 +16,7 @@ from sqlmodel import select
 from liftos_app.config import ROOT, ConfigError, Settings
 from liftos_app.db import Database
 from liftos_app.models import Organization, User
-from liftos_app.services import accounts, boot, migrations, sessions
+from liftos_app.services import accounts, boot, migrations, revisions, sessions
 from liftos_app.services.context import Principal, open_context
 
 Make = Callable[..., Settings]
@@ -24,7 +24,7 @@ Make = Callable[..., Settings]
 
 def test_a_fresh_home_becomes_a_working_app(make_settings: Make) -> None:
     app = boot.build_app(make_settings())
-    assert migrations.current(app.db) == migrations.newest()
+    assert migrations.current(app.db) == revisions.newest()
     assert migrations.drift(app.db) == []
     with open_context(app, Principal(), None) as ctx:
         assert accounts.needs_setup(ctx)
@@ -52,8 +52,8 @@ def test_the_operators_administrator_can_sign_in(make_settings: Make) -> None:
         app, email="ann@example.com", password="pass-12345", ip="", user_agent=""
     )
     assert sessions.resolve(app, found.token) is not None
-    assert any("LIFTOS_ADMIN_PASSWORD" in line for line in boot.notices(settings))
-    assert not any("pass-12345" in line for line in boot.notices(settings))
+    assert any("LIFTOS_ADMIN_PASSWORD" in line for line in settings.notices())
+    assert not any("pass-12345" in line for line in settings.notices())
     app.db.close()
 
 
@@ -87,7 +87,7 @@ def test_without_sign_in_there_is_somebody_to_be(make_settings: Make) -> None:
     found = sessions.resolve(app, "")
     assert found is not None
     assert found.who.name == "You"
-    assert any("Sign-in is off" in line for line in boot.notices(settings))
+    assert any("Sign-in is off" in line for line in settings.notices())
     app.db.close()
 
 
@@ -142,7 +142,7 @@ def test_generated_secrets_are_said_by_name_and_never_by_value(tmp_path: Path) -
     from liftos_app import config
 
     settings = config.load({"LIFTOS_HOME": str(tmp_path)})
-    said = "\n".join(boot.notices(settings))
+    said = "\n".join(settings.notices())
     assert "JWT_SECRET_KEY was not set" in said
     assert "API_VAULT_MASTER_KEY was not set" in said
     assert settings.jwt_secret_key not in said

@@ -14,7 +14,7 @@ from sqlalchemy.engine import make_url
 from liftos_app.config import ROOT
 from liftos_app.db import Database, metadata
 from liftos_app.errors import Conflict, Invalid, Unavailable
-from liftos_app.services import migrations
+from liftos_app.services import migrations, revisions
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -46,7 +46,7 @@ def tables(database: Database) -> set[str]:
 def test_an_empty_database_becomes_the_newest_without_drift(empty: Database) -> None:
     assert migrations.current(empty) is None
     assert migrations.migrate(empty)
-    assert migrations.current(empty) == migrations.newest()
+    assert migrations.current(empty) == revisions.newest()
     assert tables(empty) == {t.name for t in metadata.sorted_tables} | {"alembic_version"}
     assert migrations.drift(empty) == []
 
@@ -66,10 +66,10 @@ def test_downgrading_to_base_leaves_nothing_and_upgrading_again_works(empty: Dat
 
 
 def test_every_revision_can_be_reached_one_by_one(empty: Database) -> None:
-    order, step = [], migrations.newest()
+    order, step = [], revisions.newest()
     while step is not None:
         order.insert(0, step)
-        step = migrations.revisions()[step]  # type: ignore[assignment]
+        step = revisions.revisions()[step]  # type: ignore[assignment]
     for revision in order:
         migrations.migrate(empty, revision)
         assert migrations.current(empty) == revision
@@ -159,7 +159,7 @@ def test_two_starts_at_once_migrate_once(empty: Database) -> None:
         for _ in range(2)
     ]
     results = [process.communicate(timeout=60) for process in started]
-    assert [out.strip() for out, _ in results] == [migrations.newest()] * 2, results
+    assert [out.strip() for out, _ in results] == [revisions.newest()] * 2, results
     assert migrations.drift(empty) == []
 
 

@@ -15,7 +15,7 @@ from sqlmodel import select
 from liftos_app import config
 from liftos_app.errors import Missing, SignInNeeded
 from liftos_app.models import AuditEntry, Membership, Organization, Role, User, WebSession
-from liftos_app.services import accounts, boot, sessions
+from liftos_app.services import accounts, sessions
 from liftos_app.services.context import App, Principal, open_context
 from liftos_app.services.sessions import SignedInAs
 
@@ -373,4 +373,4 @@ def test_outside_demo_mode_or_loopback_sign_in_stays(
     assert not make_settings(**off).auth_required
     assert make_settings(**off, DEMO_MODE="false").auth_required
     assert make_settings(**off, LIFTOS_HOST="192.0.2.1").auth_required
-    assert any("ignored" in n for n in boot.notices(make_settings(**off, DEMO_MODE="false")))
+    assert any("ignored" in n for n in make_settings(**off, DEMO_MODE="false").notices())

@@ -33,7 +33,7 @@ _SHOWN = 60  # characters of a wrong value that a reason repeats
 # What an entity is: the numbers of models.facts.Level, which a test keeps equal.
 ACCOUNT, CAMPAIGN, AD_GROUP, AD, CREATIVE = 0, 1, 2, 3, 4
 MAIL_CAMPAIGN, MAIL_MESSAGE, MAIL_FLOW, MAIL_LIST = 5, 6, 7, 8
-METRIC, PRODUCT, VARIANT = 9, 10, 11
+METRIC, PRODUCT, VARIANT, MAIL_FLOW_MESSAGE = 9, 10, 11, 12
 
 # Attribution settings are part of a number; stored as a small integer, never renumbered.
 ATTRIBUTION: dict[str, int] = {

@@ -2,7 +2,8 @@
 
 GET state | planted | kinds | credentials | faults; POST faults {kind, platform, ...};
 DELETE faults[/{id}]; POST expire | revoke | restore {platform};
-POST clock {offset_seconds}; POST interventions {interventions: [...]}.
+POST clock {offset_seconds}; POST limits {platform, enforce};
+POST interventions {interventions: [...]}.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ def answer(box: Sandbox, method: str, path: str, body: bytes) -> Response:
         ("POST", "restore"): _kill,
         ("POST", "clock"): _clock,
         ("POST", "interventions"): _intervene,
+        ("POST", "limits"): _limits,
     }
     action = actions.get((method, name))
     if action is None:
@@ -150,6 +152,15 @@ def _clock(box: Sandbox, _rest: str, data: Any) -> Any:
     box.clock.offset = timedelta(seconds=seconds)
     box.save()
     return {"now": box.clock().isoformat()}
+
+
+def _limits(box: Sandbox, _rest: str, data: Any) -> Any:
+    """Whether a platform's rate limits refuse (enforce true) or are only counted."""
+    platform, enforce = str(data["platform"]), data["enforce"]
+    if platform not in box.platforms or not isinstance(enforce, bool):
+        raise ValueError("limits needs a platform and enforce true or false.")
+    box.memories.setdefault(platform, {})["enforce_limits"] = enforce
+    return {"platform": platform, "enforce": enforce}
 
 
 def _intervene(box: Sandbox, _rest: str, data: Any) -> Any:

@@ -29,11 +29,11 @@ WIRE: Final[Mapping[str, str]] = {
 }
 ROWS: Final[Mapping[str, str]] = {
     "truncated_page": "the second half of the rows is missing without a sign",
-    "changed_column": "`column` is called `to`",
-    "added_column": "an unknown `column` appears",
+    "changed_column": "a column gets another name",
+    "added_column": "an unknown column appears",
     "duplicated_rows": "one row arrives twice",
-    "missing_day": "no rows of `day`",
-    "currency_change": "the account's currency is called `currency`",
+    "missing_day": "a day has no rows",
+    "currency_change": "the account's currency changes",
 }
 KINDS: Final[Mapping[str, str]] = {**WIRE, **ROWS}
 

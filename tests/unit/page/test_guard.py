@@ -20,7 +20,8 @@ from liftos_app.services.context import App, Principal
 from liftos_app.state import guard, process, visitor
 from liftos_app.state.app import MARK, PUBLIC, AppState, Notice, handler
 from liftos_app.state.connections import ConnectionsState
-from liftos_app.state.guard import FRAMEWORK, EventGuard, Limiter, payload_fits
+from liftos_app.state.guard import FRAMEWORK, EventGuard, payload_fits
+from liftos_app.state.limiter import Limiter
 
 PUBLIC_EVENTS = {"enter", "close_notice", "open_login", "open_setup"}
 

@@ -11,7 +11,7 @@ from liftos_app.models import Organization, Role, User
 from liftos_app.services import sessions
 from liftos_app.services.context import App, Principal
 from liftos_app.state import process
-from liftos_app.state.socket import MESSAGE_LIMIT, SOCKETS_PER_SESSION, SocketGate
+from liftos_app.state.socket import MESSAGE_BURST, MESSAGE_LIMIT, SOCKETS_PER_SESSION, SocketGate
 
 ORIGIN = "http://localhost:8000"
 
@@ -148,6 +148,19 @@ async def test_a_message_over_the_limit_ends_the_socket(page_app: App) -> None:
     large = {"type": "websocket.receive", "text": "x" * (MESSAGE_LIMIT + 1)}
     await knock(SocketGate(listens, page_app), messages=(small, large))
     assert heard == ["websocket.connect", "websocket.receive", "websocket.disconnect"]
+
+
+async def test_a_flood_of_messages_ends_the_socket(page_app: App) -> None:
+    heard: list[str] = []
+
+    async def listens(scope: Any, receive: Any, send: Any) -> None:
+        while not heard or heard[-1] != "websocket.disconnect":
+            heard.append((await receive())["type"])
+
+    flood = tuple({"type": "websocket.receive", "text": "x"} for _ in range(2000))
+    await knock(SocketGate(listens, page_app), messages=flood)
+    assert MESSAGE_BURST <= heard.count("websocket.receive") < 2000
+    assert heard[-1] == "websocket.disconnect"
 
 
 async def test_polling_and_a_missing_tab_token_are_refused(page_app: App) -> None:

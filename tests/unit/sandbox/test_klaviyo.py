@@ -239,6 +239,53 @@ def test_bodies_methods_and_media_types(web: httpx.Client) -> None:
     assert missing.status_code == 404
 
 
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"interval": []}, {"interval": {}}, {"timezone": []}, {"by": "x"}, {"filter": [1]},
+        {"filter": ["greater-or-equal(datetime,0001-01-01)", "less-than(datetime,9999-12-31)"]},
+        {"filter": ["greater-or-equal(datetime,9998-12-31)", "less-than(datetime,9999-12-31)"]},
+        {"page_cursor": "x"}, {"page_size": 1e9}, {"sort": 7}, {"metric_id": []},
+        {"measurements": [["count"]]},
+    ],
+)
+def test_odd_aggregate_requests_are_refused_not_broken(
+    web: httpx.Client, attributes: dict[str, Any]
+) -> None:
+    answer = send(web, "/api/metric-aggregates",
+                  aggregate("2026-11-01T00:00:00", "2026-11-02T00:00:00", **attributes))
+    assert 400 <= answer.status_code < 500
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["[" * 50_000, "null", "[]", '{"data": 1}', '{"data": {"type": [], "attributes": 3}}',
+     '{"data": {"type": "campaign-values-report", "attributes": {"statistics": ["opens"], '
+     '"timeframe": {"start": "9999-12-31", "end": "9999-12-31"}, "conversion_metric_id": []}}}',
+     '{"data": {"type": "campaign-values-report", "attributes": {"statistics": ["opens"], '
+     '"timeframe": {"start": "0001-01-01", "end": "0001-02-01"}, '
+     '"conversion_metric_id": "RESQ6t"}}}'],
+)
+def test_odd_report_bodies_are_refused_not_broken(web: httpx.Client, body: str) -> None:
+    answer = web.post("/api/campaign-values-reports", content=body,
+                      headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400
+    assert answer.json()["errors"]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"filter": "and(" * 3000 + EMAIL}, {"filter": f"and({EMAIL},any(id,[]))"},
+     {"filter": f"{EMAIL},greater-than(updated_at,0001-01-01)"},
+     {"filter": EMAIL, "page[cursor]": "bmV4dB9hH2I"}, {"filter": EMAIL, "page[size]": "9" * 30},
+     {"filter": "\u0000"}, {"filter": EMAIL, "fields[campaign]": ","}],
+)
+def test_odd_queries_never_break_the_server(web: httpx.Client, params: dict[str, str]) -> None:
+    assert web.get("/api/campaigns", params=params).status_code in {200, 400}
+    assert web.get("/api/events", params={"filter": "less-than(timestamp,1" + "0" * 40 + ")"}
+                   ).status_code == 400
+
+
 # Sign-in and revisions ----------------------------------------------------------------------
 
 
@@ -423,6 +470,27 @@ def test_flows_lists_segments_metrics(web: httpx.Client, box: RunningSandbox) ->
     assert "RESQ6t" in {m["id"] for m in shop}
 
 
+def test_newest_revision_keeps_campaign_data_under_definition(
+    web: httpx.Client, box: RunningSandbox
+) -> None:
+    newer = {"revision": "2026-10-15"}
+    answer = web.get("/api/campaigns", params={"include": "campaign-messages"}, headers=newer)
+    row = answer.json()["data"][0]
+    assert set(row["attributes"]) == {"created_at", "updated_at", "definition"}
+    assert answer.json()["included"][0]["attributes"]["definition"]["status"] in {
+        "sent", "draft", "scheduled", "cancelled"}
+    assert web.get("/api/campaigns", params={"filter": EMAIL}, headers=newer).status_code == 400
+    one = web.get(f"/api/campaigns/{row['id']}", headers=newer)
+    assert one.json()["data"] == row
+
+
+def test_single_resources_by_id(web: httpx.Client) -> None:
+    for path in ("/api/metrics", "/api/lists", "/api/segments", "/api/flows", "/api/accounts"):
+        row = web.get(path).json()["data"][0]
+        assert web.get(f"{path}/{row['id']}").json()["data"] == row
+        assert web.get(f"{path}/none").status_code == 404
+
+
 def test_sparse_fields_leave_only_what_was_asked(web: httpx.Client) -> None:
     body = web.get("/api/campaigns", params={
         "filter": EMAIL, "fields[campaign]": "name,audiences.included",
@@ -451,7 +519,15 @@ def test_events_hold_ids_and_amounts_and_nothing_personal(
     profile = found[0]["relationships"]["profile"]["data"]["id"]
     own = everything(web, "/api/events", filter=f"{filter_},equals(profile_id,'{profile}')")
     assert {e["relationships"]["profile"]["data"]["id"] for e in own} == {profile}
-    assert web.get("/api/events", params={"include": "profile"}).status_code == 400
+    whole = web.get("/api/events", params={"include": "profile,attributions", "page[size]": "5"})
+    assert {r["type"] for r in whole.json()["included"]} <= {"profile", "attribution"}
+    pair = exchanged(web, "accounts:read events:read")
+    refused = web.get("/api/events", params={"include": "profile"},
+                      headers={"Authorization": f"Bearer {pair['access_token']}"})
+    assert refused.status_code == 403
+    assert everything(web, "/api/events", filter="equals(metric_id,'V9rHcL')") == []
+    custom = web.get("/api/events", params={"filter": "equals(metric_id,'Zc1LtR')"})
+    assert custom.json()["errors"][0]["detail"] == "Metric IDs do not exist."
 
 
 # Reports ------------------------------------------------------------------------------------
@@ -644,7 +720,9 @@ def test_headers_are_true_without_enforcement(web: httpx.Client) -> None:
 
 def test_enforced_windows_refuse_with_retry_after(web: httpx.Client, box: RunningSandbox) -> None:
     web.get("/api/accounts")
-    box.sandbox.memories["klaviyo"]["enforce_limits"] = True
+    told = httpx.post(f"{box.url}/control/limits", headers=box.control_headers,
+                      json={"platform": "klaviyo", "enforce": True})
+    assert told.status_code == 200
     body = report("campaign", "2026-11-01", "2026-11-02")
 
     def ask() -> httpx.Response:

@@ -20,6 +20,7 @@ class Customer:
     updated_at: datetime  # of the last order
     orders: int
     spent: int
+    order_ids: tuple[int, ...]  # oldest first
 
 
 def find(sales: Sales, *, rows: slice, updated: Span = (None, None)) -> list[int]:
@@ -52,8 +53,12 @@ def one(sales: Sales, customer_id: int, *, as_of: datetime) -> Customer | None:
     back = own[sales.refunded_at[own] <= moment]
     returned = sales.refund_subtotal[back] + sales.refund_tax[back] + sales.refund_shipping[back]
     return Customer(
-        id=customer_id, created_at=_at(sales, row), updated_at=_at(sales, int(own[-1])),
-        orders=len(own), spent=int(sales.total[own].sum() - returned.sum()),
+        id=customer_id,
+        created_at=_at(sales, row),
+        updated_at=_at(sales, int(own[-1])),
+        orders=len(own),
+        spent=int(sales.total[own].sum() - returned.sum()),
+        order_ids=tuple(sales.id[own].tolist()),
     )
 
 

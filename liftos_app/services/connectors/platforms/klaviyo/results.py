@@ -135,7 +135,7 @@ def _flow_cells(
                     {
                         "entity_id": message,
                         "day": day,
-                        "level": rows.MAIL_FLOW,
+                        "level": rows.MAIL_FLOW_MESSAGE,
                         "parent_id": flow,
                         "entity_name": _flow_message_name(names, flow, message),
                         **_figures(cell),

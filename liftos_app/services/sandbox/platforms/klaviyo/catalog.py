@@ -280,6 +280,29 @@ SEGMENTS = Endpoint(
     size=(10, 10),
     pages=True,
 )
+METRIC_ONE = Endpoint(
+    "metric",
+    "metrics:read",
+    limits.M,
+    {"metric": METRIC, "flow": FLOW},
+    includes=("flow-triggers",),
+)
+LIST_ONE = Endpoint(
+    "list",
+    "lists:read",
+    limits.L,
+    {"list": LIST, "flow": FLOW, "tag": TAG},
+    includes=("flow-triggers", "tags"),
+    others=("additional-fields[list]",),
+)
+SEGMENT_ONE = Endpoint(
+    "segment",
+    "segments:read",
+    limits.L,
+    {"segment": SEGMENT, "flow": FLOW, "tag": TAG},
+    includes=("flow-triggers", "tags"),
+    others=("additional-fields[segment]",),
+)
 EVENTS = Endpoint(
     "events",
     "events:read",

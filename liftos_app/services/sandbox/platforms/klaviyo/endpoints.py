@@ -1,9 +1,9 @@
-"""The reading endpoints: account, metrics, campaigns and their messages, flows, lists, events."""
+"""The reading endpoints: account, metrics, campaigns and their messages, flows, lists."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from liftos_app.services.sandbox.call import Call
@@ -137,11 +137,7 @@ def campaign_messages(ask: Admitted) -> dict[str, Any]:
 
 
 def _campaign_row(ask: Admitted) -> Row:
-    wanted = ask.call.params["id"]
-    for row in ask.call.world.mail_campaigns(as_of=ask.call.now):
-        if row.id == wanted:
-            return row
-    raise not_found("campaign", wanted[:40])
+    return _by_id(ask, ask.call.world.mail_campaigns(as_of=ask.call.now), "campaign")
 
 
 _FLOW_READ: Reader = {
@@ -164,10 +160,8 @@ def flows(ask: Admitted) -> dict[str, Any]:
 @endpoint(catalog.FLOW_ONE)
 def flow(ask: Admitted) -> dict[str, Any]:
     """GET /api/flows/{id}."""
-    for row in ask.call.world.mail_flows(as_of=ask.call.now):
-        if row.id == ask.call.params["id"]:
-            return one(ask, resources.flow(ask.call.base, row, ask.fields))
-    raise not_found("flow", ask.call.params["id"][:40])
+    row = _by_id(ask, ask.call.world.mail_flows(as_of=ask.call.now), "flow")
+    return one(ask, resources.flow(ask.call.base, row, ask.fields))
 
 
 _GROUP_READ: Reader = {
@@ -190,88 +184,39 @@ def lists(ask: Admitted) -> dict[str, Any]:
     return _groups(ask, segment=False)
 
 
+def _by_id(ask: Admitted, rows: Sequence[Row], kind: str) -> Row:
+    wanted = ask.call.params["id"]
+    for row in rows:
+        if row.id == wanted:
+            return row
+    raise not_found(kind, wanted[:40])
+
+
+@endpoint(catalog.METRIC_ONE)
+def metric(ask: Admitted) -> dict[str, Any]:
+    """GET /api/metrics/{id}."""
+    row = _by_id(ask, ask.call.world.mail_metrics(as_of=ask.call.now), "metric")
+    return one(ask, resources.metric(ask.call.base, row, ask.fields))
+
+
+@endpoint(catalog.LIST_ONE)
+def mail_list(ask: Admitted) -> dict[str, Any]:
+    """GET /api/lists/{id}."""
+    rows = [r for r in ask.call.world.mail_lists(as_of=ask.call.now) if not r.segment]
+    return one(ask, resources.mail_list(ask.call.base, _by_id(ask, rows, "list"), ask.fields))
+
+
+@endpoint(catalog.SEGMENT_ONE)
+def segment(ask: Admitted) -> dict[str, Any]:
+    """GET /api/segments/{id}."""
+    rows = [r for r in ask.call.world.mail_lists(as_of=ask.call.now) if r.segment]
+    return one(ask, resources.mail_list(ask.call.base, _by_id(ask, rows, "segment"), ask.fields))
+
+
 @endpoint(catalog.SEGMENTS)
 def segments(ask: Admitted) -> dict[str, Any]:
     """GET /api/segments."""
     return _groups(ask, segment=True)
-
-
-_EVENT_READ: Reader = {
-    "metric_id": lambda r: r["relationships"]["metric"]["data"]["id"],
-    "profile_id": lambda r: r["relationships"]["profile"]["data"]["id"],
-    "profile": lambda r: r["relationships"]["profile"]["data"]["id"],
-    "metric": lambda r: r["relationships"]["metric"]["data"]["id"],
-}  # fmt: skip
-
-
-@endpoint(catalog.EVENTS)
-def events(ask: Admitted) -> dict[str, Any]:
-    """GET /api/events: the "Placed Order" events, ids only; other metrics keep no single events."""
-    call = ask.call
-    if "profile" in ask.includes:
-        raise invalid("Including profiles needs the scope profiles:read.", parameter="include")
-    size = page_size(ask.query, default=200, maximum=1000)
-    clauses = filters.parse(ask.query.get("filter"), ask.endpoint.filters)
-    metric = call.world.placed_order_metric
-    known = {m.id for m in call.world.mail_metrics(as_of=call.now)}
-    for clause in clauses:
-        if clause.field == "metric_id" and clause.value not in known:
-            raise invalid("Metric IDs do not exist.", parameter="filter")
-    low, high = _event_span(clauses, call.now)
-    ids = list(call.world.find_orders(as_of=call.now, created=(low, high), sort="created"))
-    others = [c for c in clauses if c.field in _EVENT_READ]
-    if others:
-        ids = [o.id for o in call.world.orders(ids, as_of=call.now) if _is_wanted(ask, o, others)]
-    page = pages.cut(
-        ids, lambda i: _event_key(call, i), size=size, cursor=ask.query.get("page[cursor]", ""),
-        descending=ask.query.get("sort", "-datetime").startswith("-"),
-    )  # fmt: skip
-    orders = [o for o in call.world.orders(page.rows, as_of=call.now) if not o.test]
-    data = [
-        resources.event(call.base, o, metric, _profile(o.customer_id), ask.fields) for o in orders
-    ]
-    included: list[dict[str, Any]] | None = [] if ask.includes else None
-    if included is not None and "metric" in ask.includes:
-        every = call.world.mail_metrics(as_of=call.now)
-        included += [resources.metric(call.base, m, ask.fields) for m in every if m.id == metric]
-    return pages.document(call, page, bent(ask, "events", data), included)
-
-
-def _event_key(call: Call, order_id: int) -> pages.Key:
-    order = call.world.order(order_id, as_of=call.now)
-    return pages.key(order.created_at if order else None, f"{order_id:024x}")
-
-
-def _is_wanted(ask: Admitted, order: Row, clauses: Sequence[filters.Clause]) -> bool:
-    event = resources.event(
-        ask.call.base, order, ask.call.world.placed_order_metric, _profile(order.customer_id), {}
-    )
-    return bool(filters.keep([event], clauses, _EVENT_READ))
-
-
-def _profile(customer: int) -> str:
-    return f"01PROFILE{customer:017d}"
-
-
-def _event_span(
-    clauses: Sequence[filters.Clause], now: datetime
-) -> tuple[datetime, datetime]:  # fmt: skip
-    low, high = datetime(2000, 1, 1, tzinfo=UTC), now + timedelta(seconds=1)
-    tick = timedelta(microseconds=1)
-    for clause in clauses:
-        if clause.field not in {"datetime", "timestamp"}:
-            continue
-        moment = (
-            datetime.fromtimestamp(float(str(clause.value)), UTC)
-            if clause.field == "timestamp" else filters.as_time(clause.value)
-        )  # fmt: skip
-        if moment is None:
-            continue
-        if clause.operator.startswith("greater"):
-            low = max(low, moment + (tick if clause.operator == "greater-than" else timedelta()))
-        else:
-            high = min(high, moment + (tick if clause.operator == "less-or-equal" else timedelta()))
-    return low, max(low, high)
 
 
 def _unarchived(rows: Sequence[Row], clauses: Sequence[filters.Clause]) -> list[Row]:

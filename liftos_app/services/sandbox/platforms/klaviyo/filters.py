@@ -152,7 +152,10 @@ def parse(
         return []
     if not text.strip():
         raise invalid("The filter is empty.", parameter=parameter)
-    found = _Reader(text, parameter).clauses()
+    try:
+        found = _Reader(text, parameter).clauses()
+    except RecursionError:
+        raise invalid("The filter is nested too deeply.", parameter=parameter) from None
     for clause in found:
         _check(clause, rules, parameter)
     return found
@@ -201,6 +204,8 @@ def as_time(value: object, zone: ZoneInfo | None = None) -> datetime | None:
     try:
         moment = datetime.fromisoformat(value.strip())
     except ValueError:
+        return None
+    if not 1971 < moment.year < 2200:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=zone or UTC)

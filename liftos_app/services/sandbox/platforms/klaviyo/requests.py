@@ -174,7 +174,7 @@ def report(
     interval = ""
     if series:
         interval = found["interval"]
-        if interval not in _INTERVAL_DAYS:
+        if not isinstance(interval, str) or interval not in _INTERVAL_DAYS:
             raise invalid(
                 "'interval' must be hourly, daily, weekly or monthly.", pointer=f"{AT}interval"
             )
@@ -269,12 +269,11 @@ def timeframe(value: object, zone: ZoneInfo, now: datetime) -> tuple[datetime, d
         return _named(str(value["key"]), zone, now)
     local: list[datetime] = []
     for name in ("start", "end"):
-        try:
-            moment = datetime.fromisoformat(str(value.get(name)))
-        except ValueError:
+        moment = _wall_time(value.get(name))
+        if moment is None:
             raise invalid(
                 f"'{name}' must be an ISO 8601 datetime.", pointer=f"{AT}timeframe/{name}"
-            ) from None
+            )
         local.append(moment.replace(tzinfo=zone))
     start, end = local
     if end <= start:
@@ -284,6 +283,14 @@ def timeframe(value: object, zone: ZoneInfo, now: datetime) -> tuple[datetime, d
     if end.replace(tzinfo=None) > _plus_year(start.replace(tzinfo=None)):
         raise invalid("The timeframe cannot be longer than 1 year.", pointer=f"{AT}timeframe")
     return start.astimezone(UTC), end.astimezone(UTC)
+
+
+def _wall_time(value: object) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return moment if 1971 < moment.year < 2200 else None
 
 
 def _plus_year(moment: datetime) -> datetime:
@@ -358,8 +365,8 @@ def aggregate(body: object, *, metrics: Sequence[str]) -> Aggregate:
             f"The metric '{found['metric_id']}' does not exist in this account.",
             {"pointer": f"{AT}metric_id"},
         )
-    interval = found.get("interval") or "day"
-    if interval not in {"hour", "day", "week", "month"}:
+    interval = "day" if found.get("interval") is None else found["interval"]
+    if interval not in ("hour", "day", "week", "month"):
         raise invalid("'interval' must be hour, day, week or month.", pointer=f"{AT}interval")
     size = found.get("page_size")
     if size is not None and (

@@ -6,7 +6,7 @@ import functools
 import json
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from starlette.responses import Response
@@ -32,6 +32,7 @@ class Admitted:
     query: dict[str, str]
     fields: dict[str, list[str]]
     includes: list[str]
+    scopes: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -69,7 +70,8 @@ def respond(call: Call, rules: Endpoint, answer: Answer) -> Response:
         if rules.scope not in caller.scopes:
             raise signin.no_permission(rules.scope)
         headers = _count(call, caller.owner, rules)
-        return _jsonapi(answer(admit(call, rules.at(revision), revision)), 200, headers)
+        asked = replace(admit(call, rules.at(revision), revision), scopes=caller.scopes)
+        return _jsonapi(answer(asked), 200, headers)
     except Refusal as refusal:
         return _jsonapi(refusal.body(), refusal.status, headers | refusal.headers)
 
@@ -99,7 +101,7 @@ def body_of(call: Call) -> object:
                       "Send the body as application/vnd.api+json.")  # fmt: skip
     try:
         return json.loads(call.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise wire.invalid("The body is not valid JSON.", pointer="/") from None
 
 

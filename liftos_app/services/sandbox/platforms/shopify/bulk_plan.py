@@ -93,7 +93,10 @@ def read(schema: GraphQLSchema, text: str, scopes: Collection[str]) -> Inner:
         document = parse(text, max_tokens=20_000)
     except (GraphQLError, RecursionError) as error:
         raise NotBulk(f"Invalid bulk query: {getattr(error, 'message', 'too deep')}") from None
-    faults = validate(schema, document)
+    try:
+        faults = validate(schema, document)
+    except RecursionError:
+        raise NotBulk("Invalid bulk query: too deep") from None
     if faults:
         raise NotBulk(f"Invalid bulk query: {faults[0].message}")
     operations = [d for d in document.definitions if isinstance(d, OperationDefinitionNode)]

@@ -75,15 +75,21 @@ def run(asked: Asked, at: Runtime) -> dict[str, Any]:
 @lru_cache(maxsize=128)
 def _prepared(schema: GraphQLSchema, text: str) -> _Prepared:
     try:
-        document = parse(text, max_tokens=MAX_TOKENS)
-    except (GraphQLSyntaxError, RecursionError) as error:
-        fault = error if isinstance(error, GraphQLError) else GraphQLError("Query is too deep.")
+        return _read(schema, text)
+    except RecursionError:
+        fault = GraphQLError("The query is nested too deeply.")
         return _Prepared(None, {}, (_with_code(fault, "GRAPHQL_PARSE_FAILED"),))
+
+
+def _read(schema: GraphQLSchema, text: str) -> _Prepared:
+    try:
+        document = parse(text, max_tokens=MAX_TOKENS)
+    except GraphQLSyntaxError as error:
+        return _Prepared(None, {}, (_with_code(error, "GRAPHQL_PARSE_FAILED"),))
     faults = validate(schema, document, max_errors=20)
     if faults:
-        return _Prepared(
-            None, {}, tuple(_with_code(f, "GRAPHQL_VALIDATION_FAILED") for f in faults)
-        )
+        errors = tuple(_with_code(f, "GRAPHQL_VALIDATION_FAILED") for f in faults)
+        return _Prepared(None, {}, errors)
     found: dict[str | None, tuple[OperationDefinitionNode, cost.Price]] = {}
     for operation in document.definitions:
         if isinstance(operation, OperationDefinitionNode):

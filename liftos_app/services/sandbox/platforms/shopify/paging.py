@@ -57,7 +57,7 @@ def decode(token: str) -> Key:
     try:
         value = json.loads(base64.b64decode(token, validate=True))
         return value["last_value"], int(value["last_id"])
-    except (binascii.Error, ValueError, TypeError, KeyError):
+    except (binascii.Error, ValueError, TypeError, KeyError, OverflowError):
         raise bad_request("Invalid cursor for current pagination sort.") from None
 
 

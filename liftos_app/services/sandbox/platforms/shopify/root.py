@@ -174,10 +174,8 @@ class Desk:
             source=self.source, now=lambda: self.call.now,
         )  # fmt: skip
         if job is None:
-            return _user_error("OPERATION_IN_PROGRESS", (
-                f"A bulk query operation for this app and shop is already in progress: "
-                f"at most {bulk.AT_ONCE} may run."
-            ))  # fmt: skip
+            limit = f"Bulk operations limit reached: at most {bulk.AT_ONCE} may run at once."
+            return _user_error("LIMIT_REACHED", limit)
         node = self.job_node(job) | {"status": "CREATED", "url": None, "completedAt": None,
                                      "objectCount": "0", "rootObjectCount": "0"}  # fmt: skip
         return {"bulkOperation": node, "userErrors": []}

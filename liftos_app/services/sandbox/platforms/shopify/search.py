@@ -184,6 +184,14 @@ def parse(text: str | None, fields: Mapping[str, Field], zone: ZoneInfo) -> Sear
     """Read a search text. Unknown fields are left out with a warning, as the platform does."""
     if not text or not text.strip():
         return Search(matches=lambda _node: True)
+    try:
+        return _parsed(text, fields, zone)
+    except RecursionError:
+        fault = {"field": "query", "message": "The query is nested too deeply."}
+        return Search(lambda _node: False, [fault], only_bounds=False)
+
+
+def _parsed(text: str, fields: Mapping[str, Field], zone: ZoneInfo) -> Search:
     tokens = [m.groupdict(default="") for m in _TOKEN.finditer(text) if m.group().strip()]
     parser = _Parser(tokens, fields, zone)
     predicate, bounds = parser.either()
@@ -200,13 +208,16 @@ def parse_time(value: str, zone: ZoneInfo) -> tuple[datetime | None, bool]:
     try:
         if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
             day = date.fromisoformat(text)
-            return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC), True
+            return _known(datetime(day.year, day.month, day.day, tzinfo=zone)), True
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None, False
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=zone)
-    return moment.astimezone(UTC), False
+    return _known(moment if moment.tzinfo else moment.replace(tzinfo=zone)), False
+
+
+def _known(moment: datetime) -> datetime:
+    """In UTC, moved into the years a shop can know, so that arithmetic stays possible."""
+    return moment.replace(year=min(max(moment.year, 1972), 2196)).astimezone(UTC)
 
 
 def _bare(text: str) -> str:
