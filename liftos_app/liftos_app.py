@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
+import sys
 import threading
 from collections.abc import AsyncIterator
 from typing import Any
@@ -33,7 +35,14 @@ def assemble(page_server: Any) -> Any:
 
     settings = config.load()
     logs.set_up(settings)
-    services = boot.build_app(settings, migrate=False)
+    try:
+        held = boot.hold_alone(settings)
+        services = boot.build_app(settings, migrate=False)
+    except config.ConfigError as error:
+        sys.stderr.write(f"LiftOS did not start. {error}\n")
+        sys.stderr.flush()
+        os._exit(2)
+    services.extras["alone"] = held
     process.install(services)
     api = create_api(services)
     if services.settings.demo_mode:

@@ -41,6 +41,7 @@ def run(settings: Settings) -> Iterator[str]:
     local = dataclasses.replace(
         local, public_url=f"http://127.0.0.1:{local.port}", public_url_given=False
     )
+    held = boot.hold_alone(local)
     app = boot.build_app(local)
     try:
         org_id = _organization(app)
@@ -64,6 +65,8 @@ def run(settings: Settings) -> Iterator[str]:
         yield from totals(app, org_id)
     finally:
         app.db.close()
+        if held is not None:
+            held.close()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -114,6 +115,20 @@ class ConnectionsState(AppState):
         self.narrowed = bool(self.search or self.group)
         self.view = await perform(view_of, self.search, self.group, self.sort)
         self.loaded = True
+        return ConnectionsState.follow
+
+    @handler("connections.read", background=True)
+    async def follow(self):
+        """While the page is open: show what syncs change. Three small columns are asked for."""
+        known = ""
+        for _ in range(1800):
+            pulse = await perform(connections.pulse)
+            if known and pulse != known:
+                async with self:
+                    asked = (self.search, self.group, self.sort)
+                    self.view = await perform(view_of, *asked)
+            known = pulse
+            await asyncio.sleep(2)
 
     @handler("connections.read")
     async def find(self, form: dict[str, Any]):

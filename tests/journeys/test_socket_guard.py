@@ -10,16 +10,18 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import aiohttp
 import httpx
 import pytest
 import socketio
 from reflex_base.registry import RegistrationContext
+from socketio.exceptions import ConnectionError as ConnectionRefused
 from sqlmodel import select
 
 import liftos_app.pages  # noqa: F401  (registers every event)
 from liftos_app.db import Database
 from liftos_app.models import AuditEntry, Membership, Organization, Role, User
-from liftos_app.services import passwords
+from liftos_app.services import access, passwords
 from liftos_app.state.app import MARK, PUBLIC
 from tests.journeys.conftest import EMAIL, PASSWORD, Server, servers_in
 
@@ -72,29 +74,29 @@ class Stranger:
         self.heard.append(update)
         self.news.put_nowait(update)
 
-    async def until(self, words: str) -> None:
-        """Listen until these words were heard."""
-        async with asyncio.timeout(10):
-            while words not in said(self.heard):
-                await self.news.get()
-
-    async def send(self, name: str, payload: Any = None, path: str = "/") -> list[Any]:
-        """Cause an event, and wait for the answer to it."""
-        before = len(self.heard)
+    async def send(self, name: str, payload: Any = None) -> None:
+        """Cause an event."""
         await self.client.emit("event", {
             "name": name, "payload": {} if payload is None else payload,
-            "router_data": {"pathname": path, "asPath": path, "query": {}},
+            "router_data": {"pathname": "/", "asPath": "/", "query": {}},
         }, namespace="/_event")
-        with contextlib.suppress(TimeoutError):  # silence is an answer too
-            async with asyncio.timeout(2):
-                while not any(is_final(e) for e in self.heard[before:]):
-                    await self.news.get()
-        return self.heard[before:]
 
+    async def ask(self, name: str, payload: Any = None, *, until: str) -> str:
+        """Cause an event and listen until these words were heard."""
+        before = len(self.heard)
+        await self.send(name, payload)
+        async with asyncio.timeout(10):
+            while until not in said(self.heard[before:]):
+                await self.news.get()
+        return said(self.heard[before:])
 
-def is_final(said: Any) -> bool:
-    """Whether this update ends an event."""
-    return bool((json.loads(said) if isinstance(said, str) else said).get("final", True))
+    async def listen(self) -> str:
+        """All that was heard, once the server has answered everything and fallen silent."""
+        await self.ask(HYDRATE, until='is_hydrated_rx_state_": true')
+        with contextlib.suppress(TimeoutError):
+            while True:
+                await asyncio.wait_for(self.news.get(), 0.7)
+        return said(self.heard)
 
 
 @asynccontextmanager
@@ -102,17 +104,18 @@ async def knock(
     server: Server, *, cookie: str = "", origin: str = "", token: str = ""
 ) -> AsyncIterator[Stranger]:
     """Open the socket."""
-    client = socketio.AsyncClient(reconnection=False)
-    stranger = Stranger(client)
     headers = {k: v for k, v in (("Cookie", cookie), ("Origin", origin)) if v}
-    await client.connect(
-        f"{server.url}?token={token or uuid.uuid4()}", socketio_path="/_event",
-        namespaces=["/_event"], transports=["websocket"], headers=headers, wait_timeout=10,
-    )
-    try:
-        yield stranger
-    finally:
-        await client.disconnect()
+    async with aiohttp.ClientSession() as http:
+        client = socketio.AsyncClient(reconnection=False, http_session=http)
+        stranger = Stranger(client)
+        await client.connect(
+            f"{server.url}?token={token or uuid.uuid4()}", socketio_path="/_event",
+            namespaces=["/_event"], transports=["websocket"], headers=headers, wait_timeout=10,
+        )
+        try:
+            yield stranger
+        finally:
+            await client.disconnect()
 
 
 def events(*, public: bool = False) -> dict[str, str]:
@@ -122,9 +125,9 @@ def events(*, public: bool = False) -> dict[str, str]:
     return {n: m for n, m in marked.items() if m and (m == PUBLIC) is public}
 
 
-def said(answers: list[Any]) -> str:
-    """All that was answered, as one text."""
-    return json.dumps(answers, default=str)
+def said(updates: list[Any]) -> str:
+    """All updates as one text."""
+    return json.dumps([json.loads(u) if isinstance(u, str) else u for u in updates])
 
 
 def audited(server: Server) -> int:
@@ -137,62 +140,40 @@ def audited(server: Server) -> int:
 
 
 async def test_an_anonymous_socket_learns_nothing_from_any_event(server: Server) -> None:
-    before = audited(server)
-    names = list(events())
+    before, names = audited(server), list(events())
     assert len(names) > 30
-    for start in range(0, len(names), 40):  # a flood would be refused for another reason
+    for start in range(0, len(names), 25):  # a flood would be refused for another reason
         async with knock(server) as stranger:
-            for name in names[start : start + 40]:
-                answers = await stranger.send(name, path="/connections")
-                assert SECRET not in said(answers), name
-                assert "Ada" not in said(answers), name
-                assert not holds_data(answers), (name, answers)
+            for name in names[start : start + 25]:
+                await stranger.send(name)
+            heard = await stranger.listen()
+        for secret in (SECRET, EMAIL, '"ready_rx_state_": true', '"can_write_rx_state_": true'):
+            assert secret not in heard
     assert audited(server) == before
 
 
-def holds_data(answers: list[Any]) -> bool:
-    """Whether an update carries rows: anything but framework fields and notices."""
-    for one in answers:
-        update = json.loads(one) if isinstance(one, str) else one
-        for values in (update.get("delta") or {}).values():
-            for field, value in values.items():
-                if field.startswith(("view_", "cards_", "runs_", "steps_")) and (
-                    SECRET in said([value])
-                ):
-                    return True
-                if field.startswith(("ready_", "can_write_")) and value is True:
-                    return True
-    return False
-
-
 async def test_hydrating_without_a_session_reveals_nothing_of_another(server: Server) -> None:
-    token = str(uuid.uuid4())
-    cookie = cookie_of(server, EMAIL)
+    token, cookie = str(uuid.uuid4()), cookie_of(server, EMAIL)
     async with knock(server, cookie=cookie, origin=server.url, token=token) as owner:
-        await owner.send(HYDRATE)
-        await owner.until(SECRET)
-        with pytest.raises(socketio.exceptions.ConnectionError):
+        await owner.ask(HYDRATE, until=SECRET)
+        with pytest.raises(ConnectionRefused):
             async with knock(server, token=token):
                 pass
-    with pytest.raises(socketio.exceptions.ConnectionError):
+    with pytest.raises(ConnectionRefused):
         async with knock(server, token=token):
             pass
     async with knock(server) as stranger:
-        answers = await stranger.send(HYDRATE)
-        assert SECRET not in said(answers)
+        assert SECRET not in await stranger.listen()
 
 
 async def test_a_viewer_causes_no_event_of_a_manager(server: Server) -> None:
-    from liftos_app.services import access
-
     forbidden = [n for n, need in events().items() if not access.allows(Role.VIEWER, need)]
     assert len(forbidden) > 15
     cookie = cookie_of(server, "viewer@larkspur.example")
     before = audited(server)
     async with knock(server, cookie=cookie, origin=server.url) as viewer:
         for name in forbidden:
-            answers = await viewer.send(name, path="/connections")
-            assert "Your role does not allow this." in said(answers), (name, answers)
+            await viewer.ask(name, until="Your role does not allow this.")
     assert audited(server) == before
 
 
@@ -201,7 +182,7 @@ async def test_a_viewer_causes_no_event_of_a_manager(server: Server) -> None:
 )
 async def test_a_foreign_page_cannot_open_the_socket(server: Server, origin: str) -> None:
     cookie = cookie_of(server, EMAIL)
-    with pytest.raises(socketio.exceptions.ConnectionError):
+    with pytest.raises(ConnectionRefused):
         async with knock(server, cookie=cookie, origin=origin):
             pass
 
@@ -213,21 +194,19 @@ async def test_payloads_of_another_shape_are_refused_in_words(server: Server) ->
              {"connection_id": "x", "org_id": 2}]
     async with knock(server, cookie=cookie, origin=server.url) as admin:
         for payload in wrong:
-            answers = await admin.send(name, payload, path="/connections")
-            assert "That input could not be read." in said(answers), (payload, answers)
-        answers = await admin.send(name, {"connection_id": "not-an-id"}, path="/connections")
-        assert "There is no such connection" in said(answers) or "bad" in said(answers)
+            await admin.ask(name, payload, until="That input could not be read.")
+        await admin.ask(name, {"connection_id": "not-an-id"}, until='"kind": "bad"')
 
 
 async def test_what_is_no_event_of_ours_is_not_run(server: Server) -> None:
-    cookie = cookie_of(server, EMAIL)
+    cookie = cookie_of(server, "viewer@larkspur.example")
     found = RegistrationContext.ensure_context().event_handlers
     setters = [n for n in found if n.endswith(".setvar")]
     assert setters
-    async with knock(server, cookie=cookie, origin=server.url) as admin:
+    async with knock(server, cookie=cookie, origin=server.url) as viewer:
         for name in (*setters[:20], "nothing.at_all", "__class__", "reflex___state____state.x"):
-            answers = await admin.send(name, {"var_name": "ready", "value": True})
-            assert not holds_data(answers), (name, answers)
+            await viewer.send(name, {"var_name": "can_write", "value": True})
+        assert '"can_write_rx_state_": true' not in await viewer.listen()
 
 
 def test_the_socket_offers_no_polling(server: Server) -> None:

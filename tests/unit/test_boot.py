@@ -191,3 +191,18 @@ def test_starting_on_an_up_to_date_database_is_quick(make_settings: Make) -> Non
         assert alembic is False
         best = min(best, seconds)
     assert best < 3
+
+
+def test_a_second_process_on_the_embedded_database_is_refused(
+    make_settings: Callable[..., Settings],
+) -> None:
+    settings = make_settings()
+    first = boot.hold_alone(settings)
+    with pytest.raises(ConfigError, match="only one may"):
+        boot.hold_alone(settings)
+    assert first is not None
+    first.close()
+    again = boot.hold_alone(settings)
+    assert again is not None
+    again.close()
+    assert boot.hold_alone(make_settings(DATABASE_URL="postgresql://u@h/n")) is None

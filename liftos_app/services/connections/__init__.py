@@ -32,6 +32,7 @@ from liftos_app.services.connections.reading import (
     list_all,
     log,
     overview,
+    pulse,
     row_of,
 )
 from liftos_app.services.connections.reconnecting import Reconnect, reconnect
@@ -54,7 +55,7 @@ __all__ = [
     "after_sign_in", "also_connected", "choose_streams", "create_connected", "create_draft",
     "credentials_of", "default_streams", "delete", "derive_status", "disconnect",
     "discover_accounts", "get", "granted_scopes", "list_all", "log", "longest_history", "overview",
-    "pause", "reconnect", "rename", "request_sync", "resolve_mode", "resume", "row_of",
+    "pause", "pulse", "reconnect", "rename", "request_sync", "resolve_mode", "resume", "row_of",
     "save_inputs", "select_accounts", "set_history", "set_schedule", "set_step", "sign_in",
     "start", "test",
 ]

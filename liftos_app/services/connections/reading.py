@@ -156,6 +156,25 @@ def list_all(
     return rows_of(ctx, found)
 
 
+def pulse(ctx: Context) -> str:
+    """A short text that changes when the list would: a state, a run that begins or ends."""
+    ctx.require("connections.read")
+    rows = ctx.session.exec(
+        select(Connection.id, Connection.status, Connection.updated_at)
+        .where(col(Connection.org_id) == ctx.org, col(Connection.deleted_at).is_(None))
+        .order_by(col(Connection.id))
+    ).all()
+    runs = ctx.session.exec(
+        select(SyncRun.id, SyncRun.state)
+        .where(
+            col(SyncRun.org_id) == ctx.org,
+            col(SyncRun.state).in_([RunState.QUEUED, RunState.RUNNING]),
+        )
+        .order_by(col(SyncRun.id))
+    ).all()
+    return " ".join("/".join(str(part) for part in row) for row in (*rows, *runs))
+
+
 def overview(ctx: Context) -> Overview:
     """Counts by status, health percentage and all rows."""
     rows = list_all(ctx)

@@ -183,15 +183,15 @@ def _entities(landing: Landing) -> Counts:
 
 
 def _entity_keys(
-    session: Session, target: Target, level: int, rows: Sequence[tuple[Row, tuple[Any, ...]]]
+    session: Session, target: Target, level: int, rows: Sequence[Row]
 ) -> dict[str, int]:
     """Keys of all entities the rows name; unseen ones are created, renamed ones renamed."""
     known = _known(session, target, level)
-    named = {(row["entity_id"], row.get("entity_name") or "") for row, _ in rows}
+    named = {(row["entity_id"], row.get("entity_name") or "") for row in rows}
     unseen = {i for i, _ in named if (level, i) not in known}
     table = _table(Entity)
     if unseen:
-        first = {row["entity_id"]: row for row, _ in reversed(rows) if row["entity_id"] in unseen}
+        first = {row["entity_id"]: row for row in reversed(rows) if row["entity_id"] in unseen}
         session.execute(table.insert(), [
             {
                 "org_id": target.org_id, "account_key": target.account_key, "level": level,
@@ -218,12 +218,12 @@ def _entity_keys(
 
 def _facts(landing: Landing) -> Counts:
     """Daily facts. One pass of plain Python per row: this is the hot path of every sync."""
-    good = _checked(landing, _FACTS)
-    keys = _entity_keys(landing.session, landing.target, landing.stream.level, good)
+    rows, cells = _checked(landing, _FACTS)
+    keys = _entity_keys(landing.session, landing.target, landing.stream.level, rows)
     fresh: dict[tuple[int, str, int], tuple[Any, ...]] = {}
     extras: dict[tuple[int, str, str], tuple[Any, ...]] = {}
     counts = Counts()
-    for row, values in good:
+    for row, values in zip(rows, cells, strict=True):
         get = row.get
         key = (keys[row["entity_id"]], row["day"], ATTRIBUTION[get("setting", "none")])
         if key in fresh:
@@ -241,11 +241,11 @@ def _facts(landing: Landing) -> Counts:
 
 
 def _mail(landing: Landing) -> Counts:
-    good = _checked(landing, _MAIL)
-    keys = _entity_keys(landing.session, landing.target, landing.stream.level, good)
+    rows, cells = _checked(landing, _MAIL)
+    keys = _entity_keys(landing.session, landing.target, landing.stream.level, rows)
     fresh: dict[tuple[int, str], tuple[Any, ...]] = {}
     counts = Counts()
-    for row, values in good:
+    for row, values in zip(rows, cells, strict=True):
         key = (keys[row["entity_id"]], row["day"])
         if key in fresh:
             _repeat(row, fresh[key] == values, counts, landing.rejected)
@@ -355,11 +355,14 @@ def _insert(
             ))
 
 
-def _checked(landing: Landing, names: tuple[str, ...]) -> list[tuple[Row, tuple[Any, ...]]]:
-    """Rows that can be stored, each with its values in the order of `names`; else rejected."""
+def _checked(
+    landing: Landing, names: tuple[str, ...]
+) -> tuple[list[Row], list[tuple[Any, ...]]]:
+    """Rows that can be stored, and beside them their values in the order of `names`."""
     allowed = _days_of(landing.span, landing.rows)
     fetch = itemgetter(*names)
-    good = []
+    good: list[Row] = []
+    cells: list[tuple[Any, ...]] = []
     for row in landing.rows:
         try:
             values = fetch(row)
@@ -370,17 +373,18 @@ def _checked(landing: Landing, names: tuple[str, ...]) -> list[tuple[Row, tuple[
         if fits:
             for value in values:
                 if value is not None and (
-                    type(value) is not int or not -BIGGEST <= value <= BIGGEST
+                    type(value) is not int or value > BIGGEST or value < -BIGGEST
                 ):
                     fits = False
                     break
         if fits:
-            good.append((row, values))
+            good.append(row)
+            cells.append(values)
         else:
             landing.rejected.append(
                 Rejected(row, _wrong_row(row, names, allowed), str(get("day") or ""))
             )
-    return good
+    return good, cells
 
 
 def _wrong_row(row: Row, names: tuple[str, ...], allowed: set[str]) -> str:

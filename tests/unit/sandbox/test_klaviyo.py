@@ -1,4 +1,4 @@
-"""The imitated mail platform over HTTP: every answer against the vendor's contract, totals, limits."""
+"""The imitated mail platform over HTTP: contract, sign-in, totals, limits, trouble."""
 
 from __future__ import annotations
 
@@ -29,14 +29,28 @@ APP = DEMO["klaviyo"]["oauth"]
 ZONE = ZoneInfo("America/New_York")
 CALLBACK = "http://127.0.0.1:8000/api/v1/platform-connections/oauth/callback"
 HEADERS = {
-    "Authorization": f"Klaviyo-API-Key {KEY}", "revision": "2026-07-15",
-    "Accept": "application/vnd.api+json", "X-Klaviyo-Revision-Fall-Forward-Opt-Out": "1",
+    "Authorization": f"Klaviyo-API-Key {KEY}",
+    "revision": "2026-07-15",
+    "Accept": "application/vnd.api+json",
+    "X-Klaviyo-Revision-Fall-Forward-Opt-Out": "1",
 }
 EMAIL = "equals(messages.channel,'email')"
 STATISTICS = [
-    "recipients", "delivered", "opens", "opens_unique", "open_rate", "clicks", "clicks_unique",
-    "click_rate", "unsubscribes", "spam_complaints", "bounced", "conversions",
-    "conversion_uniques", "conversion_value", "revenue_per_recipient",
+    "recipients",
+    "delivered",
+    "opens",
+    "opens_unique",
+    "open_rate",
+    "clicks",
+    "clicks_unique",
+    "click_rate",
+    "unsubscribes",
+    "spam_complaints",
+    "bounced",
+    "conversions",
+    "conversion_uniques",
+    "conversion_value",
+    "revenue_per_recipient",
 ]
 
 
@@ -68,8 +82,11 @@ def fits(contract: OpenAPI, answer: httpx.Response) -> None:
     parts = urlsplit(str(request.url))
     names = dict(parse_qsl(parts.query))
     mock = MockRequest(
-        "https://a.klaviyo.com", request.method.lower(),
-        parts.path.removeprefix("/sandbox/klaviyo"), args=names, headers=dict(request.headers),
+        "https://a.klaviyo.com",
+        request.method.lower(),
+        parts.path.removeprefix("/sandbox/klaviyo"),
+        args=names,
+        headers=dict(request.headers),
         data=request.content or None,
         content_type=request.headers.get("content-type", "application/json"),
     )
@@ -78,16 +95,21 @@ def fits(contract: OpenAPI, answer: httpx.Response) -> None:
     known = {q["name"] for q in operation[path][request.method.lower()].get("parameters", ())}
     assert set(names) <= known
     contract.validate_request(mock)
-    contract.validate_response(mock, MockResponse(
-        answer.content, status_code=answer.status_code,
-        content_type=answer.headers["content-type"],
-    ))
+    contract.validate_response(
+        mock,
+        MockResponse(
+            answer.content,
+            status_code=answer.status_code,
+            content_type=answer.headers["content-type"],
+        ),
+    )
 
 
 def _same(pattern: str, path: str) -> bool:
     one, two = pattern.split("/"), path.split("/")
     return len(one) == len(two) and all(
-        a == b or a.startswith("{") for a, b in zip(one, two, strict=True))
+        a == b or a.startswith("{") for a, b in zip(one, two, strict=True)
+    )
 
 
 def everything(web: httpx.Client, path: str, **params: Any) -> list[dict[str, Any]]:
@@ -105,23 +127,42 @@ def everything(web: httpx.Client, path: str, **params: Any) -> list[dict[str, An
 
 
 def report(subject: str, start: str, end: str, kind: str = "values", **more: Any) -> dict[str, Any]:
-    return {"data": {"type": f"{subject}-{kind}-report", "attributes": {
-        "statistics": STATISTICS, "timeframe": {"start": start, "end": end},
-        "conversion_metric_id": "RESQ6t", **more,
-    }}}
+    return {
+        "data": {
+            "type": f"{subject}-{kind}-report",
+            "attributes": {
+                "statistics": STATISTICS,
+                "timeframe": {"start": start, "end": end},
+                "conversion_metric_id": "RESQ6t",
+                **more,
+            },
+        }
+    }
 
 
 def send(web: httpx.Client, path: str, body: Any, **kwargs: Any) -> httpx.Response:
-    return web.post(path, content=json.dumps(body),
-                    headers={"Content-Type": "application/vnd.api+json"}, **kwargs)
+    return web.post(
+        path,
+        content=json.dumps(body),
+        headers={"Content-Type": "application/vnd.api+json"},
+        **kwargs,
+    )
 
 
 def aggregate(start: str, end: str, **more: Any) -> dict[str, Any]:
-    return {"data": {"type": "metric-aggregate", "attributes": {
-        "metric_id": "RESQ6t", "measurements": ["count", "sum_value", "unique"],
-        "interval": "day", "timezone": "America/New_York",
-        "filter": [f"greater-or-equal(datetime,{start})", f"less-than(datetime,{end})"], **more,
-    }}}
+    return {
+        "data": {
+            "type": "metric-aggregate",
+            "attributes": {
+                "metric_id": "RESQ6t",
+                "measurements": ["count", "sum_value", "unique"],
+                "interval": "day",
+                "timezone": "America/New_York",
+                "filter": [f"greater-or-equal(datetime,{start})", f"less-than(datetime,{end})"],
+                **more,
+            },
+        }
+    }
 
 
 # The contract -------------------------------------------------------------------------------
@@ -134,16 +175,29 @@ def aggregate(start: str, end: str, **more: Any) -> dict[str, Any]:
         ("/api/metrics", {}),
         ("/api/metrics", {"filter": "equals(integration.name,'Shopify')"}),
         ("/api/campaigns", {"filter": EMAIL}),
-        ("/api/campaigns", {"filter": f"and({EMAIL},equals(archived,true),greater-or-equal("
-                            "updated_at,2026-01-01T00:00:00Z))", "sort": "-updated_at",
-                            "page[size]": "7", "include": "campaign-messages"}),
+        (
+            "/api/campaigns",
+            {
+                "filter": f"and({EMAIL},equals(archived,true),greater-or-equal("
+                "updated_at,2026-01-01T00:00:00Z))",
+                "sort": "-updated_at",
+                "page[size]": "7",
+                "include": "campaign-messages",
+            },
+        ),
         ("/api/campaigns", {"filter": EMAIL, "include": "campaign-messages,tags"}),
         ("/api/flows", {}),
         ("/api/flows", {"filter": "equals(archived,false)", "sort": "updated", "page[size]": "2"}),
         ("/api/lists", {"sort": "name"}),
         ("/api/events", {"page[size]": "50", "sort": "-datetime"}),
-        ("/api/events", {"filter": "equals(metric_id,'RESQ6t'),greater-or-equal(datetime,"
-                         "2026-11-20T00:00:00Z)", "include": "metric"}),
+        (
+            "/api/events",
+            {
+                "filter": "equals(metric_id,'RESQ6t'),greater-or-equal(datetime,"
+                "2026-11-20T00:00:00Z)",
+                "include": "metric",
+            },
+        ),
     ],
 )
 def test_reading_answers_fit_the_contract(
@@ -157,21 +211,36 @@ def test_reading_answers_fit_the_contract(
 
 def test_messages_of_a_campaign_fit_the_contract(web: httpx.Client, contract: OpenAPI) -> None:
     row = web.get("/api/campaigns", params={"filter": EMAIL}).json()["data"][3]
-    answer = web.get(f"/api/campaigns/{row['id']}/campaign-messages", params={"include": "campaign"})
+    answer = web.get(
+        f"/api/campaigns/{row['id']}/campaign-messages", params={"include": "campaign"}
+    )
     fits(contract, answer)
-    assert answer.json()["data"][0]["id"] == row["relationships"]["campaign-messages"]["data"][0]["id"]
+    assert (
+        answer.json()["data"][0]["id"] == row["relationships"]["campaign-messages"]["data"][0]["id"]
+    )
     one = web.get(f"/api/campaigns/{row['id']}")
     assert one.json()["data"] == row
 
 
 def test_reports_and_aggregates_fit_the_contract(web: httpx.Client, contract: OpenAPI) -> None:
     for path, body in (
-        ("/api/campaign-values-reports", report(
-            "campaign", "2026-11-01T00:00:00+00:00", "2026-11-08T00:00:00+00:00")),
-        ("/api/metric-aggregates", aggregate("2026-11-01T00:00:00", "2026-11-03T00:00:00",
-                                             by=["$attributed_message"])),
-        ("/api/metric-aggregates", aggregate("2026-11-01T00:00:00", "2026-11-03T00:00:00",
-                                             interval="hour", by=["$attributed_flow"])),
+        (
+            "/api/campaign-values-reports",
+            report("campaign", "2026-11-01T00:00:00+00:00", "2026-11-08T00:00:00+00:00"),
+        ),
+        (
+            "/api/metric-aggregates",
+            aggregate("2026-11-01T00:00:00", "2026-11-03T00:00:00", by=["$attributed_message"]),
+        ),
+        (
+            "/api/metric-aggregates",
+            aggregate(
+                "2026-11-01T00:00:00",
+                "2026-11-03T00:00:00",
+                interval="hour",
+                by=["$attributed_flow"],
+            ),
+        ),
     ):
         answer = send(web, path, body)
         assert answer.status_code == 200, answer.text
@@ -218,7 +287,8 @@ def test_wrong_requests_are_refused_in_the_envelope(
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/vnd.api+json"
     schema = json.loads(CONTRACT.read_text())["components"]["responses"]["ClientError"]["content"][
-        "application/vnd.api+json"]["schema"]
+        "application/vnd.api+json"
+    ]["schema"]
     Draft202012Validator(schema).validate(answer.json())
     error = answer.json()["errors"][0]
     assert error["status"] == status
@@ -228,11 +298,21 @@ def test_wrong_requests_are_refused_in_the_envelope(
 def test_bodies_methods_and_media_types(web: httpx.Client) -> None:
     assert web.post("/api/campaigns").status_code == 405
     assert web.get("/api/metric-aggregates").status_code == 405
-    assert web.post("/api/metric-aggregates", content=b"x",
-                    headers={"Content-Type": "text/plain"}).status_code == 415
-    assert web.post("/api/metric-aggregates", content=b"{",
-                    headers={"Content-Type": "application/json"}).status_code == 400
-    wrong = send(web, "/api/campaign-values-reports", report("campaign", "2024-01-01", "2026-01-01"))
+    assert (
+        web.post(
+            "/api/metric-aggregates", content=b"x", headers={"Content-Type": "text/plain"}
+        ).status_code
+        == 415
+    )
+    assert (
+        web.post(
+            "/api/metric-aggregates", content=b"{", headers={"Content-Type": "application/json"}
+        ).status_code
+        == 400
+    )
+    wrong = send(
+        web, "/api/campaign-values-reports", report("campaign", "2024-01-01", "2026-01-01")
+    )
     assert wrong.status_code == 400
     assert wrong.json()["errors"][0]["source"]["pointer"].endswith("timeframe")
     missing = send(web, "/api/metric-aggregates", aggregate("a", "b", metric_id="nope"))
@@ -242,48 +322,74 @@ def test_bodies_methods_and_media_types(web: httpx.Client) -> None:
 @pytest.mark.parametrize(
     "attributes",
     [
-        {"interval": []}, {"interval": {}}, {"timezone": []}, {"by": "x"}, {"filter": [1]},
+        {"interval": []},
+        {"interval": {}},
+        {"timezone": []},
+        {"by": "x"},
+        {"filter": [1]},
         {"filter": ["greater-or-equal(datetime,0001-01-01)", "less-than(datetime,9999-12-31)"]},
         {"filter": ["greater-or-equal(datetime,9998-12-31)", "less-than(datetime,9999-12-31)"]},
-        {"page_cursor": "x"}, {"page_size": 1e9}, {"sort": 7}, {"metric_id": []},
+        {"page_cursor": "x"},
+        {"page_size": 1e9},
+        {"sort": 7},
+        {"metric_id": []},
         {"measurements": [["count"]]},
     ],
 )
 def test_odd_aggregate_requests_are_refused_not_broken(
     web: httpx.Client, attributes: dict[str, Any]
 ) -> None:
-    answer = send(web, "/api/metric-aggregates",
-                  aggregate("2026-11-01T00:00:00", "2026-11-02T00:00:00", **attributes))
+    answer = send(
+        web,
+        "/api/metric-aggregates",
+        aggregate("2026-11-01T00:00:00", "2026-11-02T00:00:00", **attributes),
+    )
     assert 400 <= answer.status_code < 500
 
 
 @pytest.mark.parametrize(
     "body",
-    ["[" * 50_000, "null", "[]", '{"data": 1}', '{"data": {"type": [], "attributes": 3}}',
-     '{"data": {"type": "campaign-values-report", "attributes": {"statistics": ["opens"], '
-     '"timeframe": {"start": "9999-12-31", "end": "9999-12-31"}, "conversion_metric_id": []}}}',
-     '{"data": {"type": "campaign-values-report", "attributes": {"statistics": ["opens"], '
-     '"timeframe": {"start": "0001-01-01", "end": "0001-02-01"}, '
-     '"conversion_metric_id": "RESQ6t"}}}'],
+    [
+        "[" * 50_000,
+        "null",
+        "[]",
+        '{"data": 1}',
+        '{"data": {"type": [], "attributes": 3}}',
+        '{"data": {"type": "campaign-values-report", "attributes": {"statistics": ["opens"], '
+        '"timeframe": {"start": "9999-12-31", "end": "9999-12-31"}, "conversion_metric_id": []}}}',
+        '{"data": {"type": "campaign-values-report", "attributes": {"statistics": ["opens"], '
+        '"timeframe": {"start": "0001-01-01", "end": "0001-02-01"}, '
+        '"conversion_metric_id": "RESQ6t"}}}',
+    ],
 )
 def test_odd_report_bodies_are_refused_not_broken(web: httpx.Client, body: str) -> None:
-    answer = web.post("/api/campaign-values-reports", content=body,
-                      headers={"Content-Type": "application/json"})
+    answer = web.post(
+        "/api/campaign-values-reports", content=body, headers={"Content-Type": "application/json"}
+    )
     assert answer.status_code == 400
     assert answer.json()["errors"]
 
 
 @pytest.mark.parametrize(
     "params",
-    [{"filter": "and(" * 3000 + EMAIL}, {"filter": f"and({EMAIL},any(id,[]))"},
-     {"filter": f"{EMAIL},greater-than(updated_at,0001-01-01)"},
-     {"filter": EMAIL, "page[cursor]": "bmV4dB9hH2I"}, {"filter": EMAIL, "page[size]": "9" * 30},
-     {"filter": "\u0000"}, {"filter": EMAIL, "fields[campaign]": ","}],
+    [
+        {"filter": "and(" * 3000 + EMAIL},
+        {"filter": f"and({EMAIL},any(id,[]))"},
+        {"filter": f"{EMAIL},greater-than(updated_at,0001-01-01)"},
+        {"filter": EMAIL, "page[cursor]": "bmV4dB9hH2I"},
+        {"filter": EMAIL, "page[size]": "9" * 30},
+        {"filter": "\u0000"},
+        {"filter": EMAIL, "fields[campaign]": ","},
+    ],
 )
 def test_odd_queries_never_break_the_server(web: httpx.Client, params: dict[str, str]) -> None:
     assert web.get("/api/campaigns", params=params).status_code in {200, 400}
-    assert web.get("/api/events", params={"filter": "less-than(timestamp,1" + "0" * 40 + ")"}
-                   ).status_code == 400
+    assert (
+        web.get(
+            "/api/events", params={"filter": "less-than(timestamp,1" + "0" * 40 + ")"}
+        ).status_code
+        == 400
+    )
 
 
 # Sign-in and revisions ----------------------------------------------------------------------
@@ -326,24 +432,32 @@ class Form(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = dict(attrs)
-        if tag == "input" and found.get("name"):
-            if found.get("type") != "checkbox" or "checked" in found:
-                self.values[str(found["name"])] = found.get("value") or ""
+        is_sent = found.get("type") != "checkbox" or "checked" in found
+        if tag == "input" and found.get("name") and is_sent:
+            self.values[str(found["name"])] = found.get("value") or ""
 
 
 VERIFIER = "v" * 64
-CHALLENGE = base64.urlsafe_b64encode(
-    hashlib.sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
+CHALLENGE = (
+    base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
+)
 
 
 def consent(web: httpx.Client, scope: str, *, without: str = "") -> str:
-    asked = {"response_type": "code", "client_id": APP["client_id"], "redirect_uri": CALLBACK,
-             "scope": scope, "state": "s-1", "code_challenge": CHALLENGE,
-             "code_challenge_method": "S256"}
+    asked = {
+        "response_type": "code",
+        "client_id": APP["client_id"],
+        "redirect_uri": CALLBACK,
+        "scope": scope,
+        "state": "s-1",
+        "code_challenge": CHALLENGE,
+        "code_challenge_method": "S256",
+    }
     page = web.get("/oauth/authorize", params=asked)
     assert page.status_code == 200
-    answer = web.post("/oauth/authorize",
-                      data={**Form(page.text, without).values, "decision": "approve"})
+    answer = web.post(
+        "/oauth/authorize", data={**Form(page.text, without).values, "decision": "approve"}
+    )
     params = dict(parse_qsl(urlsplit(answer.headers["location"]).query))
     assert params["state"] == "s-1"
     return params["code"]
@@ -354,8 +468,13 @@ def token(web: httpx.Client, **form: str) -> httpx.Response:
 
 
 def exchanged(web: httpx.Client, scope: str, *, without: str = "") -> dict[str, Any]:
-    answer = token(web, grant_type="authorization_code", code=consent(web, scope, without=without),
-                   code_verifier=VERIFIER, redirect_uri=CALLBACK)
+    answer = token(
+        web,
+        grant_type="authorization_code",
+        code=consent(web, scope, without=without),
+        code_verifier=VERIFIER,
+        redirect_uri=CALLBACK,
+    )
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
     return found
@@ -375,8 +494,11 @@ def test_oauth_with_pkce_refresh_and_revoke(web: httpx.Client, box: RunningSandb
     assert as_bearer(web, pair["access_token"]).status_code == 401
     again = token(web, grant_type="refresh_token", refresh_token=pair["refresh_token"]).json()
     assert as_bearer(web, again["access_token"]).status_code == 200
-    gone = web.post("/oauth/revoke", data={"token": again["refresh_token"]},
-                    auth=(APP["client_id"], APP["client_secret"]))
+    gone = web.post(
+        "/oauth/revoke",
+        data={"token": again["refresh_token"]},
+        auth=(APP["client_id"], APP["client_secret"]),
+    )
     assert gone.status_code == 200
     assert as_bearer(web, again["access_token"]).status_code == 401
     dead = token(web, grant_type="refresh_token", refresh_token=again["refresh_token"])
@@ -386,19 +508,31 @@ def test_oauth_with_pkce_refresh_and_revoke(web: httpx.Client, box: RunningSandb
 def test_unticked_scope_is_missing(web: httpx.Client) -> None:
     pair = exchanged(web, "accounts:read campaigns:read", without="campaigns")
     assert pair["scope"] == "accounts:read"
-    answer = web.get("/api/campaigns", params={"filter": EMAIL},
-                     headers={"Authorization": f"Bearer {pair['access_token']}"})
+    answer = web.get(
+        "/api/campaigns",
+        params={"filter": EMAIL},
+        headers={"Authorization": f"Bearer {pair['access_token']}"},
+    )
     assert answer.status_code == 403
     assert "campaigns:read" in answer.json()["errors"][0]["detail"]
 
 
 def test_token_endpoint_refusals(web: httpx.Client, box: RunningSandbox) -> None:
-    asked = {"response_type": "code", "client_id": APP["client_id"], "redirect_uri": CALLBACK,
-             "scope": "accounts:read", "state": "s"}
+    asked = {
+        "response_type": "code",
+        "client_id": APP["client_id"],
+        "redirect_uri": CALLBACK,
+        "scope": "accounts:read",
+        "state": "s",
+    }
     assert web.get("/oauth/authorize", params=asked).status_code == 400  # PKCE is required
     code = consent(web, "accounts:read")
-    good = {"grant_type": "authorization_code", "code": code, "code_verifier": VERIFIER,
-            "redirect_uri": CALLBACK}
+    good = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "code_verifier": VERIFIER,
+        "redirect_uri": CALLBACK,
+    }
     assert web.post("/oauth/token", data=good).status_code == 401
     assert web.post("/oauth/token", data=good, auth=(APP["client_id"], "no")).status_code == 401
     assert token(web, **{**good, "code_verifier": "w" * 64}).json()["error"] == "invalid_grant"
@@ -427,8 +561,9 @@ def test_campaigns_are_paged_to_the_end_archived_ones_apart(
     web: httpx.Client, box: RunningSandbox
 ) -> None:
     every = {c.id: c for c in box.world.mail_campaigns(as_of=NOW)}
-    current = everything(web, "/api/campaigns", filter=EMAIL, sort="updated_at",
-                         **{"page[size]": "13"})
+    current = everything(
+        web, "/api/campaigns", filter=EMAIL, sort="updated_at", **{"page[size]": "13"}
+    )
     archived = everything(web, "/api/campaigns", filter=f"and({EMAIL},equals(archived,true))")
     assert [c["id"] for c in current if c["attributes"]["archived"]] == []
     assert len(current) + len(archived) == len(every)
@@ -442,8 +577,9 @@ def test_campaigns_are_paged_to_the_end_archived_ones_apart(
 
 
 def test_links_are_absolute_keep_the_filter_and_lead_back(web: httpx.Client) -> None:
-    first = web.get("/api/campaigns", params={"filter": EMAIL, "page[size]": "5",
-                                              "sort": "-updated_at"}).json()
+    first = web.get(
+        "/api/campaigns", params={"filter": EMAIL, "page[size]": "5", "sort": "-updated_at"}
+    ).json()
     assert first["links"]["prev"] is None
     assert first["links"]["next"].startswith(str(web.base_url))
     second = web.get(first["links"]["next"]).json()
@@ -463,7 +599,8 @@ def test_flows_lists_segments_metrics(web: httpx.Client, box: RunningSandbox) ->
     assert {x["id"] for x in lists} == {r.id for r in rows if not r.segment}
     segments = everything(web, "/api/segments", sort="-name")
     assert [x["attributes"]["name"] for x in segments] == sorted(
-        (r.name for r in rows if r.segment), key=str.lower, reverse=True)
+        (r.name for r in rows if r.segment), key=str.lower, reverse=True
+    )
     metrics = everything(web, "/api/metrics")
     assert len([m for m in metrics if m["attributes"]["name"] == "Placed Order"]) == 2
     shop = everything(web, "/api/metrics", filter="equals(integration.name,'Shopify')")
@@ -478,7 +615,11 @@ def test_newest_revision_keeps_campaign_data_under_definition(
     row = answer.json()["data"][0]
     assert set(row["attributes"]) == {"created_at", "updated_at", "definition"}
     assert answer.json()["included"][0]["attributes"]["definition"]["status"] in {
-        "sent", "draft", "scheduled", "cancelled"}
+        "sent",
+        "draft",
+        "scheduled",
+        "cancelled",
+    }
     assert web.get("/api/campaigns", params={"filter": EMAIL}, headers=newer).status_code == 400
     one = web.get(f"/api/campaigns/{row['id']}", headers=newer)
     assert one.json()["data"] == row
@@ -492,10 +633,15 @@ def test_single_resources_by_id(web: httpx.Client) -> None:
 
 
 def test_sparse_fields_leave_only_what_was_asked(web: httpx.Client) -> None:
-    body = web.get("/api/campaigns", params={
-        "filter": EMAIL, "fields[campaign]": "name,audiences.included",
-        "include": "campaign-messages",
-        "fields[campaign-message]": "definition.content.subject"}).json()
+    body = web.get(
+        "/api/campaigns",
+        params={
+            "filter": EMAIL,
+            "fields[campaign]": "name,audiences.included",
+            "include": "campaign-messages",
+            "fields[campaign-message]": "definition.content.subject",
+        },
+    ).json()
     assert set(body["data"][0]["attributes"]) == {"name", "audiences"}
     assert set(body["data"][0]["attributes"]["audiences"]) == {"included"}
     assert list(body["included"][0]["attributes"]["definition"]) == ["content"]
@@ -506,8 +652,10 @@ def test_sparse_fields_leave_only_what_was_asked(web: httpx.Client) -> None:
 def test_events_hold_ids_and_amounts_and_nothing_personal(
     web: httpx.Client, box: RunningSandbox
 ) -> None:
-    filter_ = ("equals(metric_id,'RESQ6t'),greater-or-equal(datetime,2026-11-10T05:00:00Z),"
-               "less-than(datetime,2026-11-12T05:00:00Z)")
+    filter_ = (
+        "equals(metric_id,'RESQ6t'),greater-or-equal(datetime,2026-11-10T05:00:00Z),"
+        "less-than(datetime,2026-11-12T05:00:00Z)"
+    )
     found = everything(web, "/api/events", filter=filter_, sort="datetime", **{"page[size]": "60"})
     truth = box.world.store_total(date(2026, 11, 10), date(2026, 11, 11), as_of=NOW)
     assert len(found) == len({e["id"] for e in found}) == truth.orders
@@ -522,8 +670,11 @@ def test_events_hold_ids_and_amounts_and_nothing_personal(
     whole = web.get("/api/events", params={"include": "profile,attributions", "page[size]": "5"})
     assert {r["type"] for r in whole.json()["included"]} <= {"profile", "attribution"}
     pair = exchanged(web, "accounts:read events:read")
-    refused = web.get("/api/events", params={"include": "profile"},
-                      headers={"Authorization": f"Bearer {pair['access_token']}"})
+    refused = web.get(
+        "/api/events",
+        params={"include": "profile"},
+        headers={"Authorization": f"Bearer {pair['access_token']}"},
+    )
     assert refused.status_code == 403
     assert everything(web, "/api/events", filter="equals(metric_id,'V9rHcL')") == []
     custom = web.get("/api/events", params={"filter": "equals(metric_id,'Zc1LtR')"})
@@ -536,18 +687,26 @@ def test_events_hold_ids_and_amounts_and_nothing_personal(
 def test_campaign_report_counts_by_send_date_like_the_world(
     web: httpx.Client, box: RunningSandbox
 ) -> None:
-    answer = send(web, "/api/campaign-values-reports",
-                  report("campaign", "2026-10-01T00:00:00", "2026-11-01T00:00:00+00:00"))
+    answer = send(
+        web,
+        "/api/campaign-values-reports",
+        report("campaign", "2026-10-01T00:00:00", "2026-11-01T00:00:00+00:00"),
+    )
     rows = answer.json()["data"]["attributes"]["results"]
-    truth = {s.message_id: s for s in box.world.mail_campaign_stats(
-        date(2026, 10, 1), date(2026, 10, 31), as_of=NOW)}
+    truth = {
+        s.message_id: s
+        for s in box.world.mail_campaign_stats(date(2026, 10, 1), date(2026, 10, 31), as_of=NOW)
+    }
     assert {r["groupings"]["campaign_message_id"] for r in rows} == set(truth)
     for row in rows:
         own = truth[row["groupings"]["campaign_message_id"]]
         stats = row["statistics"]
         assert row["groupings"]["campaign_id"] == own.parent_id
         assert (stats["recipients"], stats["delivered"], stats["conversions"]) == (
-            own.recipients, own.delivered, own.conversions)
+            own.recipients,
+            own.delivered,
+            own.conversions,
+        )
         assert round(stats["conversion_value"] * 100) == own.value
         assert stats["open_rate"] == round(own.opens_unique / own.delivered, 4)
         assert 0 <= stats["click_rate"] <= stats["open_rate"] <= 1
@@ -565,30 +724,44 @@ def test_conversions_belong_to_the_metric_asked_for(web: httpx.Client) -> None:
 
 
 def test_report_filter_and_grouping(web: httpx.Client, box: RunningSandbox) -> None:
-    whole = send(web, "/api/campaign-values-reports", report("campaign", "2026-10-01", "2026-11-01"))
+    whole = send(
+        web, "/api/campaign-values-reports", report("campaign", "2026-10-01", "2026-11-01")
+    )
     one = whole.json()["data"]["attributes"]["results"][0]["groupings"]["campaign_id"]
-    body = report("campaign", "2026-10-01", "2026-11-01",
-                  filter=f'and(equals(campaign_id,"{one}"),contains-any(send_channel,["email"]))',
-                  group_by=["campaign_id", "campaign_message_id", "campaign_message_name"])
+    body = report(
+        "campaign",
+        "2026-10-01",
+        "2026-11-01",
+        filter=f'and(equals(campaign_id,"{one}"),contains-any(send_channel,["email"]))',
+        group_by=["campaign_id", "campaign_message_id", "campaign_message_name"],
+    )
     rows = send(web, "/api/campaign-values-reports", body).json()["data"]["attributes"]["results"]
     assert [r["groupings"]["campaign_id"] for r in rows] == [one]
     assert list(rows[0]["groupings"]) == [
-        "campaign_id", "campaign_message_id", "campaign_message_name"]
+        "campaign_id",
+        "campaign_message_id",
+        "campaign_message_name",
+    ]
     assert box.world.mail_campaigns(as_of=NOW)
 
 
 def test_flow_report_and_series_agree(web: httpx.Client, box: RunningSandbox) -> None:
     start, end = "2026-10-12T00:00:00", "2026-11-02T00:00:00"
     values = send(web, "/api/flow-values-reports", report("flow", start, end)).json()
-    rows = {r["groupings"]["flow_message_id"]: r["statistics"]
-            for r in values["data"]["attributes"]["results"]}
+    rows = {
+        r["groupings"]["flow_message_id"]: r["statistics"]
+        for r in values["data"]["attributes"]["results"]
+    }
     truth: dict[str, int] = {}
     for stat in box.world.mail_flow_days(date(2026, 10, 12), date(2026, 11, 1), as_of=NOW):
         truth[stat.message_id] = truth.get(stat.message_id, 0) + stat.value
     assert {k: round(v["conversion_value"] * 100) for k, v in rows.items()} == truth
     for interval, size in (("daily", 21), ("weekly", 3), ("monthly", 2)):
-        body = send(web, "/api/flow-series-reports",
-                    report("flow", start, end, kind="series", interval=interval)).json()
+        body = send(
+            web,
+            "/api/flow-series-reports",
+            report("flow", start, end, kind="series", interval=interval),
+        ).json()
         attributes = body["data"]["attributes"]
         assert len(attributes["date_times"]) == size
         for row in attributes["results"]:
@@ -603,7 +776,9 @@ def test_late_results_grow_and_then_stand_still(web: httpx.Client, box: RunningS
     body = report("campaign", "2026-11-17", "2026-11-18")
 
     def opens() -> float:
-        rows = send(web, "/api/campaign-values-reports", body).json()["data"]["attributes"]["results"]
+        rows = send(web, "/api/campaign-values-reports", body).json()["data"]["attributes"][
+            "results"
+        ]
         return sum(float(r["statistics"]["opens_unique"]) for r in rows)
 
     box.clock.now = datetime(2026, 11, 17, 16, tzinfo=UTC)
@@ -628,8 +803,7 @@ def placed(web: httpx.Client) -> Callable[..., tuple[list[str], Rows]]:
         answer = send(web, "/api/metric-aggregates", aggregate(start, end, **more))
         assert answer.status_code == 200, answer.text
         found = answer.json()["data"]["attributes"]
-        return found["dates"], {
-            tuple(r["dimensions"]): r["measurements"] for r in found["data"]}
+        return found["dates"], {tuple(r["dimensions"]): r["measurements"] for r in found["data"]}
 
     return ask
 
@@ -654,8 +828,9 @@ def test_aggregate_by_message_matches_the_worlds_events(
         truth[event.message_id] = truth.get(event.message_id, 0) + event.value
     assert {k[0]: round(sum(v["sum_value"]) * 100) for k, v in rows.items()} == truth
     assert len(truth) > 5
-    _, by_flow = placed("2026-11-02T00:00:00", "2026-11-09T00:00:00",
-                        by=["$attributed_flow", "$value_currency"])
+    _, by_flow = placed(
+        "2026-11-02T00:00:00", "2026-11-09T00:00:00", by=["$attributed_flow", "$value_currency"]
+    )
     assert {k[1] for k in by_flow} == {"USD"}
     assert {k[0] for k in by_flow} - {""} <= {f.id for f in box.world.mail_flows(as_of=NOW)}
     total = sum(sum(v["sum_value"]) for v in by_flow.values())
@@ -687,18 +862,28 @@ def test_aggregate_pages_and_filters(web: httpx.Client, placed: Placed) -> None:
     cursor = ""
     for _ in range(50):
         more = {"page_cursor": cursor} if cursor else {}
-        body = send(web, "/api/metric-aggregates", aggregate(
-            *span, by=["$attributed_message"], page_size=4, **more)).json()
-        found |= {tuple(r["dimensions"]): r["measurements"]
-                  for r in body["data"]["attributes"]["data"]}
+        body = send(
+            web,
+            "/api/metric-aggregates",
+            aggregate(*span, by=["$attributed_message"], page_size=4, **more),
+        ).json()
+        found |= {
+            tuple(r["dimensions"]): r["measurements"] for r in body["data"]["attributes"]["data"]
+        }
         if body["links"]["next"] is None:
             break
         cursor = dict(parse_qsl(urlsplit(body["links"]["next"]).query))["page_cursor"]
     assert found == whole
     some = next(k[0] for k in whole if k[0])
-    _, one = placed(*span, by=["$attributed_message"], filter=[
-        f"greater-or-equal(datetime,{span[0]})", f"less-than(datetime,{span[1]})",
-        f'equals($attributed_message,"{some}")'])
+    _, one = placed(
+        *span,
+        by=["$attributed_message"],
+        filter=[
+            f"greater-or-equal(datetime,{span[0]})",
+            f"less-than(datetime,{span[1]})",
+            f'equals($attributed_message,"{some}")',
+        ],
+    )
     assert set(one) == {(some,)}
     _, opened = placed(*span, metric_id="V9rHcL")
     assert sum(opened[()]["count"]) > sum(opened[()]["unique"]) > 0
@@ -720,8 +905,11 @@ def test_headers_are_true_without_enforcement(web: httpx.Client) -> None:
 
 def test_enforced_windows_refuse_with_retry_after(web: httpx.Client, box: RunningSandbox) -> None:
     web.get("/api/accounts")
-    told = httpx.post(f"{box.url}/control/limits", headers=box.control_headers,
-                      json={"platform": "klaviyo", "enforce": True})
+    told = httpx.post(
+        f"{box.url}/control/limits",
+        headers=box.control_headers,
+        json={"platform": "klaviyo", "enforce": True},
+    )
     assert told.status_code == 200
     body = report("campaign", "2026-11-01", "2026-11-02")
 
@@ -808,7 +996,8 @@ def test_row_trouble_bends_reports_and_lists(web: httpx.Client, box: RunningSand
 
     def rows() -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = send(web, "/api/campaign-values-reports", body).json()[
-            "data"]["attributes"]["results"]
+            "data"
+        ]["attributes"]["results"]
         return found
 
     clean = rows()
@@ -816,8 +1005,12 @@ def test_row_trouble_bends_reports_and_lists(web: httpx.Client, box: RunningSand
     assert len(rows()) == len(clean) + 1
     box.trouble.add("truncated_page", "klaviyo", stream="campaign-values-reports")
     assert len(rows()) == len(clean) // 2
-    box.trouble.add("changed_column", "klaviyo", stream="campaign-values-reports",
-                    detail={"column": "statistics.conversion_value", "to": "revenue"})
+    box.trouble.add(
+        "changed_column",
+        "klaviyo",
+        stream="campaign-values-reports",
+        detail={"column": "statistics.conversion_value", "to": "revenue"},
+    )
     assert {"revenue"} == {k for r in rows() for k in r["statistics"]} - set(STATISTICS)
     box.trouble.add("added_column", "klaviyo", stream="flows", detail={"column": "beta"})
     assert all("beta" in f for f in web.get("/api/flows").json()["data"])

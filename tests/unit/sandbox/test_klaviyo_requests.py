@@ -15,6 +15,7 @@ from liftos_app.services.sandbox.platforms.klaviyo import (
     limits,
     requests,
     statistics,
+    timeframes,
     wire,
 )
 from liftos_app.services.sandbox.platforms.klaviyo.wire import Refusal
@@ -140,12 +141,12 @@ def test_daily_window_can_ask_for_hours() -> None:
 
 
 def test_timeframe_uses_the_account_zone_and_ignores_offsets() -> None:
-    start, end = requests.timeframe(
+    start, end = timeframes.timeframe(
         {"start": "2026-11-01T00:00:00+00:00", "end": "2026-11-08T00:00:00"}, ZONE, NOW
     )
     assert start == datetime(2026, 11, 1, 4, tzinfo=UTC)  # still summer time
     assert end == datetime(2026, 11, 8, 5, tzinfo=UTC)
-    assert requests.timeframe({"key": "yesterday"}, ZONE, NOW) == (
+    assert timeframes.timeframe({"key": "yesterday"}, ZONE, NOW) == (
         datetime(2026, 11, 21, 5, tzinfo=UTC),
         datetime(2026, 11, 22, 5, tzinfo=UTC),
     )
@@ -157,12 +158,12 @@ def test_timeframe_uses_the_account_zone_and_ignores_offsets() -> None:
         {"start": "2026-01-02", "end": "2026-01-01"},
     ):
         with pytest.raises(Refusal):
-            requests.timeframe(bad, ZONE, NOW)
+            timeframes.timeframe(bad, ZONE, NOW)
 
 
-@pytest.mark.parametrize("key", requests.TIMEFRAMES)
+@pytest.mark.parametrize("key", timeframes.TIMEFRAMES)
 def test_every_named_timeframe_is_a_span(key: str) -> None:
-    start, end = requests.timeframe({"key": key}, ZONE, NOW)
+    start, end = timeframes.timeframe({"key": key}, ZONE, NOW)
     assert start < end <= NOW
 
 

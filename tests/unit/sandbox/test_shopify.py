@@ -1,4 +1,4 @@
-"""The imitated shop over HTTP: sign-in, queries against the vendor's contract, totals, limits, trouble."""
+"""The imitated shop over HTTP: contract, sign-in, totals, limits, bulk jobs, trouble."""
 
 from __future__ import annotations
 
@@ -89,9 +89,14 @@ CATALOGUE = """{
     variants(first: 5) { nodes { id sku price } } } pageInfo { hasNextPage } }
 }"""
 OWN_FORMS = {
-    "shop": SHOP_QUERY, "orders": ORDERS, "details": DETAILS, "run": BULK_RUN, "poll": BULK_POLL,
+    "shop": SHOP_QUERY,
+    "orders": ORDERS,
+    "details": DETAILS,
+    "run": BULK_RUN,
+    "poll": BULK_POLL,
     "versions": "{ publicApiVersions { handle displayName supported } }",
-    "count": "{ ordersCount(query: \"created_at:>'2026-11-20T00:00:00Z' AND test:true\") { count } }",
+    "count": "{ ordersCount(query: \"created_at:>'2026-11-20T00:00:00Z' AND test:true\") "
+    "{ count precision } }",
 }
 
 
@@ -123,7 +128,8 @@ def ask(web: httpx.Client) -> Ask:
         text: str, /, *, token: str = TOKEN, version: str = "2026-10", **variables: Any
     ) -> dict[str, Any]:
         answer = web.post(
-            f"/admin/api/{version}/graphql.json", headers={"X-Shopify-Access-Token": token},
+            f"/admin/api/{version}/graphql.json",
+            headers={"X-Shopify-Access-Token": token},
             json={"query": text, "variables": variables},
         )
         assert answer.status_code == 200, answer.text
@@ -155,8 +161,7 @@ def day_span(first: date, last: date) -> str:
     start = datetime(first.year, first.month, first.day, tzinfo=ZONE).astimezone(UTC)
     after = last + timedelta(days=1)
     end = datetime(after.year, after.month, after.day, tzinfo=ZONE).astimezone(UTC)
-    return (f"created_at:>='{start:%Y-%m-%dT%H:%M:%SZ}' AND "
-            f"created_at:<'{end:%Y-%m-%dT%H:%M:%SZ}'")
+    return f"created_at:>='{start:%Y-%m-%dT%H:%M:%SZ}' AND created_at:<'{end:%Y-%m-%dT%H:%M:%SZ}'"
 
 
 # The contract -------------------------------------------------------------------------------
@@ -169,11 +174,16 @@ def test_queries_we_answer_are_valid_in_the_vendors_schema(
     vendor = build_schema(VENDOR.read_text(), assume_valid=True)
     assert validate(vendor, parse(OWN_FORMS[name])) == []
     order_id = box.world.find_orders(as_of=NOW, sort="id")[-1]
-    search = ("{ products { edges { node { id } } } }" if name == "run"
-              else "created_at:>'2026-11-22T00:00:00Z'")
-    body = ask(OWN_FORMS[name], first=3, query=search,
-               id=f"gid://shopify/Order/{order_id}") if name != "poll" else ask(
-        OWN_FORMS[name], id="gid://shopify/BulkOperation/1")
+    search = (
+        "{ products { edges { node { id } } } }"
+        if name == "run"
+        else "created_at:>'2026-11-22T00:00:00Z'"
+    )
+    body = (
+        ask(OWN_FORMS[name], first=3, query=search, id=f"gid://shopify/Order/{order_id}")
+        if name != "poll"
+        else ask(OWN_FORMS[name], id="gid://shopify/BulkOperation/1")
+    )
     assert "errors" not in body
     assert body["data"]
 
@@ -198,8 +208,11 @@ def test_answers_have_the_shape_of_the_examples(ask: Ask, name: str) -> None:
 
 
 def test_amounts_are_decimal_strings_that_drop_the_trailing_zero(ask: Ask) -> None:
-    amounts = [n[k]["shopMoney"]["amount"] for n in walk(ask, day_span(date(2026, 11, 1), date(
-        2026, 11, 4))) for k in ("totalPriceSet", "totalTaxSet", "totalDiscountsSet")]
+    amounts = [
+        n[k]["shopMoney"]["amount"]
+        for n in walk(ask, day_span(date(2026, 11, 1), date(2026, 11, 4)))
+        for k in ("totalPriceSet", "totalTaxSet", "totalDiscountsSet")
+    ]
     assert len(amounts) > 300
     assert all(isinstance(a, str) and "." in a for a in amounts)
     assert "0.0" in amounts
@@ -209,9 +222,7 @@ def test_amounts_are_decimal_strings_that_drop_the_trailing_zero(ask: Ask) -> No
 # Totals and paging --------------------------------------------------------------------------
 
 
-def test_every_order_of_a_week_adds_up_to_the_worlds_figures(
-    ask: Ask, box: RunningSandbox
-) -> None:
+def test_every_order_of_a_week_adds_up_to_the_worlds_figures(ask: Ask, box: RunningSandbox) -> None:
     first, last = date(2026, 11, 2), date(2026, 11, 8)
     found = walk(ask, f"{day_span(first, last)} AND test:false", first=37)
     truth = box.world.store_total(first, last, as_of=NOW)
@@ -269,22 +280,26 @@ def test_edges_and_nodes_and_reversed_walks_agree(ask: Ask) -> None:
 
 
 def test_line_items_transactions_and_refund_lines_explain_the_order(ask: Ask) -> None:
-    orders = walk(ask, "financial_status:partially_refunded AND "
-                       "updated_at:>='2026-11-14T00:00:00Z'")
+    orders = walk(
+        ask, "financial_status:partially_refunded AND updated_at:>='2026-11-14T00:00:00Z'"
+    )
     assert orders
     for order in orders[:5]:
         node = ask(DETAILS, id=order["id"])["data"]["order"]
         lines = [e["node"] for e in node["lineItems"]["edges"]]
         assert sum(shop_money(x, "discountedTotalSet") for x in lines) == shop_money(
-            order, "subtotalPriceSet")
+            order, "subtotalPriceSet"
+        )
         kinds = [t["kind"] for t in node["transactions"]]
         assert kinds == ["SALE", "REFUND"]
         assert shop_money(node["transactions"][0], "amountSet") == shop_money(
-            order, "totalPriceSet")
+            order, "totalPriceSet"
+        )
         back = node["refunds"][0]["refundLineItems"]["nodes"]
         assert {x["lineItem"]["id"] for x in back} < {x["id"] for x in lines} or len(lines) == 1
         assert sum(shop_money(x, "subtotalSet") + shop_money(x, "totalTaxSet") for x in back) == (
-            shop_money(order, "totalRefundedSet"))
+            shop_money(order, "totalRefundedSet")
+        )
 
 
 def test_every_order_of_a_month_runs_without_an_error_in_any_field(ask: Ask) -> None:
@@ -294,7 +309,8 @@ def test_every_order_of_a_month_runs_without_an_error_in_any_field(ask: Ask) -> 
       returnStatus fullyPaid unpaid currentSubtotalPriceSet {MONEY} currentTotalTaxSet {MONEY}
       currentTotalDiscountsSet {MONEY} currentShippingPriceSet {MONEY} totalReceivedSet {MONEY}
       totalOutstandingSet {MONEY} transactionsCount {{ count }} app {{ name }}
-      lineItems(first: 3) {{ nodes {{ id product {{ id title }} variant {{ id price }} }} }} }} }} }}"""
+      lineItems(first: 3) {{ nodes {{ id product {{ id title }} variant {{ id price }} }} }}
+      }} }} }}"""
     after, seen = None, 0
     while True:
         body = ask(text, after=after)
@@ -334,24 +350,33 @@ def test_catalogue_checkouts_and_customers_are_there(ask: Ask, box: RunningSandb
     assert products[0]["variants"]["nodes"][0]["price"].count(".") == 1
     found = ask("{ productVariants(first: 250) { nodes { id displayName } } }")["data"]
     assert len(found["productVariants"]["nodes"]) == sum(
-        len(p.variants) for p in box.world.products(as_of=NOW))
-    body = ask("{ abandonedCheckouts(first: 20) { nodes { id createdAt updatedAt completedAt "
-               f"abandonedCheckoutUrl totalPriceSet {MONEY} }} pageInfo {{ hasNextPage }} }} }}")
+        len(p.variants) for p in box.world.products(as_of=NOW)
+    )
+    body = ask(
+        "{ abandonedCheckouts(first: 20) { nodes { id createdAt updatedAt completedAt "
+        f"abandonedCheckoutUrl totalPriceSet {MONEY} }} pageInfo {{ hasNextPage }} }} }}"
+    )
     assert len(body["data"]["abandonedCheckouts"]["nodes"]) == 20
     body = ask("{ customers(first: 5) { nodes { id numberOfOrders amountSpent { amount } } } }")
     assert all(int(c["numberOfOrders"]) >= 1 for c in body["data"]["customers"]["nodes"])
 
 
 def test_shopifyql_answers_sales_by_day(ask: Ask, box: RunningSandbox) -> None:
-    text = "query($q: String!) { shopifyqlQuery(query: $q) { tableData { columns { name dataType } rows } parseErrors } }"
-    body = ask(text, q="FROM sales SHOW orders, total_sales TIMESERIES day "
-                       "SINCE 2026-11-02 UNTIL 2026-11-08 ORDER BY day")["data"]["shopifyqlQuery"]
+    text = (
+        "query($q: String!) { shopifyqlQuery(query: $q) "
+        "{ tableData { columns { name dataType } rows } parseErrors } }"
+    )
+    body = ask(
+        text,
+        q="FROM sales SHOW orders, total_sales TIMESERIES day "
+        "SINCE 2026-11-02 UNTIL 2026-11-08 ORDER BY day",
+    )["data"]["shopifyqlQuery"]
     assert body["parseErrors"] == []
     assert [c["name"] for c in body["tableData"]["columns"]] == ["day", "orders", "total_sales"]
     truth = box.world.store_days(date(2026, 11, 2), date(2026, 11, 8), as_of=NOW)
-    assert [(r["day"], int(r["orders"]), Decimal(r["total_sales"]))
-            for r in body["tableData"]["rows"]] == [
-        (str(d.day), d.orders, Decimal(d.total - d.refunds) / 100) for d in truth]
+    assert [
+        (r["day"], int(r["orders"]), Decimal(r["total_sales"])) for r in body["tableData"]["rows"]
+    ] == [(str(d.day), d.orders, Decimal(d.total - d.refunds) / 100) for d in truth]
     wrong = ask(text, q="FROM inventory SHOW stock")["data"]["shopifyqlQuery"]
     assert wrong["tableData"] is None
     assert wrong["parseErrors"]
@@ -360,8 +385,13 @@ def test_shopifyql_answers_sales_by_day(ask: Ask, box: RunningSandbox) -> None:
 def test_an_order_is_found_by_name_and_by_id(ask: Ask, box: RunningSandbox) -> None:
     order = box.world.order(box.world.find_orders(as_of=NOW, sort="id")[30_000], as_of=NOW)
     assert order is not None
-    for query in (f"name:#{order.number}", f"name:{order.number}", f"#{order.number}",
-                  f"id:{order.id}", f"id:{order.id} AND name:#{order.number}"):
+    for query in (
+        f"name:#{order.number}",
+        f"name:{order.number}",
+        f"#{order.number}",
+        f"id:{order.id}",
+        f"id:{order.id} AND name:#{order.number}",
+    ):
         found = ask(ORDERS, first=5, query=query)["data"]["orders"]["nodes"]
         assert [n["name"] for n in found] == [f"#{order.number}"], query
     assert ask(ORDERS, first=5, query=f"NOT id:{order.id}")["data"]["orders"]["nodes"]
@@ -392,7 +422,7 @@ def test_query_mistakes_are_answers_with_status_200(ask: Ask) -> None:
     assert body["data"] is None
     assert "250" in body["errors"][0]["message"]
     assert "errors" in ask("{ orders { nodes { id } } }")
-    assert "errors" in ask("{ orders(first: 1, after: \"nonsense\") { nodes { id } } }")
+    assert "errors" in ask('{ orders(first: 1, after: "nonsense") { nodes { id } } }')
     body = ask("query A { shop { id } } query B { shop { name } }")
     assert code_of(body) == "GRAPHQL_VALIDATION_FAILED"
 
@@ -404,19 +434,26 @@ def test_too_expensive_query_is_refused_before_it_runs(ask: Ask) -> None:
 
 
 def test_wrong_token_is_a_401_with_a_text(web: httpx.Client) -> None:
-    for headers in ({}, {"X-Shopify-Access-Token": "shpat_" + "0" * 32},
-                    {"Authorization": f"Bearer {TOKEN}"},
-                    {"X-Shopify-Access-Token": APP["client_secret"]}):
-        answer = web.post("/admin/api/2026-10/graphql.json", headers=headers,
-                          json={"query": SHOP_QUERY})
+    for headers in (
+        {},
+        {"X-Shopify-Access-Token": "shpat_" + "0" * 32},
+        {"Authorization": f"Bearer {TOKEN}"},
+        {"X-Shopify-Access-Token": APP["client_secret"]},
+    ):
+        answer = web.post(
+            "/admin/api/2026-10/graphql.json", headers=headers, json={"query": SHOP_QUERY}
+        )
         assert answer.status_code == 401
         assert isinstance(answer.json()["errors"], str)
 
 
 def test_unknown_shop_version_and_path_are_404(web: httpx.Client) -> None:
     headers = {"X-Shopify-Access-Token": TOKEN}
-    for path in ("/other.myshopify.com/admin/api/2026-10/graphql.json",
-                 "/admin/api/2027-04/graphql.json", "/admin/api/2026-10/orders.json"):
+    for path in (
+        "/other.myshopify.com/admin/api/2026-10/graphql.json",
+        "/admin/api/2027-04/graphql.json",
+        "/admin/api/2026-10/orders.json",
+    ):
         answer = web.post(path, headers=headers, json={"query": SHOP_QUERY})
         assert (answer.status_code, answer.json()) == (404, {"errors": "Not Found"})
     assert web.get("/admin/api/2026-10/graphql.json", headers=headers).status_code == 405
@@ -427,15 +464,21 @@ def test_unknown_shop_version_and_path_are_404(web: httpx.Client) -> None:
 
 @pytest.mark.parametrize("shop", ["larkspur-home.myshopify.com", "larkspur-home"])
 def test_shop_in_the_path_is_served_like_the_default(web: httpx.Client, shop: str) -> None:
-    answer = web.post(f"/{shop}/admin/api/2026-10/graphql.json", json={"query": SHOP_QUERY},
-                      headers={"X-Shopify-Access-Token": TOKEN})
+    answer = web.post(
+        f"/{shop}/admin/api/2026-10/graphql.json",
+        json={"query": SHOP_QUERY},
+        headers={"X-Shopify-Access-Token": TOKEN},
+    )
     assert answer.json()["data"]["shop"]["myshopifyDomain"] == SHOP
 
 
 def test_expired_version_falls_forward_and_says_so(web: httpx.Client) -> None:
     for asked, served in (("2024-10", "2026-01"), ("2026-10", "2026-10"), ("unstable", "unstable")):
-        answer = web.post(f"/admin/api/{asked}/graphql.json", json={"query": SHOP_QUERY},
-                          headers={"X-Shopify-Access-Token": TOKEN})
+        answer = web.post(
+            f"/admin/api/{asked}/graphql.json",
+            json={"query": SHOP_QUERY},
+            headers={"X-Shopify-Access-Token": TOKEN},
+        )
         assert answer.headers["X-Shopify-API-Version"] == served
 
 
@@ -446,7 +489,7 @@ def test_attribution_is_refused_before_2026_07(ask: Ask) -> None:
 
 
 def test_unknown_search_field_is_warned_about(ask: Ask) -> None:
-    body = ask("{ orders(first: 1, query: \"colour:red\") { nodes { id } } }")
+    body = ask('{ orders(first: 1, query: "colour:red") { nodes { id } } }')
     assert body["extensions"]["search"][0]["warnings"][0]["field"] == "colour"
 
 
@@ -462,11 +505,11 @@ def test_personal_fields_are_null_with_access_denied(ask: Ask) -> None:
         "{ shop " * 400 + "}" * 400,
         "{ orders(first: 1) { nodes { " + "lineItems(first: 1) { nodes { " * 150 + "}" * 303,
         "{ orders(first: 99999999999) { nodes { id } } }",
-        "{ orders(first: 1, after: \"eyJsYXN0X2lkIjoxZTQwMCwibGFzdF92YWx1ZSI6W119\") "
+        '{ orders(first: 1, after: "eyJsYXN0X2lkIjoxZTQwMCwibGFzdF92YWx1ZSI6W119") '
         "{ nodes { id } } }",
-        "{ orders(first: 1, after: \"eyJsYXN0X2lkIjoxLCJsYXN0X3ZhbHVlIjpbXX0=\") { nodes { id } } }",
-        "{ order(id: \"gid://shopify/Product/1\") { id } }",
-        "{ node(id: \"gid://shopify/Nothing/1\") { id } }",
+        '{ orders(first: 1, after: "eyJsYXN0X2lkIjoxLCJsYXN0X3ZhbHVlIjpbXX0=") { nodes { id } } }',
+        '{ order(id: "gid://shopify/Product/1") { id } }',
+        '{ node(id: "gid://shopify/Nothing/1") { id } }',
         "{ shop { ...A } } fragment A on Shop { ...A }",
         "subscription { shop { id } }",
         "query($a: Int) { orders(first: $a) { nodes { id } } }",
@@ -480,8 +523,20 @@ def test_odd_queries_are_errors_not_failures(ask: Ask, text: str) -> None:
 
 @pytest.mark.parametrize(
     "search",
-    ["(" * 5000, "updated_at:9999-12-31", "created_at:<0001-01-01 OR )", "processed_at:>=0001-01-01",
-     "id:abc", "name:", "total_price:>x", "tag:'", "updated_at:>='", "status:any", "-", "NOT"],
+    [
+        "(" * 5000,
+        "updated_at:9999-12-31",
+        "created_at:<0001-01-01 OR )",
+        "processed_at:>=0001-01-01",
+        "id:abc",
+        "name:",
+        "total_price:>x",
+        "tag:'",
+        "updated_at:>='",
+        "status:any",
+        "-",
+        "NOT",
+    ],
 )
 def test_odd_searches_are_answered(ask: Ask, search: str) -> None:
     body = ask(ORDERS, first=2, query=search)
@@ -491,9 +546,7 @@ def test_odd_searches_are_answered(ask: Ask, search: str) -> None:
 # Rate limits --------------------------------------------------------------------------------
 
 
-def test_bucket_of_the_standard_plan_throttles_and_refills(
-    ask: Ask, box: RunningSandbox
-) -> None:
+def test_bucket_of_the_standard_plan_throttles_and_refills(ask: Ask, box: RunningSandbox) -> None:
     ask(SHOP_QUERY)
     box.sandbox.memories["shopify"]["enforce_limits"] = True
     throttled: dict[str, Any] = {}
@@ -536,25 +589,34 @@ class Form(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = dict(attrs)
-        if tag == "input" and found.get("name"):
-            if found.get("type") != "checkbox" or "checked" in found:
-                self.values[str(found["name"])] = found.get("value") or ""
+        is_sent = found.get("type") != "checkbox" or "checked" in found
+        if tag == "input" and found.get("name") and is_sent:
+            self.values[str(found["name"])] = found.get("value") or ""
 
 
 def signed_in(web: httpx.Client, scopes: str, *, expiring: str = "1") -> dict[str, Any]:
     """The road of an installed app: consent, callback, code exchange."""
-    asked = {"client_id": APP["client_id"], "scope": scopes, "redirect_uri": CALLBACK,
-             "state": "s-1", "grant_options[]": ""}
+    asked = {
+        "client_id": APP["client_id"],
+        "scope": scopes,
+        "redirect_uri": CALLBACK,
+        "state": "s-1",
+        "grant_options[]": "",
+    }
     page = web.get("/admin/oauth/authorize", params=asked)
     assert page.status_code == 200
     assert "Shopify" in page.text
-    answer = web.post("/admin/oauth/authorize",
-                      data={**Form(page.text).values, "decision": "approve"})
+    answer = web.post(
+        "/admin/oauth/authorize", data={**Form(page.text).values, "decision": "approve"}
+    )
     assert answer.status_code == 303
     params = dict(parse_qsl(urlsplit(answer.headers["location"]).query))
     check_callback(params)
-    body = {"client_id": APP["client_id"], "client_secret": APP["client_secret"],
-            "code": params["code"]} | ({"expiring": expiring} if expiring else {})
+    body = {
+        "client_id": APP["client_id"],
+        "client_secret": APP["client_secret"],
+        "code": params["code"],
+    } | ({"expiring": expiring} if expiring else {})
     token = web.post("/admin/oauth/access_token", json=body)
     assert token.status_code == 200, token.text
     again = web.post("/admin/oauth/access_token", json=body)
@@ -573,14 +635,21 @@ def check_callback(params: dict[str, str]) -> None:
     message = "&".join(f"{k}={v}" for k, v in sorted(params.items()))
     secret = APP["client_secret"].encode()
     assert given == hmac.new(secret, message.encode(), hashlib.sha256).hexdigest()
-    assert given == hmac.new(
-        secret, urlencode(sorted(params.items())).encode(), hashlib.sha256).hexdigest()
+    assert (
+        given
+        == hmac.new(secret, urlencode(sorted(params.items())).encode(), hashlib.sha256).hexdigest()
+    )
 
 
 def test_authorization_code_gives_an_expiring_pair(web: httpx.Client, ask: Ask) -> None:
     found = signed_in(web, "read_orders,read_products")
-    assert set(found) == {"access_token", "expires_in", "refresh_token",
-                          "refresh_token_expires_in", "scope"}
+    assert set(found) == {
+        "access_token",
+        "expires_in",
+        "refresh_token",
+        "refresh_token_expires_in",
+        "scope",
+    }
     assert found["expires_in"] == 3600
     assert found["refresh_token_expires_in"] == 90 * 86400
     assert len(found["access_token"]) == 38
@@ -605,7 +674,10 @@ def test_orders_older_than_60_days_do_not_exist_without_the_scope(
     web: httpx.Client, ask: Ask, box: RunningSandbox
 ) -> None:
     token = signed_in(web, "read_orders")["access_token"]
-    text = "{ orders(first: 1, sortKey: CREATED_AT) { nodes { id createdAt } } ordersCount(limit: null) { count } }"
+    text = (
+        "{ orders(first: 1, sortKey: CREATED_AT) { nodes { id createdAt } } "
+        "ordersCount(limit: null) { count } }"
+    )
     body = ask(text, token=token)["data"]
     oldest = datetime.fromisoformat(body["orders"]["nodes"][0]["createdAt"])
     assert timedelta(days=59) < NOW - oldest <= timedelta(days=60)
@@ -621,8 +693,10 @@ def test_orders_older_than_60_days_do_not_exist_without_the_scope(
 
 
 def grant(web: httpx.Client, **body: str) -> httpx.Response:
-    return web.post("/admin/oauth/access_token", json={
-        "client_id": APP["client_id"], "client_secret": APP["client_secret"], **body})
+    return web.post(
+        "/admin/oauth/access_token",
+        json={"client_id": APP["client_id"], "client_secret": APP["client_secret"], **body},
+    )
 
 
 def test_client_credentials_give_a_day_without_refresh(
@@ -634,8 +708,11 @@ def test_client_credentials_give_a_day_without_refresh(
     assert "read_all_orders" in found["scope"].split(",")
     ask(SHOP_QUERY, token=found["access_token"])
     box.clock.advance(hours=24)
-    answer = web.post("/admin/api/2026-10/graphql.json", json={"query": SHOP_QUERY},
-                      headers={"X-Shopify-Access-Token": found["access_token"]})
+    answer = web.post(
+        "/admin/api/2026-10/graphql.json",
+        json={"query": SHOP_QUERY},
+        headers={"X-Shopify-Access-Token": found["access_token"]},
+    )
     assert answer.status_code == 401
 
 
@@ -644,8 +721,11 @@ def test_refresh_rotates_and_the_old_one_may_be_retried_until_the_new_is_used(
 ) -> None:
     first = signed_in(web, "read_orders")
     box.clock.advance(hours=2)
-    answer = web.post("/admin/api/2026-10/graphql.json", json={"query": SHOP_QUERY},
-                      headers={"X-Shopify-Access-Token": first["access_token"]})
+    answer = web.post(
+        "/admin/api/2026-10/graphql.json",
+        json={"query": SHOP_QUERY},
+        headers={"X-Shopify-Access-Token": first["access_token"]},
+    )
     assert answer.status_code == 401
 
     def refresh(token: str) -> httpx.Response:
@@ -669,15 +749,22 @@ def test_old_token_can_be_exchanged_and_dies(web: httpx.Client, ask: Ask) -> Non
     old = signed_in(web, "read_orders", expiring="")
     assert "expires_in" not in old
     kind = "urn:shopify:params:oauth:token-type:offline-access-token"
-    body = {"grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
-            "subject_token": old["access_token"], "subject_token_type": kind,
-            "requested_token_type": kind, "expiring": "1"}
+    body = {
+        "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+        "subject_token": old["access_token"],
+        "subject_token_type": kind,
+        "requested_token_type": kind,
+        "expiring": "1",
+    }
     found = grant(web, **body)
     assert found.status_code == 200, found.text
     assert found.json()["refresh_token"].startswith("shprt_")
     ask(SHOP_QUERY, token=found.json()["access_token"])
-    answer = web.post("/admin/api/2026-10/graphql.json", json={"query": SHOP_QUERY},
-                      headers={"X-Shopify-Access-Token": old["access_token"]})
+    answer = web.post(
+        "/admin/api/2026-10/graphql.json",
+        json={"query": SHOP_QUERY},
+        headers={"X-Shopify-Access-Token": old["access_token"]},
+    )
     assert answer.status_code == 401
     assert grant(web, **body).json() == found.json()
 
@@ -701,11 +788,17 @@ def test_token_endpoint_refuses_with_400(
 
 
 def test_refused_consent_and_wrong_redirect(web: httpx.Client) -> None:
-    asked = {"client_id": APP["client_id"], "scope": "read_orders", "redirect_uri": CALLBACK,
-             "state": "s-1"}
+    asked = {
+        "client_id": APP["client_id"],
+        "scope": "read_orders",
+        "redirect_uri": CALLBACK,
+        "state": "s-1",
+    }
     answer = web.post("/admin/oauth/authorize", data={**asked, "decision": "refuse"})
     assert "error=access_denied" in answer.headers["location"]
-    bad = web.get("/admin/oauth/authorize", params={**asked, "redirect_uri": "https://evil.example"})
+    bad = web.get(
+        "/admin/oauth/authorize", params={**asked, "redirect_uri": "https://evil.example"}
+    )
     assert bad.status_code == 400
 
 
@@ -718,7 +811,8 @@ def finished(ask: Ask, text: str, token: str = TOKEN) -> dict[str, Any]:
     assert started["bulkOperation"]["status"] == "CREATED"
     for _ in range(600):
         job: dict[str, Any] = ask(BULK_POLL, token=token, id=started["bulkOperation"]["id"])[
-            "data"]["bulkOperation"]
+            "data"
+        ]["bulkOperation"]
         if job["status"] not in {"CREATED", "RUNNING"}:
             return job
         time.sleep(0.05)
@@ -729,8 +823,11 @@ def test_bulk_file_holds_every_order_and_line(
     ask: Ask, box: RunningSandbox, web: httpx.Client
 ) -> None:
     span = day_span(date(2026, 11, 2), date(2026, 11, 8))
-    job = finished(ask, "{ orders(query: \"%s AND test:false\") { edges { node { %s lineItems "
-                        "{ edges { node { id sku quantity } } } } } } }" % (span, ORDER_FIELDS))
+    job = finished(
+        ask,
+        f'{{ orders(query: "{span} AND test:false") {{ edges {{ node {{ {ORDER_FIELDS} lineItems '
+        "{ edges { node { id sku quantity } } } } } } }",
+    )
     assert (job["status"], job["errorCode"]) == ("COMPLETED", None)
     answer = httpx.get(job["url"])
     assert answer.status_code == 200
@@ -750,9 +847,7 @@ def test_bulk_file_holds_every_order_and_line(
     assert all(page[x["id"]] == x for x in roots)
 
 
-def test_bulk_address_is_signed_and_ends_after_seven_days(
-    ask: Ask, box: RunningSandbox
-) -> None:
+def test_bulk_address_is_signed_and_ends_after_seven_days(ask: Ask, box: RunningSandbox) -> None:
     job = finished(ask, "{ products { edges { node { id variants { edges { node { id } } } } } } }")
     assert httpx.get(job["url"]).status_code == 200
     assert httpx.get(job["url"][:-1] + ("0" if job["url"][-1] != "0" else "1")).status_code == 403
@@ -762,7 +857,7 @@ def test_bulk_address_is_signed_and_ends_after_seven_days(
 
 
 def test_bulk_without_rows_has_no_address(ask: Ask) -> None:
-    job = finished(ask, "{ orders(query: \"created_at:>2030-01-01\") { edges { node { id } } } }")
+    job = finished(ask, '{ orders(query: "created_at:>2030-01-01") { edges { node { id } } } }')
     assert (job["status"], job["objectCount"], job["url"]) == ("COMPLETED", "0", None)
 
 
@@ -780,9 +875,14 @@ def test_bulk_refuses_a_sixth_job_and_a_query_without_connection(ask: Ask) -> No
     refused = ask(BULK_RUN, query="{ shop { name } }")["data"]["bulkOperationRunQuery"]
     assert refused["userErrors"][0]["code"] == "INVALID"
     for answer in answers[:5]:
-        ask("mutation($id: ID!) { bulkOperationCancel(id: $id) { bulkOperation { status } "
-            "userErrors { message } } }", id=answer["bulkOperation"]["id"])
-    current = ask("{ currentBulkOperation { id status } bulkOperations(first: 10) { nodes { id } } }")
+        ask(
+            "mutation($id: ID!) { bulkOperationCancel(id: $id) { bulkOperation { status } "
+            "userErrors { message } } }",
+            id=answer["bulkOperation"]["id"],
+        )
+    current = ask(
+        "{ currentBulkOperation { id status } bulkOperations(first: 10) { nodes { id } } }"
+    )
     assert current["data"]["currentBulkOperation"]["id"] == answers[4]["bulkOperation"]["id"]
 
 
@@ -790,8 +890,11 @@ def test_bulk_refuses_a_sixth_job_and_a_query_without_connection(ask: Ask) -> No
 
 
 def post(web: httpx.Client, query: str = SHOP_QUERY) -> httpx.Response:
-    return web.post("/admin/api/2026-10/graphql.json", json={"query": query},
-                    headers={"X-Shopify-Access-Token": TOKEN})
+    return web.post(
+        "/admin/api/2026-10/graphql.json",
+        json={"query": query},
+        headers={"X-Shopify-Access-Token": TOKEN},
+    )
 
 
 def test_expired_and_revoked_tokens(web: httpx.Client, box: RunningSandbox, ask: Ask) -> None:
@@ -828,9 +931,7 @@ def test_rate_trouble_comes_as_throttled_as_429_and_as_430(
 
 
 @pytest.mark.parametrize("status", [402, 403, 404, 423, 500, 502, 503, 504, 520])
-def test_status_trouble_carries_a_text(
-    web: httpx.Client, box: RunningSandbox, status: int
-) -> None:
+def test_status_trouble_carries_a_text(web: httpx.Client, box: RunningSandbox, status: int) -> None:
     box.trouble.add("server_error", "shopify", status=status)
     answer = post(web)
     assert answer.status_code == status
@@ -853,10 +954,12 @@ def test_missing_scope_trouble_leaves_partial_data(web: httpx.Client, box: Runni
 def test_row_trouble_bends_pages(ask: Ask, box: RunningSandbox) -> None:
     query = day_span(date(2026, 11, 2), date(2026, 11, 4))
     clean = walk(ask, query)
-    box.trouble.add("missing_day", "shopify", count=None, stream="orders",
-                    detail={"day": "2026-11-03"})
-    days = {datetime.fromisoformat(n["processedAt"]).astimezone(ZONE).date()
-            for n in walk(ask, query)}
+    box.trouble.add(
+        "missing_day", "shopify", count=None, stream="orders", detail={"day": "2026-11-03"}
+    )
+    days = {
+        datetime.fromisoformat(n["processedAt"]).astimezone(ZONE).date() for n in walk(ask, query)
+    }
     assert days == {date(2026, 11, 2), date(2026, 11, 4)}
     box.trouble.clear()
     box.trouble.add("duplicated_rows", "shopify", stream="orders")
@@ -884,7 +987,10 @@ def test_journey_of_a_new_order_is_not_ready_yet(ask: Ask, box: RunningSandbox) 
     ids = box.world.find_orders(as_of=NOW, created=(NOW - timedelta(days=2), NOW), sort="created")
     order = next(o for o in reversed(box.world.orders(ids, as_of=NOW)) if o.last_visit)
     box.clock.now = order.created_at + timedelta(minutes=2)
-    text = """query($id: ID!) { order(id: $id) { customerJourneySummary { ready lastVisit { source } } } }"""
+    text = (
+        "query($id: ID!) { order(id: $id) { customerJourneySummary "
+        "{ ready lastVisit { source } } } }"
+    )
     gid = f"gid://shopify/Order/{order.id}"
     summary = ask(text, id=gid)["data"]["order"]["customerJourneySummary"]
     assert summary == {"ready": False, "lastVisit": None}

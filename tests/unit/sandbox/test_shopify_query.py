@@ -1,4 +1,4 @@
-"""Shopify's query layer without a world: schema, search syntax, cursors, cost, versions, bulk plans."""
+"""Shopify's query layer without a world: schema, search, cursors, cost, versions, bulk plans."""
 
 from __future__ import annotations
 

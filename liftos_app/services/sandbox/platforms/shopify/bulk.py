@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import logging
 import tempfile
 import threading
 import weakref
@@ -18,7 +17,6 @@ import orjson
 from liftos_app.services.sandbox.platforms.shopify.bulk_plan import Inner
 from liftos_app.services.sandbox.platforms.shopify.schema import gid
 
-log = logging.getLogger(__name__)
 AT_ONCE = 5  # per app and shop, since 2026-01
 KEPT = timedelta(days=7)
 _CHUNK = 64 * 1024
@@ -154,13 +152,12 @@ def _work(job: Job, inner: Inner, source: Source, now: Callable[[], datetime]) -
             job.roots += 1
             job.objects += len(lines)
             job.size += sum(map(len, lines))
-    except Exception:
-        log.exception("sandbox.bulk_failed", extra={"job": job.number})
-        job.error, job.status, job.completed = "INTERNAL_SERVER_ERROR", "FAILED", now()
-        return
-    job.file.flush()
-    job.completed = now()
-    job.status = "COMPLETED"
+        job.file.flush()
+        job.completed = now()
+        job.status = "COMPLETED"
+    finally:  # whatever breaks here, the one who waits is told
+        if job.is_open:
+            job.error, job.status, job.completed = "INTERNAL_SERVER_ERROR", "FAILED", now()
 
 
 def stream(job: Job) -> Iterator[bytes]:
