@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from alembic import context
 from sqlalchemy import Connection, create_engine, pool
 
 import liftos_app.models  # noqa: F401  (registers every table)
+from alembic import context
 from liftos_app.db import metadata
 
 

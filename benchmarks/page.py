@@ -34,7 +34,8 @@ ARGS = [
 CLICKS = 40
 # One click on the chart's table switch, timed in the page from the event to the changed DOM.
 CLICK = """() => new Promise((done) => {
-  const button = [...document.querySelectorAll('button')].find((b) => /View as/.test(b.textContent));
+  const buttons = [...document.querySelectorAll('button')];
+  const button = buttons.find((b) => /View as/.test(b.textContent));
   const began = performance.now();
   const seen = new MutationObserver(() => {
     seen.disconnect();
@@ -114,9 +115,8 @@ def filled() -> Iterator[Running]:
             env={**os.environ, "LIFTOS_HOME": home, "LOG_LEVEL": "ERROR"},
             stdout=subprocess.DEVNULL,
         )
-        print(
-            f"| look-around, four platforms, 90 days, from empty | {time.perf_counter() - began:.1f} s |"
-        )
+        took = time.perf_counter() - began
+        print(f"| look-around, four platforms, 90 days, from empty | {took:.1f} s |")
         server = Running(home)
         try:
             yield server
@@ -206,9 +206,8 @@ def main() -> None:
             starts.append(server.start())
             if len(starts) < 3:
                 server.stop()
-        print(
-            f"| prebuilt cold start to first healthy answer, median of 3 | {sorted(starts)[1]:.2f} s |"
-        )
+        middle = sorted(starts)[1]
+        print(f"| prebuilt cold start to first healthy answer, median of 3 | {middle:.2f} s |")
         time.sleep(10)
         print(f"| idle memory, all processes | {server.memory():.0f} MB |")
         browser = driver.chromium.launch(executable_path=find_chromium.find(), args=ARGS)

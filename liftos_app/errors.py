@@ -1,4 +1,4 @@
-"""Every failure a person can meet. The kind decides the HTTP status, the retry and the status pill."""
+"""Every failure a person can meet. The kind decides HTTP status, retry and status pill."""
 
 from __future__ import annotations
 

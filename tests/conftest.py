@@ -133,7 +133,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     engine = create_engine(url)
     with engine.begin() as connection:  # 31 tables: 4 ms this way, 78 ms with TRUNCATE
         connection.exec_driver_sql(
-            "; ".join(f'DELETE FROM "{t.name}"' for t in reversed(metadata.sorted_tables))
+            "; ".join(str(t.delete()) for t in reversed(metadata.sorted_tables))
         )
     engine.dispose()
     return url
@@ -184,16 +184,19 @@ def make_principal(app: App) -> Callable[..., Principal]:
         number = next(count)
         with app.db.write() as session:
             user = User(
-                email=f"person{number}@example.com", email_key=f"person{number}@example.com",
-                name=f"Person {number}", password_hash="", created_at=app.now(),
+                email=f"person{number}@example.com",
+                email_key=f"person{number}@example.com",
+                name=f"Person {number}",
+                password_hash="",
+                created_at=app.now(),
                 is_super_admin=role is Role.SUPER_ADMIN,
             )
             session.add(user)
             session.flush()
             if org is not None and org.id is not None and role is not Role.SUPER_ADMIN:
-                session.add(Membership(
-                    org_id=org.id, user_id=user.id, role=role, created_at=app.now()
-                ))
+                session.add(
+                    Membership(org_id=org.id, user_id=user.id, role=role, created_at=app.now())
+                )
         return Principal(kind="person", user_id=user.id, name=user.name, role=role)
 
     return make

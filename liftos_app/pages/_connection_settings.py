@@ -62,7 +62,7 @@ def settings() -> rx.Component:
                 ),
                 title="General",
             ),
-            rx.el.div(_reread(), _credentials(), class_name="lo-stack"),
+            rx.el.div(rx.cond(AppState.can_sync, _reread()), _credentials(), class_name="lo-stack"),
             class_name="lo-grid lo-grid-2",
         ),
         rx.cond(AppState.can_write, _danger()),

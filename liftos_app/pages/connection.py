@@ -64,15 +64,7 @@ def _page() -> rx.Component:
         page_header(
             S.view.name,
             rx.el.p(S.view.platform_name, ". ", S.view.accounts, class_name="lo-head-line"),
-            rx.cond(
-                S.view.active_run != "",
-                button("Stop sync", icon_tag="square", on_click=S.cancel),
-                rx.cond(
-                    S.view.cause.action == "reauthorise",
-                    button("Run sync now", icon_tag="refresh-cw", on_click=S.run_now),
-                    button("Run sync now", kind="solid", icon_tag="refresh-cw", on_click=S.run_now),
-                ),
-            ),
+            rx.cond(AppState.can_sync, _run_or_stop()),
             _menu(),
             back=("Connections", "/connections"),
             beside=rx.fragment(
@@ -111,6 +103,18 @@ def _page() -> rx.Component:
         ),
         rx.match(
             S.tab, ("runs", _runs()), ("log", _log()), ("settings", settings_tab()), _streams()
+        ),
+    )
+
+
+def _run_or_stop() -> rx.Component:
+    return rx.cond(
+        S.view.active_run != "",
+        button("Stop sync", icon_tag="square", on_click=S.cancel),
+        rx.cond(
+            S.view.cause.action == "reauthorise",
+            button("Run sync now", icon_tag="refresh-cw", on_click=S.run_now),
+            button("Run sync now", kind="solid", icon_tag="refresh-cw", on_click=S.run_now),
         ),
     )
 
@@ -181,7 +185,10 @@ def _cause() -> rx.Component:
                     button_link("Choose accounts", href=setup + "&step=3", small=True),
                 ),
             ),
-            ("retry", button("Retry now", small=True, on_click=S.run_now)),
+            (
+                "retry",
+                rx.cond(AppState.can_sync, button("Retry now", small=True, on_click=S.run_now)),
+            ),
             (
                 "log",
                 button_link("Open log", href="/connections/" + S.view.id + "?tab=log", small=True),

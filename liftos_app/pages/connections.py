@@ -175,24 +175,30 @@ def _actions(row: Any) -> rx.Component:
             row.action != "finish",
             menu(
                 icon_button("ellipsis", "Actions for this connection"),
-                menu_item(
-                    "Run sync now", menu_id=name, icon_tag="refresh-cw", on_click=S.run_now(row.id)
-                ),
                 rx.cond(
-                    row.word == "Paused",
+                    AppState.can_sync,
                     menu_item(
-                        "Resume", menu_id=name, icon_tag="play", on_click=S.pause(row.id, True)
-                    ),
-                    menu_item(
-                        "Pause", menu_id=name, icon_tag="pause", on_click=S.pause(row.id, False)
+                        "Run sync now",
+                        menu_id=name,
+                        icon_tag="refresh-cw",
+                        on_click=S.run_now(row.id),
                     ),
                 ),
+                rx.cond(AppState.can_write, _pause_or_resume(row, name)),
                 go("Open", href=row.href, class_name="lo-menu-item"),
                 menu_id=name,
                 label="Actions",
             ),
         ),
         class_name="lo-row-tight lo-row-end",
+    )
+
+
+def _pause_or_resume(row: Any, name: Any) -> rx.Component:
+    return rx.cond(
+        row.word == "Paused",
+        menu_item("Resume", menu_id=name, icon_tag="play", on_click=S.pause(row.id, True)),
+        menu_item("Pause", menu_id=name, icon_tag="pause", on_click=S.pause(row.id, False)),
     )
 
 

@@ -13,6 +13,7 @@ from liftos_app.components.page_header import page_header
 from liftos_app.components.states import empty_state, loading_cards, loading_rows
 from liftos_app.components.status_pill import badge, status_pill
 from liftos_app.pages._page import page
+from liftos_app.state.app import AppState
 from liftos_app.state.quality import QualityState as S
 
 
@@ -31,12 +32,15 @@ def quality() -> rx.Component:
         page_header(
             "Data quality",
             rx.el.p(S.view.line, class_name="lo-head-line"),
-            button(
-                "Run checks",
-                kind="solid",
-                icon_tag="refresh-cw",
-                busy=S.running,
-                on_click=S.run_checks,
+            rx.cond(
+                AppState.can_check,
+                button(
+                    "Run checks",
+                    kind="solid",
+                    icon_tag="refresh-cw",
+                    busy=S.running,
+                    on_click=S.run_checks,
+                ),
             ),
             beside=rx.cond(
                 S.phase == "ready",

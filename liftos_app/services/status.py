@@ -1,4 +1,4 @@
-"""The one rule that turns what is stored about a connection into its state (product.md section 4)."""
+"""The one rule that turns what is stored about a connection into its state."""
 
 from __future__ import annotations
 
@@ -19,19 +19,16 @@ def derive(
 ) -> ConnectionStatus:
     """The state now. `last_state` is that of the newest finished run, `active` whether one runs."""
     status = ConnectionStatus(connection.status)
-    if status in _SETTING_UP or status is ConnectionStatus.DISABLED:
-        return status
-    if connection.paused_at is not None:
-        return ConnectionStatus.PAUSED
-    if (connection.cause or {}).get("cause") == "credential":
-        return ConnectionStatus.NEEDS_REAUTH
-    if connection.last_success_at is None and (active or last_state is None):
-        return ConnectionStatus.BACKFILLING
-    if last_state == RunState.FAILED:
-        return ConnectionStatus.FAILING
-    if last_state == RunState.PARTIAL:
-        return ConnectionStatus.DEGRADED
     due = connection.next_run_at
-    if due is not None and not active and now > due + GRACE:
-        return ConnectionStatus.DELAYED
-    return ConnectionStatus.HEALTHY
+    late = due is not None and not active and now > due + GRACE
+    rules = (
+        (status in _SETTING_UP or status is ConnectionStatus.DISABLED, status),
+        (connection.paused_at is not None, ConnectionStatus.PAUSED),
+        ((connection.cause or {}).get("cause") == "credential", ConnectionStatus.NEEDS_REAUTH),
+        (connection.last_success_at is None and (active or last_state is None),
+         ConnectionStatus.BACKFILLING),
+        (last_state == RunState.FAILED, ConnectionStatus.FAILING),
+        (last_state == RunState.PARTIAL, ConnectionStatus.DEGRADED),
+        (late, ConnectionStatus.DELAYED),
+    )
+    return next((found for holds, found in rules if holds), ConnectionStatus.HEALTHY)

@@ -121,6 +121,8 @@ class AppState(rx.State):
     demo: bool = False
     auth_off: bool = False
     can_write: bool = False
+    can_sync: bool = False
+    can_check: bool = False
     attention: int = 0
     notices: list[Notice] = []
     _owner: str = ""
@@ -140,6 +142,8 @@ class AppState(rx.State):
         frame = await perform(_frame)
         self.person_name, self.person_role, self.org_name = frame.person, frame.role, frame.org
         self.can_write = access.allows(seen.who.role, "connections.write")
+        self.can_sync = access.allows(seen.who.role, "syncs.run")
+        self.can_check = access.allows(seen.who.role, "quality.run")
         self.attention = frame.attention
         if need != PUBLIC and need in access.PERMISSIONS and not access.allows(seen.who.role, need):
             self.forbidden = _forbidden(need)

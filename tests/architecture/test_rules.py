@@ -28,10 +28,13 @@ def calls(path: Path) -> Iterator[ast.Call]:
 def test_only_the_context_reads_the_wall_clock() -> None:
     found = [
         f"{name_of(path)}:{call.lineno}"
-        for path in FILES if path.name != "context.py"
+        for path in FILES
+        if path.name != "context.py"
         for call in calls(path)
-        if isinstance(call.func, ast.Attribute) and call.func.attr in {"now", "utcnow", "today"}
-        and isinstance(call.func.value, ast.Name) and call.func.value.id in {"datetime", "date", "dt"}
+        if isinstance(call.func, ast.Attribute)
+        and call.func.attr in {"now", "utcnow", "today"}
+        and isinstance(call.func.value, ast.Name)
+        and call.func.value.id in {"datetime", "date", "dt"}
     ]
     assert found == []
 
@@ -39,7 +42,8 @@ def test_only_the_context_reads_the_wall_clock() -> None:
 def test_services_never_commit() -> None:
     found = [
         f"{name_of(path)}:{call.lineno}"
-        for path in SERVICES if "migrations" not in path.name
+        for path in SERVICES
+        if "migrations" not in path.name
         for call in calls(path)
         if isinstance(call.func, ast.Attribute) and call.func.attr == "commit"
     ]
@@ -52,7 +56,8 @@ def test_no_colour_is_written_outside_the_tokens_and_the_theme() -> None:
     found = [
         f"{name_of(path)}:{number}"
         for folder in ("pages", "components", "state")
-        for path in sorted((PACKAGE / folder).rglob("*.py")) if path.name not in allowed
+        for path in sorted((PACKAGE / folder).rglob("*.py"))
+        if path.name not in allowed
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
         if colour.search(line)
     ]
@@ -60,12 +65,13 @@ def test_no_colour_is_written_outside_the_tokens_and_the_theme() -> None:
 
 
 def test_http_clients_live_in_few_places() -> None:
-    allowed = re.compile(
-        r"services/(connectors/|demo|rates|sandbox/)|liftos_app/cli\.py"
+    allowed = re.compile(r"services/(connectors/|demo|rates|sandbox/)|liftos_app/cli\.py")
+    importing = re.compile(
+        r"^\s*(import|from) (httpx|requests|aiohttp|urllib\.request|urllib3)\b", re.M
     )
-    importing = re.compile(r"^\s*(import|from) (httpx|requests|aiohttp|urllib\.request|urllib3)\b", re.M)
     found = [
-        name_of(path) for path in FILES
+        name_of(path)
+        for path in FILES
         if importing.search(path.read_text(encoding="utf-8")) and not allowed.search(name_of(path))
     ]
     assert found == []
@@ -75,7 +81,8 @@ def test_broad_excepts_stand_only_at_the_edges() -> None:
     edges = re.compile(r"(engine|sync/run|api/|state/|liftos_app|cli|boot|logs|guard)")
     found = [
         f"{name_of(path)}:{node.lineno}"
-        for path in FILES if not edges.search(name_of(path).removeprefix("liftos_app/"))
+        for path in FILES
+        if not edges.search(name_of(path).removeprefix("liftos_app/"))
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or getattr(node.type, "id", "") in {"Exception", "BaseException"})
@@ -90,7 +97,8 @@ def test_requirement_files_name_no_index(path: Path) -> None:
 
 def test_every_public_module_says_what_it_is() -> None:
     missing = [
-        name_of(path) for path in FILES
+        name_of(path)
+        for path in FILES
         if path.stat().st_size and not ast.get_docstring(ast.parse(path.read_text("utf-8")))
     ]
     assert missing == []
@@ -115,9 +123,14 @@ def test_every_setting_is_in_the_docs() -> None:
 
 def test_version_floors_of_the_security_guide_are_met() -> None:
     floors = {
-        "starlette": (1, 3, 1), "python-multipart": (0, 0, 32), "granian": (2, 7, 4),
-        "python-socketio": (5, 16, 3), "python-engineio": (4, 13, 3), "authlib": (1, 7, 1),
-        "cryptography": (50, 0, 0), "aiohttp": (3, 14, 3),
+        "starlette": (1, 3, 1),
+        "python-multipart": (0, 0, 32),
+        "granian": (2, 7, 4),
+        "python-socketio": (5, 16, 3),
+        "python-engineio": (4, 13, 3),
+        "authlib": (1, 7, 1),
+        "cryptography": (50, 0, 0),
+        "aiohttp": (3, 14, 3),
     }
     lock = (ROOT / "requirements" / "dev.lock").read_text(encoding="utf-8")
     for name, floor in floors.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 import urllib.request
@@ -115,14 +116,19 @@ def wait_until_synced(page: Page) -> None:
     expect(ended.get_by_text("Succeeded").first).to_be_visible()
 
 
-def overview_of(page: Page, start: Any, end: Any) -> list[tuple[str, str, str]]:
+def overview_of(page: Page, start: dt.date, end: dt.date) -> list[tuple[str, str, str]]:
     """Open Overview on two days and read the chart's own table: day, spend, revenue."""
     page.goto(f"/?range=custom&start={start}&end={end}&compare=none")
     expect(heading(page)).to_have_text("Overview")
-    page.get_by_role("button", name="View as table").click()
+    toggle = page.get_by_role("button", name=re.compile("^View as (table|chart)$"))
+    expect(toggle).to_be_visible()
+    if toggle.inner_text() == "View as table":
+        toggle.click()
     table = page.get_by_role("region", name="Spend and revenue by day").get_by_role("table")
-    expect(table).to_be_visible()
-    rows = [row.locator("td").all_inner_texts() for row in table.locator("tbody tr").all()]
+    lines = table.locator("tbody tr")
+    expect(lines).to_have_count((end - start).days + 1)
+    expect(lines.first.locator("td").first).to_have_text(re.compile(rf"^{end.day} {end:%b}"))
+    rows = [row.locator("td").all_inner_texts() for row in lines.all()]
     return [(cells[0], cells[1], cells[2]) for cells in rows]
 
 

@@ -21,7 +21,7 @@ from liftos_app.services.sandbox.tokens import Grant, TokenProblem
 CALLBACK_END = "oauth/callback"
 
 
-class ExchangeProblem(Exception):  # noqa: N818 - our word for what a person can meet
+class ExchangeProblem(Exception):
     """A code cannot be exchanged; `error` is the OAuth word, `detail` a sentence."""
 
     def __init__(self, error: str, detail: str) -> None:

@@ -23,7 +23,7 @@ from liftos_app.services.sandbox.token_text import decode, encode
 Reason = Literal["unknown", "expired", "revoked", "used", "wrong_kind"]
 
 
-class TokenProblem(Exception):  # noqa: N818 - our word for what a person can meet
+class TokenProblem(Exception):
     """A token cannot be used. `grant` is what it was, where that could be read."""
 
     def __init__(self, reason: Reason, grant: Grant | None = None) -> None:

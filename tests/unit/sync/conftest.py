@@ -43,20 +43,31 @@ class Source:
         """Records of the last days, each with its own value."""
         for back in range(days):
             day = (TODAY - dt.timedelta(days=back)).isoformat()
-            self.rows[day] = [record(day, f"c{i}", spend=f"{back}.{i:02d}") for i in range(campaigns)]
+            self.rows[day] = [
+                record(day, f"c{i}", spend=f"{back}.{i:02d}") for i in range(campaigns)
+            ]
 
     def truth(self) -> dict[tuple[str, str], int]:
         """Spend in micros by campaign and day."""
         return {
             (r["campaign_id"], day): round(float(r["spend"]) * 100) * 10_000
-            for day, rows in self.rows.items() for r in rows
+            for day, rows in self.rows.items()
+            for r in rows
         }
 
 
 def record(day: str, campaign: str, *, spend: str = "1.00", **more: Any) -> dict[str, Any]:
-    return {"date": day, "campaign_id": campaign, "campaign_name": campaign.upper(),
-            "impressions": "10", "clicks": "1", "spend": spend, "conversions": "0", "value": "0",
-            **more}
+    return {
+        "date": day,
+        "campaign_id": campaign,
+        "campaign_name": campaign.upper(),
+        "impressions": "10",
+        "clicks": "1",
+        "spend": spend,
+        "conversions": "0",
+        "value": "0",
+        **more,
+    }
 
 
 @pytest.fixture
@@ -72,11 +83,13 @@ def source() -> Iterator[Source]:
             else:
                 query = parse_qs(urlsplit(self.path).query)
                 found = [
-                    r for day, rows in sorted(made.rows.items())
-                    if query["start"][0] <= day <= query["end"][0] for r in rows
+                    r
+                    for day, rows in sorted(made.rows.items())
+                    if query["start"][0] <= day <= query["end"][0]
+                    for r in rows
                 ]
                 page = int(query["page"][0])
-                part = found[page * made.page_size:(page + 1) * made.page_size]
+                part = found[page * made.page_size : (page + 1) * made.page_size]
                 more = len(found) > (page + 1) * made.page_size
                 status, headers = 200, {}
                 body = {"data": part, "next": page + 1 if more else None}
@@ -138,12 +151,19 @@ class Bench:
 
 @pytest.fixture
 def bench(
-    database_url: str, source: Source, bench_platform: None, clock: Any,
+    database_url: str,
+    source: Source,
+    bench_platform: None,
+    clock: Any,
     make_settings: Callable[..., config.Settings],
 ) -> Iterator[Bench]:
     settings = make_settings(DATABASE_URL=database_url, LIFTOS_BASE_URL_BENCH_ADS=source.url)
-    app = App(settings=settings, db=Database(settings.database_url),
-              vault=Vault(settings.master_keys), now=clock)
+    app = App(
+        settings=settings,
+        db=Database(settings.database_url),
+        vault=Vault(settings.master_keys),
+        now=clock,
+    )
     with app.db.write() as session:
         app.vault.boot_check(session)
         org = Organization(name="Bench", created_at=app.now())
@@ -154,15 +174,28 @@ def bench(
     ctx: Context
     with open_context(app, job_principal("test"), org_id, write=True) as ctx:
         connection = Connection(
-            org_id=org_id, platform="bench_ads", name="Bench", auth_kind="api_key",
-            status=ConnectionStatus.BACKFILLING, streams=["campaign_daily"], history_days=39,
-            created_at=ctx.now(), updated_at=ctx.now(),
+            org_id=org_id,
+            platform="bench_ads",
+            name="Bench",
+            auth_kind="api_key",
+            status=ConnectionStatus.BACKFILLING,
+            streams=["campaign_daily"],
+            history_days=39,
+            created_at=ctx.now(),
+            updated_at=ctx.now(),
         )
         ctx.session.add(connection)
         ctx.session.flush()
         vault.put(ctx, connection, "api_key", "bench-key")
-        account = Account(org_id=org_id, connection_id=connection.id, external_id="bench-1",
-                          name="Bench", currency="USD", selected=True, created_at=ctx.now())
+        account = Account(
+            org_id=org_id,
+            connection_id=connection.id,
+            external_id="bench-1",
+            name="Bench",
+            currency="USD",
+            selected=True,
+            created_at=ctx.now(),
+        )
         ctx.session.add(account)
         ctx.session.flush()
         made = Bench(app, org_id, connection.id, account.key or 0)

@@ -1,4 +1,4 @@
-"""The engine over real HTTP on both databases: nothing lost, nothing doubled, nothing dressed up."""
+"""The engine over real HTTP on both databases: nothing lost, doubled, or dressed up."""
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ def test_a_first_sync_brings_every_row_and_covers_every_day(bench: Any, source: 
     run = run_of(bench, run_id)
     assert (run.rows_read, run.rows_written, run.rows_rejected) == (90, 90, 0)
     with bench.app.db.read() as session:
-        states = dict(session.exec(
-            select(Coverage.state, func.count()).group_by(Coverage.state)
-        ).all())
+        states = dict(
+            session.exec(select(Coverage.state, func.count()).group_by(Coverage.state)).all()
+        )
     assert states == {"complete": 30, "empty": 10}
     assert connection_of(bench).status == ConnectionStatus.HEALTHY
     assert connection_of(bench).next_run_at is not None
@@ -188,8 +188,10 @@ def test_one_usual_sync_at_a_time_and_particular_days_wait_their_turn(bench: Any
 def test_impossible_days_and_unknown_streams_are_refused(bench: Any, clock: Clock) -> None:
     day = clock.now.date()
     for bad in (
-        {"start": day, "end": day - timedelta(days=1)}, {"start": day + timedelta(days=9)},
-        {"start": day.replace(year=1990)}, {"streams": ["nothing"]},
+        {"start": day, "end": day - timedelta(days=1)},
+        {"start": day + timedelta(days=9)},
+        {"start": day.replace(year=1990)},
+        {"streams": ["nothing"]},
     ):
         with bench.ctx(write=True) as ctx, pytest.raises(Invalid) as caught:
             sync.request(ctx, bench.connection_id, **bad)
@@ -208,8 +210,11 @@ def test_a_viewer_cannot_sync_and_another_organization_sees_nothing(bench: Any) 
         other_id = other.id
     stranger = Principal(kind="person", role=Role.ADMIN)
     with open_context(bench.app, stranger, other_id) as ctx:
-        for call in (lambda: sync.progress(ctx, run_id), lambda: sync.get(ctx, run_id),
-                     lambda: sync.history(ctx, bench.connection_id)):
+        for call in (
+            lambda: sync.progress(ctx, run_id),
+            lambda: sync.get(ctx, run_id),
+            lambda: sync.history(ctx, bench.connection_id),
+        ):
             with pytest.raises(Exception, match="no such"):
                 call()
 
@@ -318,12 +323,22 @@ def test_a_run_whose_process_is_killed_goes_on_from_its_last_window(
         stamp.attributes["connection"] = connection
         command.stamp(stamp, "head")
     process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c",
-         KILLED.format(root=str(ROOT), run_id=str(run_id), migrate=False)],
-        env={**os.environ, **TEST_ENV, "LIFTOS_HOME": str(tmp_path / "killed"),
-             "DATABASE_URL": bench.app.settings.database_url,
-             "LIFTOS_BASE_URL_BENCH_ADS": source.url},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        [
+            sys.executable,
+            "-W",
+            "ignore",
+            "-c",
+            KILLED.format(root=str(ROOT), run_id=str(run_id), migrate=False),
+        ],
+        env={
+            **os.environ,
+            **TEST_ENV,
+            "LIFTOS_HOME": str(tmp_path / "killed"),
+            "DATABASE_URL": bench.app.settings.database_url,
+            "LIFTOS_BASE_URL_BENCH_ADS": source.url,
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
     assert reached.wait(60), process.communicate(timeout=5)[0].decode()
     wait_for_rows(bench, 45)  # the fourth window is being read; the third is stored beside it

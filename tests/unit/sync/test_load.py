@@ -29,45 +29,85 @@ from liftos_app.services.sync.load import Counts, Landing, Target, load
 
 D1, D2, D3 = (dt.date(2026, 11, d) for d in (1, 2, 3))
 SPAN = (D1, D3)
-WINDOW = Window(days_per_request=7, reread_days=28, latency_hours=3, settle_days=28, history_days=999)
+WINDOW = Window(
+    days_per_request=7, reread_days=28, latency_hours=3, settle_days=28, history_days=999
+)
 
 
 def a_stream(lands: Lands, level: int = 1) -> Stream:
-    return Stream(name="daily", title="Daily", grain="x", lands=lands, level=level, key=("id",),
-                  window=WINDOW, read=lambda c, t: iter(()))
+    return Stream(
+        name="daily",
+        title="Daily",
+        grain="x",
+        lands=lands,
+        level=level,
+        key=("id",),
+        window=WINDOW,
+        read=lambda c, t: iter(()),
+    )
 
 
 @pytest.fixture
 def target(app: App, organization: Organization) -> Target:
     with app.db.write() as session:
-        connection = Connection(org_id=organization.id, platform="x", name="x",
-                                created_at=app.now(), updated_at=app.now())
+        connection = Connection(
+            org_id=organization.id,
+            platform="x",
+            name="x",
+            created_at=app.now(),
+            updated_at=app.now(),
+        )
         session.add(connection)
         session.flush()
-        account = Account(org_id=organization.id, connection_id=connection.id, external_id="a",
-                          name="A", created_at=app.now())
-        run = SyncRun(org_id=organization.id, connection_id=connection.id, trigger="person",
-                      created_at=app.now())
+        account = Account(
+            org_id=organization.id,
+            connection_id=connection.id,
+            external_id="a",
+            name="A",
+            created_at=app.now(),
+        )
+        run = SyncRun(
+            org_id=organization.id,
+            connection_id=connection.id,
+            trigger="person",
+            created_at=app.now(),
+        )
         session.add_all([account, run])
         session.flush()
         return Target(organization.id, account.key, run.id, app.now())
 
 
-def put(app: App, target: Target, rows: list, lands: Lands = Lands.FACTS, span=SPAN,  # noqa: ANN001
-        rejected: list[Rejected] | None = None, level: int = 1) -> Counts:
+def put(
+    app: App,
+    target: Target,
+    rows: list,
+    lands: Lands = Lands.FACTS,
+    span=SPAN,
+    rejected: list[Rejected] | None = None,
+    level: int = 1,
+) -> Counts:
     with app.db.write() as session:
         return load(Landing(session, target, a_stream(lands, level), rows, span, rejected or []))
 
 
 def fact(entity: str, day: dt.date, spend: int | None = 1_000_000, **more: object) -> dict:
-    return {"entity_id": entity, "day": day.isoformat(), "impressions": 10, "clicks": 1,
-            "spend_micros": spend, "conversions_micros": 0, "value_micros": 0, **more}
+    return {
+        "entity_id": entity,
+        "day": day.isoformat(),
+        "impressions": 10,
+        "clicks": 1,
+        "spend_micros": spend,
+        "conversions_micros": 0,
+        "value_micros": 0,
+        **more,
+    }
 
 
 def stored(app: App) -> dict[tuple[str, str], int | None]:
     with app.db.read() as session:
-        rows = session.exec(select(Entity.external_id, FactDaily).where(
-            Entity.key == FactDaily.entity_key)).all()
+        rows = session.exec(
+            select(Entity.external_id, FactDaily).where(Entity.key == FactDaily.entity_key)
+        ).all()
         return {(i, f.day.isoformat()): f.spend_micros for i, f in rows}
 
 
@@ -79,8 +119,11 @@ def test_rows_are_written_then_unchanged_then_updated(app: App, target: Target) 
     assert (again.written, again.updated, again.unchanged) == (0, 0, 3)
     changed = put(app, target, [fact("c1", D1, 5), *rows[1:]])
     assert (changed.written, changed.updated, changed.unchanged) == (0, 1, 2)
-    assert stored(app) == {("c1", "2026-11-01"): 5, ("c1", "2026-11-02"): 1_000_000,
-                           ("c2", "2026-11-01"): None}
+    assert stored(app) == {
+        ("c1", "2026-11-01"): 5,
+        ("c1", "2026-11-02"): 1_000_000,
+        ("c2", "2026-11-01"): None,
+    }
 
 
 def test_a_row_that_vanished_at_the_source_vanishes_inside_the_window_only(
@@ -104,17 +147,28 @@ def test_rare_metrics_land_aside_and_follow_their_row(app: App, target: Target) 
     put(app, target, [fact("c1", D1, extra={"reach": 6_000_000})])
     with app.db.read() as session:
         assert [(x.metric, x.value) for x in session.exec(select(FactExtra))] == [
-            ("reach", 6_000_000)]
+            ("reach", 6_000_000)
+        ]
     put(app, target, [fact("c1", D1)])
     with app.db.read() as session:
         assert session.exec(select(FactExtra)).all() == []
 
 
-@pytest.mark.parametrize("bad", [
-    {"entity_id": ""}, {"day": "2026-11-09"}, {"day": "2026-11-31"}, {"day": None},
-    {"day": "2026-11-1\t"}, {"spend_micros": 1.5}, {"spend_micros": "12"}, {"clicks": True},
-    {"impressions": 2**70}, {"setting": "unheard_of"},
-])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"entity_id": ""},
+        {"day": "2026-11-09"},
+        {"day": "2026-11-31"},
+        {"day": None},
+        {"day": "2026-11-1\t"},
+        {"spend_micros": 1.5},
+        {"spend_micros": "12"},
+        {"clicks": True},
+        {"impressions": 2**70},
+        {"setting": "unheard_of"},
+    ],
+)
 def test_a_row_that_cannot_be_stored_is_kept_with_its_reason(
     app: App, target: Target, bad: dict
 ) -> None:
@@ -155,24 +209,58 @@ def test_entities_are_read_whole_and_compared(app: App, target: Target) -> None:
 def an_order(number: int, total: int = 97_200_000, **more: object) -> dict:
     at = dt.datetime(2026, 11, 1, 16, 20, tzinfo=dt.UTC)
     return {
-        "external_id": f"o{number}", "name": f"#{number}", "day": "2026-11-01", "processed_at": at,
-        "updated_at": at, "cancelled_at": None, "is_test": False, "financial_status": "PAID",
-        "currency": "USD", "gross_micros": total, "subtotal_micros": total, "discount_micros": 0,
-        "shipping_micros": 0, "tax_micros": 0, "refunded_micros": 0, "items": 1,
-        "customer_ref": "abc", "customer_order_index": 1, "source": "web", "utm_source": "",
-        "utm_medium": "", "utm_campaign": "", "attrs": {},
-        "lines": [{"external_id": f"l{number}", "product_id": "p", "title": "Lamp", "sku": "",
-                   "quantity": 1, "amount_micros": total}],
-        "refunds": [], **more,
+        "external_id": f"o{number}",
+        "name": f"#{number}",
+        "day": "2026-11-01",
+        "processed_at": at,
+        "updated_at": at,
+        "cancelled_at": None,
+        "is_test": False,
+        "financial_status": "PAID",
+        "currency": "USD",
+        "gross_micros": total,
+        "subtotal_micros": total,
+        "discount_micros": 0,
+        "shipping_micros": 0,
+        "tax_micros": 0,
+        "refunded_micros": 0,
+        "items": 1,
+        "customer_ref": "abc",
+        "customer_order_index": 1,
+        "source": "web",
+        "utm_source": "",
+        "utm_medium": "",
+        "utm_campaign": "",
+        "attrs": {},
+        "lines": [
+            {
+                "external_id": f"l{number}",
+                "product_id": "p",
+                "title": "Lamp",
+                "sku": "",
+                "quantity": 1,
+                "amount_micros": total,
+            }
+        ],
+        "refunds": [],
+        **more,
     }
 
 
 def test_orders_lines_and_refunds_follow_the_source(app: App, target: Target) -> None:
     assert put(app, target, [an_order(1), an_order(2)], Lands.ORDERS).written == 2
     assert put(app, target, [an_order(1), an_order(2)], Lands.ORDERS).unchanged == 2
-    refund = {"external_id": "r1", "day": "2026-11-02", "currency": "USD", "amount_micros": 5,
-              "goods_micros": 4, "processed_at": dt.datetime(2026, 11, 2, tzinfo=dt.UTC)}
-    counts = put(app, target, [an_order(1, refunds=[refund], refunded_micros=5)], Lands.ORDERS, None)
+    refund = {
+        "external_id": "r1",
+        "day": "2026-11-02",
+        "currency": "USD",
+        "amount_micros": 5,
+        "goods_micros": 4,
+        "processed_at": dt.datetime(2026, 11, 2, tzinfo=dt.UTC),
+    }
+    counts = put(
+        app, target, [an_order(1, refunds=[refund], refunded_micros=5)], Lands.ORDERS, None
+    )
     assert (counts.updated, counts.adds_up) == (1, True)
     with app.db.read() as session:
         assert len(session.exec(select(Order)).all()) == 2
@@ -184,8 +272,12 @@ def test_orders_lines_and_refunds_follow_the_source(app: App, target: Target) ->
 
 
 def test_an_order_without_amount_or_date_is_rejected(app: App, target: Target) -> None:
-    counts = put(app, target, [an_order(1, gross_micros=None), an_order(2, day="soon"), an_order(3)],
-                 Lands.ORDERS)
+    counts = put(
+        app,
+        target,
+        [an_order(1, gross_micros=None), an_order(2, day="soon"), an_order(3)],
+        Lands.ORDERS,
+    )
     assert (counts.written, counts.rejected, counts.adds_up) == (1, 2, True)
 
 
@@ -202,8 +294,9 @@ KEYS = st.tuples(st.sampled_from(["c1", "c2", "c3"]), st.sampled_from([D1, D2, D
 STATES = st.lists(st.dictionaries(KEYS, st.integers(0, 5) | st.none(), max_size=9), max_size=4)
 
 
-@settings(max_examples=25, deadline=None,
-          suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(states=STATES)
 def test_after_any_sequence_of_readings_the_table_equals_the_last_one(
     app: App, target: Target, states: list[dict]

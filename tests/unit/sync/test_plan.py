@@ -12,15 +12,31 @@ TODAY = dt.date(2026, 11, 23)
 
 def stream(name: str, *, per: int = 7, reread: int = 28, cursor: bool = False) -> Stream:
     return Stream(
-        name=name, title=name, grain="x", lands=Lands.FACTS, key=("id",), read=lambda c, t: iter(()),
+        name=name,
+        title=name,
+        grain="x",
+        lands=Lands.FACTS,
+        key=("id",),
+        read=lambda c, t: iter(()),
         cursor=cursor,
-        window=Window(days_per_request=per, reread_days=reread, latency_hours=3, settle_days=28,
-                      history_days=1000),
+        window=Window(
+            days_per_request=per,
+            reread_days=reread,
+            latency_hours=3,
+            settle_days=28,
+            history_days=1000,
+        ),
     )
 
 
-WHOLE = Stream(name="campaigns", title="c", grain="x", lands=Lands.ENTITIES, key=("id",),
-               read=lambda c, t: iter(()))
+WHOLE = Stream(
+    name="campaigns",
+    title="c",
+    grain="x",
+    lands=Lands.ENTITIES,
+    key=("id",),
+    read=lambda c, t: iter(()),
+)
 
 
 class FakePlatform:
@@ -28,14 +44,18 @@ class FakePlatform:
         self.streams = streams
 
 
-def plan_of(*streams: Stream, history: int = 90, known=None, ask=None):  # noqa: ANN001, ANN201
+def plan_of(*streams: Stream, history: int = 90, known=None, ask=None):
     return make_plan(
-        FakePlatform(*streams), accounts=[AccountDay(key=1, today=TODAY)],  # type: ignore[arg-type]
-        chosen=[s.name for s in streams], history_days=history, known=known or {}, ask=ask,
+        FakePlatform(*streams),
+        accounts=[AccountDay(key=1, today=TODAY)],  # type: ignore[arg-type]
+        chosen=[s.name for s in streams],
+        history_days=history,
+        known=known or {},
+        ask=ask,
     )
 
 
-def days_of(plan) -> list[dt.date]:  # noqa: ANN001
+def days_of(plan) -> list[dt.date]:
     return [d for u in plan.units for d in u.each_day()]
 
 
@@ -61,10 +81,14 @@ def test_a_later_sync_reads_only_the_look_back_and_what_is_missing() -> None:
 
 def test_days_that_this_run_has_committed_are_not_read_again() -> None:
     done = frozenset({TODAY, TODAY - dt.timedelta(days=1)})
-    plan = plan_of(stream("daily"), WHOLE, known={
-        (1, "daily"): Known(covered=done, done_in_run=done),
-        (1, "campaigns"): Known(whole_done=True),
-    })
+    plan = plan_of(
+        stream("daily"),
+        WHOLE,
+        known={
+            (1, "daily"): Known(covered=done, done_in_run=done),
+            (1, "campaigns"): Known(whole_done=True),
+        },
+    )
     assert not done & set(days_of(plan))
     assert all(u.stream == "daily" for u in plan.units)
 
@@ -78,9 +102,10 @@ def test_a_resync_reads_exactly_the_days_asked_for() -> None:
 
 def test_a_cursor_stream_reads_one_increment_and_old_gaps() -> None:
     covered = frozenset(TODAY - dt.timedelta(days=i) for i in range(1, 60))
-    plan = plan_of(stream("orders", cursor=True), known={
-        (1, "orders"): Known(covered=covered, cursor="2026-11-22T10:00:00Z")
-    })
+    plan = plan_of(
+        stream("orders", cursor=True),
+        known={(1, "orders"): Known(covered=covered, cursor="2026-11-22T10:00:00Z")},
+    )
     increments = [u for u in plan.units if u.phase is Phase.INCREMENT]
     assert [(u.start, u.end, u.cursor) for u in increments] == [
         (TODAY - dt.timedelta(days=1), TODAY, "2026-11-22T10:00:00Z")
@@ -94,14 +119,19 @@ def test_days_out_of_the_accounts_reach_are_not_asked_for() -> None:
     plan = make_plan(
         FakePlatform(short),  # type: ignore[arg-type]
         accounts=[AccountDay(key=1, today=TODAY, info=AccountInfo("a", "A", extra={"days": 3}))],
-        chosen=["daily"], history_days=90, known={},
+        chosen=["daily"],
+        history_days=90,
+        known={},
     )
     assert min(days_of(plan)) == TODAY - dt.timedelta(days=3)
 
 
 @given(
-    covered=st.sets(st.integers(0, 120)), done=st.sets(st.integers(0, 120)),
-    history=st.integers(1, 120), per=st.integers(1, 30), reread=st.integers(1, 40),
+    covered=st.sets(st.integers(0, 120)),
+    done=st.sets(st.integers(0, 120)),
+    history=st.integers(1, 120),
+    per=st.integers(1, 30),
+    reread=st.integers(1, 40),
 )
 def test_every_needed_day_is_read_exactly_once_whatever_is_known(
     covered: set[int], done: set[int], history: int, per: int, reread: int
@@ -112,13 +142,13 @@ def test_every_needed_day_is_read_exactly_once_whatever_is_known(
     known = Known(
         covered=frozenset(map(day, covered | done)), done_in_run=frozenset(map(day, done))
     )
-    plan = plan_of(stream("daily", per=per, reread=reread), history=history,
-                   known={(1, "daily"): known})
+    plan = plan_of(
+        stream("daily", per=per, reread=reread), history=history, known={(1, "daily"): known}
+    )
     found = days_of(plan)
     assert len(found) == len(set(found))
     assert all(u.days <= per for u in plan.units)
     needed = {
-        day(i) for i in range(history + 1)
-        if i not in done and (i <= reread or i not in covered)
+        day(i) for i in range(history + 1) if i not in done and (i <= reread or i not in covered)
     }
     assert set(found) == needed

@@ -13,7 +13,9 @@ def at(text: str) -> datetime:
 def test_intervals_count_from_the_given_moment() -> None:
     start = at("2026-11-23T10:07")
     assert next_runs("every 6 h", "UTC", start, 3) == [
-        start + timedelta(hours=6), start + timedelta(hours=12), start + timedelta(hours=18)
+        start + timedelta(hours=6),
+        start + timedelta(hours=12),
+        start + timedelta(hours=18),
     ]
 
 
@@ -29,14 +31,16 @@ def test_cron_is_local_time_of_the_zone() -> None:
 def test_a_skipped_local_time_fires_once_right_after_the_gap() -> None:
     # Berlin, 29 March 2026: 02:00 becomes 03:00 (01:00 UTC)
     assert next_runs("30 2 * * *", "Europe/Berlin", at("2026-03-28T12:00"), 2) == [
-        at("2026-03-29T01:00"), at("2026-03-30T00:30")
+        at("2026-03-29T01:00"),
+        at("2026-03-30T00:30"),
     ]
 
 
 def test_a_repeated_local_time_fires_once() -> None:
     # Berlin, 25 October 2026: 03:00 becomes 02:00 (01:00 UTC)
     assert next_runs("30 2 * * *", "Europe/Berlin", at("2026-10-24T12:00"), 2) == [
-        at("2026-10-25T00:30"), at("2026-10-26T01:30")
+        at("2026-10-25T00:30"),
+        at("2026-10-26T01:30"),
     ]
 
 
@@ -48,18 +52,34 @@ def test_midnight_after_a_spring_change_is_not_skipped() -> None:
 
 def test_steps_lists_names_and_either_day_field() -> None:
     assert next_runs("*/20 9-10 * * mon", "UTC", at("2026-11-23T09:30"), 3) == [
-        at("2026-11-23T09:40"), at("2026-11-23T10:00"), at("2026-11-23T10:20")
+        at("2026-11-23T09:40"),
+        at("2026-11-23T10:00"),
+        at("2026-11-23T10:20"),
     ]
     assert next_runs("0 0 13 * fri", "UTC", at("2026-11-10T00:00"), 2) == [
-        at("2026-11-13T00:00"), at("2026-11-20T00:00")
+        at("2026-11-13T00:00"),
+        at("2026-11-20T00:00"),
     ]
     assert next_runs("0 0 29 2 *", "UTC", at("2026-11-10T00:00"), 1) == [at("2028-02-29T00:00")]
 
 
-@pytest.mark.parametrize("text", [
-    "", "every 1 min", "every 40 d", "every x h", "* * * *", "61 * * * *", "0 24 * * *",
-    "0 0 30 2 *", "*/0 * * * *", "0 0 * * 9", "5-1 * * * *", "<script>",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "every 1 min",
+        "every 40 d",
+        "every x h",
+        "* * * *",
+        "61 * * * *",
+        "0 24 * * *",
+        "0 0 30 2 *",
+        "*/0 * * * *",
+        "0 0 * * 9",
+        "5-1 * * * *",
+        "<script>",
+    ],
+)
 def test_a_schedule_that_cannot_be_is_refused_with_a_sentence(text: str) -> None:
     with pytest.raises(Invalid) as caught:
         next_runs(text, "UTC", at("2026-01-01T00:00"))
