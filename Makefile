@@ -33,8 +33,10 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
 page: $(VENV)/.runtime  ## build the web page when its sources changed
 	@$(BIN)/python scripts/build_page.py
 
+# Two runs: the browser driver keeps an event loop of its own, which async tests cannot share.
 test: setup  ## the whole test suite, browser tests included
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -n 2 --ignore tests/journeys
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/journeys
 
 test-fast: $(VENV)/.dev  ## unit and architecture tests only
 	@$(BIN)/python -m pytest -n 2 tests/unit tests/architecture
