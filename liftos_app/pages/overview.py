@@ -254,7 +254,7 @@ def _channels() -> rx.Component:
             help_text="What the platform attributes to itself; claims overlap",
         ),
         Column("ROAS, platform", lambda r: r.roas, right=True),
-        Column("Attribution", lambda r: r.setting),
+        Column("Attribution", lambda r: rx.el.span(r.setting, class_name="lo-nowrap")),
     ]
     return rx.el.section(
         rx.el.div(

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,6 @@ from playwright.sync_api import (
     Browser,
     BrowserContext,
     Page,
-    Playwright,
     expect,
     sync_playwright,
 )
@@ -139,21 +139,26 @@ def open_script() -> Iterator[Callable[[Server], Script]]:
         script.close()
 
 
-@pytest.fixture(scope="session")
-def playwright_driver() -> Iterator[Playwright]:
-    with sync_playwright() as driver:
-        yield driver
-
-
-@pytest.fixture(scope="session")
-def browser(playwright_driver: Playwright) -> Iterator[Browser]:
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium, driven from this thread."""
     import find_chromium
 
     path = find_chromium.find()
     assert path, "No Chromium. Type: make setup"
-    chromium = playwright_driver.chromium.launch(executable_path=path, args=CHROMIUM_ARGS)
-    yield chromium
-    chromium.close()
+    with sync_playwright() as driver:
+        launched = driver.chromium.launch(executable_path=path, args=CHROMIUM_ARGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One a module, not a session: its driver keeps an event loop running in this thread, beside
+    which no async test of another module could run.
+    """
+    with chromium() as launched:
+        yield launched
 
 
 @dataclass
@@ -221,21 +226,31 @@ class Tour:
     """An installation after its look-around, and what the person saw on the way."""
 
     server: Server
-    tab: Watched
-    seen: list[str] = field(default_factory=list)  # lines of progress, as painted
+    seen: list[str] = field(default_factory=list)  # the first syncs, as painted
+    errors: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
 
 
 @pytest.fixture(scope="session")
-def tour(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tour]:
-    """Set up, look around and wait for the first syncs, once for every test that wants figures."""
+def tour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tour]:
+    """Set up, look around and wait for the first syncs, once for every test that wants figures.
+
+    In a thread, so that its browser can come and go whatever the modules' browsers do.
+    """
+    with servers_in(tmp_path_factory.mktemp("tour")) as start, ThreadPoolExecutor(1) as thread:
+        made = Tour(start())
+        thread.submit(_walk, made).result()
+        yield made
+
+
+def _walk(tour: Tour) -> None:
     from tests.journeys import steps
 
-    with servers_in(tmp_path_factory.mktemp("tour")) as start, tabs_of(browser) as opened:
-        server = start()
-        made = Tour(server, opened(server))
-        steps.set_up(made.tab.page)
-        steps.look_around(made.tab.page, made.seen)
-        yield made
+    with chromium() as launched, tabs_of(launched) as opened:
+        tab = opened(tour.server)
+        steps.set_up(tab.page)
+        steps.look_around(tab.page, tour.seen)
+        tour.errors, tour.foreign = tab.errors, tab.foreign
 
 
 @pytest.fixture

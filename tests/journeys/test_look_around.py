@@ -18,17 +18,19 @@ PLATFORMS = ("Google Ads", "Klaviyo", "Meta Business", "Shopify")
 
 @pytest.mark.timeout(400)
 def test_one_button_fills_the_overview_before_the_persons_eyes(
-    tour: Tour, shot: Callable[[Page, str], Path]
+    tour: Tour, open_tab: Callable[..., Watched], shot: Callable[[Page, str], Path]
 ) -> None:
-    page, server = tour.tab.page, tour.server
     during, after = tour.seen[0], tour.seen[-1]
     assert "First syncs" in during
     assert "4 of 4 first syncs" in after
     for name in PLATFORMS:
         assert name in after
     assert after.count("Succeeded") == 4
-    page.goto("/")
-    expect(steps.heading(page)).to_have_text("Overview")
+    assert tour.errors == []
+    assert tour.foreign == []
+    tab = open_tab(tour.server)
+    page = tab.page
+    steps.sign_in(page)
     for label in ("Spend", "Revenue", "Blended ROAS", "Claimed revenue"):
         expect(steps.tile(page, label)).to_have_text(re.compile(r"\d"))
     expect(page.get_by_text("Demo data", exact=True).first).to_be_visible()
@@ -36,20 +38,24 @@ def test_one_button_fills_the_overview_before_the_persons_eyes(
     for name in PLATFORMS:
         expect(channels.get_by_role("link", name=name)).to_be_visible()
     span = Span.settled()
-    assert stored_ads(server.home, span) == expected_ads(span)
+    assert stored_ads(tour.server.home, span) == expected_ads(span)
     shot(page, "overview-1280")
-    tour.tab.assert_clean()
+    tab.assert_clean()
 
 
 @pytest.mark.timeout(400)
-def test_a_second_look_around_doubles_nothing(tour: Tour) -> None:
-    page = tour.tab.page
+def test_a_second_look_around_doubles_nothing(
+    tour: Tour, open_tab: Callable[..., Watched]
+) -> None:
+    tab = open_tab(tour.server)
+    page = tab.page
+    steps.sign_in(page)
     page.goto("/welcome")
     page.get_by_role("button", name="Connect what is missing").click()
     expect(page.get_by_text("It was there already.")).to_have_count(4)
     page.goto("/connections")
     expect(page.get_by_role("region", name="Connections").locator("tbody tr")).to_have_count(4)
-    tour.tab.assert_clean()
+    tab.assert_clean()
 
 
 @pytest.mark.timeout(400)
