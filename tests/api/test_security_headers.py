@@ -114,7 +114,8 @@ async def test_data_answers_allow_nothing_at_all(client: httpx.AsyncClient) -> N
 async def test_the_sandbox_may_send_its_form_to_our_own_names(page: SecurityHeaders) -> None:
     async with opened(page) as client:
         policy = (await client.get("/sandbox/shopify/consent")).headers["content-security-policy"]
-    assert f"form-action 'self' {BASE} http://127.0.0.1:8000;" in policy  # an IPv6 source is no valid one
+    # an IPv6 address is no valid source
+    assert f"form-action 'self' {BASE} http://127.0.0.1:8000;" in policy
 
 
 @pytest.mark.parametrize(

@@ -34,10 +34,14 @@ def test_a_script_connects_four_platforms_and_the_rows_equal_the_world(
             "inputs": script.demo_values(platform, method), "accounts": "all",
         })
         ids[platform] = made["id"]
+    syncs = {}
     for platform, connection_id in ids.items():
         tested = script.call("POST", f"/connections/{connection_id}/test")
         assert tested, platform
-        done = script.sync(connection_id)
+        started = script.call("POST", f"/connections/{connection_id}/sync", 202)
+        syncs[platform] = started["sync_id"]
+    for platform, connection_id in ids.items():
+        done = script.wait(connection_id, syncs[platform])
         assert done["status"] == "succeeded", (platform, done)
         assert done["rows_read"] == (
             done["rows_written"] + done["rows_updated"] + done["rows_unchanged"]
