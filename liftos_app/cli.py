@@ -76,7 +76,7 @@ def serve() -> None:
     command = [
         sys.executable, "-m", "granian", "--interface", "asgi", "--factory", "--workers", "1",
         "--host", settings.host, "--port", str(settings.port), "--log-level", "warning",
-        "--no-access-log", "--workers-kill-timeout", "30", "liftos_app.liftos_app:app",
+        "--no-access-log", "--workers-kill-timeout", "12", "liftos_app.liftos_app:app",
     ]
     os.execv(sys.executable, command)  # noqa: S606  (our own fixed command)
 

@@ -12,6 +12,7 @@ import os
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -85,12 +86,18 @@ class SyncEngine:
             )
         self._scheduler.start()
 
-    def stop(self, *, wait: float = 20.0) -> None:
-        """Stop after the units under way; their runs go back to the queue."""
+    def stop(self, *, wait: float = 8.0) -> None:
+        """Stop after the units under way, at most `wait` seconds; runs go back to the queue.
+
+        A unit that takes longer is given up: it has stored nothing, and its run goes on from there.
+        """
         self._stopping.set()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
-        self._pool.shutdown(wait=wait > 0, cancel_futures=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        until = time.monotonic() + wait
+        while self._mine and time.monotonic() < until:
+            time.sleep(0.05)
         with self.app.db.write() as session:
             for run_id, epoch in self._mine.items():
                 _give_back(session, run_id, epoch)
