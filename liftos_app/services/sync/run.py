@@ -30,10 +30,10 @@ from liftos_app.models import (
 from liftos_app.services import links, status
 from liftos_app.services.connectors import registry
 from liftos_app.services.connectors.client import PATIENCE, Client, Stopped
-from liftos_app.services.connectors.spec import AccountInfo, Platform
+from liftos_app.services.connectors.spec import AccountInfo, Lands, Platform
 from liftos_app.services.context import App
 from liftos_app.services.sync.load import Target
-from liftos_app.services.sync.plan import AccountDay, Ask, Known, Plan, Unit, make_plan
+from liftos_app.services.sync.plan import AccountDay, Ask, Known, Phase, Plan, Unit, make_plan
 from liftos_app.services.sync.schedule import next_runs, zone_of
 from liftos_app.services.sync.window import LeaseLost, Reading, Work, commit_unit, read_unit
 
@@ -186,7 +186,22 @@ def _announce(job: Job) -> bool:
         session.add(run)
         if run.attempts == 0 and not there:
             session.add(_event(job, f"Sync started: {len(job.plan.units)} windows to read."))
+            _warn_of_old_refunds(job, session)
     return True
+
+
+def _warn_of_old_refunds(job: Job, session: Session) -> None:
+    """A first load reads orders by their own day, so refunds of earlier orders stay unknown."""
+    first = [
+        u.start for u in job.plan.units
+        if job.platform.stream(u.stream).lands is Lands.ORDERS and u.phase is not Phase.INCREMENT
+    ]
+    if first and not any(u.phase is Phase.INCREMENT for u in job.plan.units):
+        session.add(_event(
+            job, f"Refunds of orders from before {min(first)} are not read: net sales of the first "
+                 "weeks can be too high. Choose a longer history to include them.",
+            level="warning", kind="note",
+        ))
 
 
 def _ask(run: SyncRun) -> Ask:
