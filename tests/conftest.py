@@ -135,6 +135,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         connection.exec_driver_sql(
             "; ".join(str(t.delete()) for t in reversed(metadata.sorted_tables))
         )
+        connection.exec_driver_sql("DROP TABLE IF EXISTS alembic_version")
     engine.dispose()
     return url
 

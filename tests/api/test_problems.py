@@ -174,8 +174,9 @@ async def test_an_unknown_failure_gives_a_reference_that_stands_in_the_log(
     assert fields["reference"] == body["reference"]
     assert fields["request_id"] == body["request_id"]
     assert fields["path"] == "/fail"
-    assert record.exc_info is not None
-    assert record.exc_info[1] is error
+    # Where the logs of this process are set up, the filter has made a text of the trace already.
+    trace = record.exc_text or logging.Formatter().formatException(record.exc_info)
+    assert type(error).__name__ in trace
 
 
 async def test_the_trace_in_the_log_is_masked(
