@@ -19,14 +19,17 @@ from liftos_app.models.connections import (
     StreamState,
 )
 from liftos_app.models.facts import (
+    CrmRecord,
     Entity,
     FactDaily,
     FactExtra,
     MailFact,
     Order,
     OrderLine,
+    Payment,
     RateDay,
     Refund,
+    SourceRecord,
 )
 from liftos_app.models.people import (
     DataKey,
@@ -45,9 +48,9 @@ from liftos_app.models.syncs import Lease, RejectedRow, RunState, StreamRun, Syn
 
 __all__ = [
     "Account", "AuditEntry", "CheckResult", "Connection", "ConnectionStatus", "Coverage",
-    "CoverageState", "Credential", "DataKey", "Entity", "FactDaily", "FactExtra", "KeptAnswer",
-    "KeyCheck", "Lease", "LoginAttempt", "MailFact", "Membership", "OAuthRequest", "Order",
-    "OrderLine", "Organization", "Provenance", "QualityScore", "RateDay", "RefreshToken", "Refund",
-    "RejectedRow", "Role", "RunState", "StreamRun", "StreamState", "SyncEvent", "SyncRun", "User",
-    "WebSession",
+    "CoverageState", "Credential", "CrmRecord", "DataKey", "Entity", "FactDaily", "FactExtra",
+    "KeptAnswer", "KeyCheck", "Lease", "LoginAttempt", "MailFact", "Membership", "OAuthRequest",
+    "Order", "OrderLine", "Organization", "Payment", "Provenance", "QualityScore", "RateDay",
+    "RefreshToken", "Refund", "RejectedRow", "Role", "RunState", "SourceRecord", "StreamRun",
+    "StreamState", "SyncEvent", "SyncRun", "User", "WebSession",
 ]

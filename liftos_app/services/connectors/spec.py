@@ -46,6 +46,13 @@ class Lands(StrEnum):
     ENTITIES = "entities"
     ORDERS = "orders"
     MAIL = "mail"
+    CRM = "crm"
+    PAYMENTS = "payments"
+
+    @property
+    def records(self) -> bool:
+        """Whether rows are things with an id that live on, rather than figures of a day."""
+        return self in (Lands.ORDERS, Lands.CRM, Lands.PAYMENTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +176,7 @@ class Stream:
     lands: Lands
     level: int = 0  # models.facts.Level
     key: tuple[str, ...]
+    kind: str = ""  # CRM and PAYMENTS: the one kind of its rows (rows.CRM_KINDS, PAYMENT_KINDS)
     required: tuple[str, ...] = ()  # row fields that must not be null (field coverage)
     window: Window | None = None
     cursor: bool = False
@@ -249,6 +257,7 @@ class Page:
     cursor: str = ""  # set on the last page of a cursor stream
     bytes_read: int = 0
     notes: tuple[str, ...] = ()  # what a person should know: a field refused, a version changed
+    source: Sequence[Any] = ()  # the untouched record of each row, beside `rows`; or empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -148,5 +148,7 @@ def test_a_customer_id_loses_its_dashes() -> None:
 def test_attribution_numbers_are_never_changed() -> None:
     assert rows.ATTRIBUTION == {
         "none": 0, "meta_7d_click_1d_view": 1, "google_conversion_window": 2,
-        "klaviyo_event_date": 3, "klaviyo_send_date": 4,
+        "klaviyo_event_date": 3, "klaviyo_send_date": 4, "tiktok_7d_click_1d_view": 5,
+        "linkedin_30d_click_7d_view": 6, "x_30d_engagement_1d_view": 7, "imported": 8,
+        "hubspot_send_date": 9,
     }

@@ -26,7 +26,8 @@ from graphql import (
     validate,
 )
 
-from liftos_app.services.sandbox.credentials import DEMO, SHOP, SPARE
+from liftos_app.services.sandbox.credentials import DEMO, SPARE
+from liftos_app.services.sandbox.credentials.shopify import SHOP
 from tests.sandbox_server import NOW, RunningSandbox, running_sandbox
 
 VENDOR = Path(__file__).parents[4] / "shared" / "contracts" / "shopify.schema.graphql"
