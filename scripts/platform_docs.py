@@ -18,9 +18,9 @@ from liftos_app.services.connectors.spec import AuthMethod, Platform, Stream
 FOLDER = ROOT / "docs" / "platforms"
 BEGIN = "<!-- generated from the connector: python scripts/platform_docs.py -->"
 DEFINED = (
-    "You define them: choose a source, say what its rows are (daily figures by campaign, orders, CRM "
-    "records or payments) and which column is which field. The wizard proposes a mapping and shows "
-    "real rows beside what becomes of them."
+    "You define them: choose a source, say what its rows are (daily figures by campaign, orders, "
+    "CRM records or payments) and which column is which field. The wizard proposes a mapping and "
+    "shows real rows beside what becomes of them."
 )
 END = "<!-- end of the generated part -->"
 
