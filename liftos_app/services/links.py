@@ -194,7 +194,7 @@ def load(
                 f"{connection.name} has no sign-in.", why="It was never finished.",
                 fix="Sign in first.",
             )
-        options = {str(k): str(v) for k, v in connection.options.items()}
+        options = {str(k): str(v) for k, v in connection.options.items() if k != "streams"}
         ends = rows["access_token"].expires_at if "access_token" in rows else None
         now = app.now()
         early = timedelta(seconds=method.renew_early)
