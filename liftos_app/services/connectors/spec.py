@@ -124,6 +124,10 @@ class OAuth2:
     by_get: bool = False  # the token endpoint is asked by GET (Meta)
     authorize_extra: Mapping[str, str] = field(default_factory=dict)
     exchange_extra: Mapping[str, str] = field(default_factory=dict)
+    # (inputs in clear, state, redirect address): the query of a consent page unlike others (TikTok)
+    consent: Callable[[Mapping[str, str], str, str], Mapping[str, str]] | None = None
+    # (desk, code): an exchange of the platform's own kind (TikTok)
+    exchange: Callable[..., TokenSet] | None = None
     then: Callable[..., TokenSet] | None = None  # a second exchange after the first (Meta)
     renew: Callable[..., TokenSet] | None = None  # a renewal of the platform's own kind (Meta)
     revoke: Callable[..., None] | None = None  # a revocation of the platform's own kind (Meta)
