@@ -90,6 +90,19 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A host that the platform names while signing in. It is kept with the tokens and called from
+    then on; under a sandbox or an operator's address it becomes the first part of the path.
+    """
+
+    name: str  # its {placeholder} in hosts and token addresses, and its vault field
+    pattern: str  # full match of the host; one that does not fit ends the sign-in
+    answer: str = ""  # where a token answer names it, as an origin
+    callback: str = ""  # where the way back from the consent page names it
+    default: str = ""  # the host until it was named; empty: every sign-in names it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TokenSet:
     """What a token endpoint gave. Times are aware UTC; None means it named no end."""
 
@@ -98,10 +111,11 @@ class TokenSet:
     expires_at: datetime | None = None
     refresh_expires_at: datetime | None = None
     scopes: tuple[str, ...] = ()  # as the answer says; empty when it says nothing
+    beside: Mapping[str, str] = field(default_factory=dict, repr=False)  # further sealed values
 
     def values(self) -> dict[str, str]:
-        """The vault fields to write: access_token, and refresh_token when there is one."""
-        found = {"access_token": self.access_token}
+        """The vault fields to write: access_token, refresh_token if any, and what is beside."""
+        found = {**self.beside, "access_token": self.access_token}
         if self.refresh_token:
             found["refresh_token"] = self.refresh_token
         return found
@@ -128,6 +142,10 @@ class OAuth2:
     consent: Callable[[Mapping[str, str], str, str], Mapping[str, str]] | None = None
     # (desk, code): an exchange of the platform's own kind (TikTok)
     exchange: Callable[..., TokenSet] | None = None
+    life: int = 0  # seconds to count on where the answer names no end; 0: no end is assumed
+    # Errors on the way back that only an administrator can mend: name -> (why, what to do).
+    refusals: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    obtain: Callable[..., TokenSet] | None = None  # a first token of the platform's own kind (Zoho)
     then: Callable[..., TokenSet] | None = None  # a second exchange after the first (Meta)
     renew: Callable[..., TokenSet] | None = None  # a renewal of the platform's own kind (Meta)
     revoke: Callable[..., None] | None = None  # a revocation of the platform's own kind (Meta)
@@ -274,6 +292,8 @@ class Page:
     bytes_read: int = 0
     notes: tuple[str, ...] = ()  # what a person should know: a field refused, a version changed
     source: Sequence[Any] = ()  # the untouched record of each row, beside `rows`; or empty
+    gone: frozenset[str] = frozenset()  # CRM ids the platform reports as deleted
+    alive: frozenset[str] | None = None  # all CRM ids there are: stored ones beside them are gone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -345,6 +365,7 @@ class Platform:
     objects: Callable[[Client, str], Sequence[SourceObject]] | None = None
     preview: Callable[[Client, Definition], Sample] | None = None
     stream_inputs: tuple[Input, ...] = ()
+    keeps: tuple[Kept, ...] = ()  # hosts named while signing in
     demo_inputs: Mapping[str, str] = field(
         default_factory=dict
     )  # non-secret defaults in the sandbox
