@@ -196,7 +196,7 @@ def load(
         method = platform.method(connection.auth_kind)
         secrets = vault.get_all(ctx, connection, purpose=purpose)
         rows = _rows(ctx, connection)
-        if complete and not condition.SIGNS_IN.intersection(secrets):
+        if complete and not condition.proven(method, secrets):
             raise SignInAgain(
                 f"{connection.name} has no sign-in.", why="It was never finished.",
                 fix="Sign in first.",

@@ -138,6 +138,10 @@ class OAuth2:
     by_get: bool = False  # the token endpoint is asked by GET (Meta)
     authorize_extra: Mapping[str, str] = field(default_factory=dict)
     exchange_extra: Mapping[str, str] = field(default_factory=dict)
+    # (inputs in clear, state, redirect address): the query of a consent page unlike others (TikTok)
+    consent: Callable[[Mapping[str, str], str, str], Mapping[str, str]] | None = None
+    # (desk, code): an exchange of the platform's own kind (TikTok)
+    exchange: Callable[..., TokenSet] | None = None
     life: int = 0  # seconds to count on where the answer names no end; 0: no end is assumed
     # Errors on the way back that only an administrator can mend: name -> (why, what to do).
     refusals: Mapping[str, tuple[str, str]] = field(default_factory=dict)
