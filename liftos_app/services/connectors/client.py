@@ -178,15 +178,20 @@ class Client:
         target = self.addresses.follow(url)
         return self._answer(Request("GET", target, [], dict(headers or {})), lane)
 
-    def lines(self, url: str, *, max_bytes: int = 4 * 1024**3) -> Iterator[bytes]:
-        """The lines of a file the platform prepared at a signed address; no credential is sent."""
+    def lines(
+        self, url: str, *, headers: Mapping[str, str] | None = None, max_bytes: int = 4 * 1024**3
+    ) -> Iterator[bytes]:
+        """The lines of a file the platform prepared at a signed address; no credential is sent.
+
+        `headers` are those the platform names for this address.
+        """
         target, own = self.addresses.download(url)
         self.requests += 1
         http = net.open_http(guarded=not own, transport=self._transport)
         try:
             for line in wire.stream_lines(
                 http,
-                Request("GET", target, [], {}),
+                Request("GET", target, [], dict(headers or {})),
                 name=self.platform.name,
                 max_bytes=max_bytes,
                 clock=self._clock,

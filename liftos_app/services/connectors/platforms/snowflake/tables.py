@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from datetime import timedelta
 from typing import Any, Final
 
-from liftos_app.errors import Invalid, PlatformFault
+from liftos_app.errors import Invalid
 from liftos_app.services.connectors import mapping
-from liftos_app.services.connectors.bounds import Bound, Kind, cursor_of, of_days, since
+from liftos_app.services.connectors.bounds import Asking, Kind, Limit, chunks
 from liftos_app.services.connectors.client import Client
 from liftos_app.services.connectors.defined import Definition, definitions, make_streams
 from liftos_app.services.connectors.platforms.snowflake import statements, values
@@ -128,50 +126,13 @@ def define(options: dict[str, Any] | Any) -> tuple[Stream, ...]:
 
 def read(definition: Definition, client: Client, task: Task) -> Iterator[Page]:
     """A span of days, the changes since the cursor, or everything. See connectors/spec.py."""
-    return mapping.pages(definition, task, _chunks(definition, client, task))
-
-
-def _chunks(definition: Definition, client: Client, task: Task) -> Iterator[mapping.Chunk]:
-    stream = task.stream
-    if task.changes:
-        yield from _changes(definition, client, task)
-    elif stream.window is None and not stream.cursor:
-        yield from _query(definition, client, task, [])
-    else:
-        kind = _kind(definition, client, definition.day_column)
-        yield from _span(definition, client, task, kind)
-
-
-def _span(
-    definition: Definition, client: Client, task: Task, kind: Kind | None
-) -> Iterator[mapping.Chunk]:
-    """A span; one whose result is too big for the interface is read in halves."""
-    bounds = of_days(definition, task, kind) if kind else []
-    try:
-        yield from _query(
-            definition, client, task, [(definition.day_column, b) for b in bounds]
-        )
-    except PlatformFault as error:
-        if error.facts.get("platform_code") != TOO_BIG or task.start >= task.end or not bounds:
-            raise
-        middle = task.start + (task.end - task.start) // 2
-        yield from _span(definition, client, replace(task, end=middle), kind)
-        later = replace(task, start=middle + timedelta(days=1))
-        yield from _span(definition, client, later, kind)
-
-
-def _changes(definition: Definition, client: Client, task: Task) -> Iterator[mapping.Chunk]:
-    """What changed since the cursor up to the newest value there is, both included."""
-    column = definition.cursor
-    kind = _kind(definition, client, column)
-    newest = _newest(definition, client, column, kind)
-    low = since(definition, task, kind) if kind else None
-    if kind is None or not newest or low is None:
-        yield from _query(definition, client, task, [], cursor=task.cursor)
-        return
-    high = Bound("<=", kind, newest)
-    reached = max(task.cursor, cursor_of(definition, kind, newest))
-    yield from _query(definition, client, task, [(column, low), (column, high)], cursor=reached)
+    asking = Asking(
+        kind=lambda column: _kind(definition, client, column),
+        newest=lambda column, kind: _newest(definition, client, column, kind),
+        query=lambda limits, cursor: _query(definition, client, task, limits, cursor=cursor),
+        too_big=lambda error: error.facts.get("platform_code") == TOO_BIG,
+    )
+    return mapping.pages(definition, task, chunks(definition, task, asking))
 
 
 def _newest(
@@ -207,7 +168,7 @@ def _kind(definition: Definition, client: Client, column: str) -> Kind | None:
 
 
 def _query(
-    definition: Definition, client: Client, task: Task, limits: Sequence[tuple[str, Bound]],
+    definition: Definition, client: Client, task: Task, limits: Sequence[Limit],
     *, cursor: str = "",
 ) -> Iterator[mapping.Chunk]:
     """The mapped columns of the rows within the limits, partition by partition."""
