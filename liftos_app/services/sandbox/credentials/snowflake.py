@@ -29,7 +29,7 @@ _KEY: Final = (  # encrypted with the passphrase below
     "ui6b6mak+I1dD/qUrfbBeHLbc+tgg6Ss60mHpaKMHATK3xEoTXx7o2VPEXzCJRG9\n"
     "Zk5DUfTDP6sXsYqt05+DwIR3U0ilZCof7aXwqQjuZW4osuUrTQbT81U11zLlnbI4\n"
     "UdsaalVfctoeU1DIhfZaX0tLejwCT5pA0uqIXqnfaVm9GmsbCiRCSaIraoBaFrkV\n"
-    "QuJFpPN0YujYJsUyzHBU/Vas/cX/hSIFnfUS4N4RXOBd0c0klrCiSMTga7IEj1aC\n"
+    "QuJFpPN0YujYJsUyzHBU/Vas/cX/hSIFnfUS4N4RXOBd0c0klrCiSMTga7IEj1aC\n"  # codespell:ignore
     "JW0nvcaU3mcGtcclbOCugVM/dS7vjCUhdYIm5sYezuhVzRA1Tt04Po+SKpf8u9r6\n"
     "Ej2GZT1Jl4nqbGHPqENjeJ1FKO7dp9igCiJ2NP9OLrQCY4QDhWBnaGs=\n"
     "-----END ENCRYPTED PRIVATE KEY-----\n"
