@@ -62,6 +62,20 @@ class ConnectionChange(Strict):
     inputs: dict[Annotated[str, Field(max_length=80)], Text] | None = None
 
 
+class PublishAsk(Strict):
+    """Where the tables go: the name of a database (Snowflake) or catalog (Databricks)."""
+
+    place: Annotated[str, Field(max_length=255)]
+
+
+class PublishBegun(Strict):
+    """A publishing that has begun; `log` tells its progress and result."""
+
+    connection_id: UUID
+    place: str
+    log: str
+
+
 class OAuthInitiate(Strict):
     """Begin a consent, for a new connection or for one that exists."""
 

@@ -6,7 +6,7 @@ import reflex as rx
 
 from liftos_app.components.data_table import Column, data_table
 from liftos_app.components.dialog import close, dialog
-from liftos_app.components.elements import button, card, field, text_input
+from liftos_app.components.elements import button, button_link, card, field, text_input
 from liftos_app.components.states import error_state
 from liftos_app.state.app import AppState
 from liftos_app.state.connection import ConnectionState as S
@@ -62,10 +62,69 @@ def settings() -> rx.Component:
                 ),
                 title="General",
             ),
-            rx.el.div(rx.cond(AppState.can_sync, _reread()), _credentials(), class_name="lo-stack"),
+            rx.el.div(
+                rx.cond(S.view.defines & AppState.can_write, _streams()),
+                rx.cond(S.view.publishes & AppState.can_write, _publish()),
+                rx.cond(AppState.can_sync, _reread()),
+                _credentials(),
+                class_name="lo-stack",
+            ),
             class_name="lo-grid lo-grid-2",
         ),
         rx.cond(AppState.can_write, _danger()),
+    )
+
+
+def _streams() -> rx.Component:
+    return card(
+        rx.el.p(
+            "Choose tables, map their columns, and look at real rows before anything is read.",
+            class_name="lo-help",
+        ),
+        rx.el.div(
+            button_link(
+                "Define streams",
+                href="/connections/new?id=" + S.view.id.to(str) + "&step=4",
+                icon_tag="table",
+            ),
+            class_name="lo-row lo-gap",
+        ),
+        title="Streams",
+    )
+
+
+def _publish() -> rx.Component:
+    return card(
+        rx.el.form(
+            rx.el.p(
+                "Writes daily facts, orders, payments and CRM records into a schema of our own. "
+                "Only what changed is sent; doing it twice changes nothing.",
+                class_name="lo-help",
+            ),
+            field(
+                "Database or catalog",
+                text_input(
+                    for_id="place",
+                    default_value=S.view.publish_to,
+                    key=S.view.publish_to,
+                    max_length=255,
+                    required=True,
+                ),
+                for_id="place",
+                help_text="As the warehouse stores its name, mostly in capitals on Snowflake",
+            ),
+            rx.el.div(
+                button("Publish tables", type="submit", busy=S.busy == "publish"),
+                button_link(
+                    "See progress",
+                    href="/connections/" + S.view.id.to(str) + "?tab=log&kind=publish",
+                ),
+                class_name="lo-row",
+            ),
+            on_submit=S.publish,
+            class_name="lo-stack-16",
+        ),
+        title="Publish to this warehouse",
     )
 
 

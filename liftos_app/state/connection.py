@@ -10,7 +10,7 @@ from uuid import UUID
 import reflex as rx
 
 from liftos_app.errors import Invalid, LiftOSError
-from liftos_app.services import connections
+from liftos_app.services import connections, publish
 from liftos_app.services.connections import SCHEDULE
 from liftos_app.services.context import App, Context, Principal
 from liftos_app.state.app import AppState, handler, perform, reach
@@ -124,6 +124,20 @@ class ConnectionState(AppState):
         self._note("ok", "Settings saved.")
         await self._refresh()
 
+    @handler("connections.write")
+    async def publish(self, form: dict[str, Any]):
+        """Write the unified tables into the warehouse; the log tells how it goes."""
+        self.wrong, self.busy = "", "publish"
+        yield
+        try:
+            place = await reach(_publish, self._mine(), str(form.get("place", ""))[:255])
+            self._note("ok", f"Publishing to {place} began.", more="The log tells how it goes.")
+            await self._refresh()
+        except LiftOSError as error:
+            self.wrong = error.sentence()
+        finally:
+            self.busy = ""
+
     @handler("connections.delete")
     async def delete(self, form: dict[str, Any]):
         """Delete, after the name was typed."""
@@ -173,6 +187,10 @@ def _reread(
 def _save(ctx: Context, connection_id: UUID, name: str, schedule: str, zone: str) -> None:
     connections.rename(ctx, connection_id, name)
     connections.set_schedule(ctx, connection_id, schedule, zone=zone)
+
+
+def _publish(app: App, who: Principal, org_id: int, connection_id: UUID, place: str) -> str:
+    return publish.begin(app, who, org_id, connection_id, place)
 
 
 def _delete(app: App, who: Principal, org_id: int, connection_id: UUID) -> None:

@@ -83,6 +83,7 @@ BODIES = {
     "/api/v1/platform-connections/oauth/initiate": {"platform": "meta_business"},
     "/api/v1/platform-connections/connections/{connection_id}": {"name": "Taken over"},
     "/api/v1/platform-connections/connections/{connection_id}/preview": {"stream": {}},
+    "/api/v1/platform-connections/connections/{connection_id}/publish": {"place": "X"},
 }
 
 

@@ -112,7 +112,8 @@ def store_inputs(
     """Write checked inputs. What belonged to another method of signing in goes."""
     if method.id != connection.auth_kind:
         drop_fields(ctx, connection, keep={i.name for i in method.inputs})
-        connection.options = {k: v for k, v in connection.options.items() if k == "streams"}
+        kept = ("streams", "publish_to")  # what does not belong to a way of signing in
+        connection.options = {k: v for k, v in connection.options.items() if k in kept}
     connection.auth_kind = method.id
     names = {i.name for i in method.inputs if not i.secret}
     others = {k: v for k, v in connection.options.items() if k not in names}

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from liftos_app.errors import PlatformFault
     from liftos_app.services.connectors.client import Client, Credential, Request
     from liftos_app.services.connectors.defined import Definition
+    from liftos_app.services.connectors.writing import Writer
 
 Row = dict[str, Any]
 # (status, lower-case headers, parsed body or None) -> the error it means, None when it is none.
@@ -365,6 +366,7 @@ class Platform:
     objects: Callable[[Client, str], Sequence[SourceObject]] | None = None
     preview: Callable[[Client, Definition], Sample] | None = None
     stream_inputs: tuple[Input, ...] = ()
+    writer: Callable[[Client, str], Writer] | None = None  # (client, database or catalog)
     keeps: tuple[Kept, ...] = ()  # hosts named while signing in
     demo_inputs: Mapping[str, str] = field(
         default_factory=dict
