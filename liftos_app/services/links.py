@@ -121,6 +121,8 @@ def store_tokens(ctx: Context, connection: Connection, tokens: TokenSet | None) 
         ctx, connection, "access_token", tokens.access_token, expires_at=tokens.expires_at,
         scopes=tokens.scopes,
     )
+    for name, value in tokens.beside.items():
+        vault.put(ctx, connection, name, value)
     if tokens.refresh_token:
         vault.put(
             ctx, connection, "refresh_token", tokens.refresh_token,
@@ -304,6 +306,8 @@ def _store(link: Link, tokens: TokenSet, used: str) -> None:
                 ctx, connection, "access_token", tokens.access_token,
                 expires_at=tokens.expires_at, scopes=scopes,
             )
+            for name, value in tokens.beside.items():
+                vault.put(ctx, connection, name, value)
             if tokens.refresh_token and tokens.refresh_token != used:
                 vault.put(
                     ctx, connection, "refresh_token", tokens.refresh_token,
