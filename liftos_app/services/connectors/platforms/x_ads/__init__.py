@@ -131,7 +131,7 @@ PLATFORM = Platform(
     latency="minutes; final after a day, spend after 14",
     role_needed="Campaign analyst of the ad account",
     docs_url="https://docs.x.com/x-ads-api/introduction",
-    requests_per_minute=120,
+    requests_per_minute=300,
     concurrency=2,
     never=(
         "We never post, like, follow or message, and never change a campaign or a budget.",
