@@ -28,6 +28,7 @@ SETTING = "x_30d_engagement_1d_view"
 LANE = "stats"  # direct questions have one limit a person
 PURCHASES = "conversion_purchases"
 MILLION = 1_000_000
+_APART = ("sale_amount_engagement", "sale_amount_view")
 _EXTRA = {  # ours -> X's
     "engagements": "engagements",
     "link_clicks": "url_clicks",
@@ -147,14 +148,13 @@ def page_of(cells: Cells) -> Page:
 def make_row(record: Any) -> Row | None:
     """The sum over placements of one entity and day; None when all of it is zero."""
     cuts = list(record["placements"].values())
-    engaged, engaged_worth = _purchases(cuts, "engagement")
-    viewed, viewed_worth = _purchases(cuts, "view")
+    engaged, viewed, worth = _purchases(cuts)
     found = {
         "impressions": _sum(cuts, "impressions"),
         "clicks": _sum(cuts, "clicks"),
         "spend_micros": _sum(cuts, "billed_charge_local_micro"),
         "conversions_micros": (engaged + viewed) * MILLION,
-        "value_micros": engaged_worth + viewed_worth,
+        "value_micros": worth,
     }
     extra = {ours: _sum(cuts, theirs) * MILLION for ours, theirs in _EXTRA.items()}
     if not any(found.values()) and not any(extra.values()):
@@ -177,15 +177,21 @@ def _sum(cuts: Sequence[Mapping[str, Any]], name: str) -> int:
     return sum(0 if cut[name] is None else whole(cut[name]) for cut in cuts)
 
 
-def _purchases(cuts: Sequence[Mapping[str, Any]], kind: str) -> tuple[int, int]:
-    """Purchases after an engagement or a view, and their worth in micro-units."""
-    count = worth = 0
+def _purchases(cuts: Sequence[Mapping[str, Any]]) -> tuple[int, int, int]:
+    """Purchases after an engagement and after a view, and their worth in micro-units.
+
+    Purchases that were only assisted are left out, with their worth where X tells it apart.
+    """
+    engaged = viewed = worth = 0
     for cut in cuts:
         parts = cut[PURCHASES]
-        if parts is not None:
-            count += whole(parts.get(f"post_{kind}") or 0)
-            worth += whole(parts.get(f"sale_amount_{kind}") or 0)
-    return count, worth
+        if parts is None:
+            continue
+        engaged += whole(parts.get("post_engagement") or 0)
+        viewed += whole(parts.get("post_view") or 0)
+        apart = [name for name in _APART if name in parts] or ["sale_amount"]
+        worth += sum(whole(parts.get(name) or 0) for name in apart)
+    return engaged, viewed, worth
 
 
 def _metrics(entry: Any) -> Mapping[str, Any]:
