@@ -174,7 +174,9 @@ def test_the_place_in_an_array_is_the_day_and_null_is_zero() -> None:
 
 
 def test_an_amount_that_is_not_told_apart_counts_whole() -> None:
-    bought = {"post_view": [1, 0, 0], "post_engagement": [1, 0, 0], "sale_amount": [7_000_000, 0, 0]}
+    bought = {
+        "post_view": [1, 0, 0], "post_engagement": [1, 0, 0], "sale_amount": [7_000_000, 0, 0],
+    }
     page, _ = run(active("dvcz7"), stats(series(conversion_purchases=bought)))
     assert (page.rows[0]["conversions_micros"], page.rows[0]["value_micros"]) == (
         2_000_000, 7_000_000
