@@ -120,6 +120,10 @@ def _ask(
         error.what, error.why, error.fix = (
             redact(t, known) for t in (error.what, error.why, error.fix)
         )
+        error.args = (error.what,)
+        error.facts = {
+            k: redact(v, known) if isinstance(v, str) else v for k, v in error.facts.items()
+        }
         raise
     finally:
         http.close()
@@ -136,8 +140,16 @@ def _wrong(platform: Platform, stage: str, raw: wire.Raw) -> PlatformFault | Non
     elif raw.status >= 500 or raw.status in (408, 429):
         found = faults.by_status(platform.name, raw.status, raw.headers)
     elif stage != "revoke":  # there already invalid is what we want
-        found = _refused(platform, stage, said(raw.body.decode("utf-8", "replace")))
+        found = _refused(platform, stage, _words(raw))
     return found
+
+
+def _words(raw: wire.Raw) -> str:
+    """A refusal's own words: of its first error, or the whole text where it is no JSON."""
+    try:
+        return said(raw.json()["errors"][0]["message"])
+    except (ValueError, LookupError, TypeError):
+        return said(raw.body.decode("utf-8", "replace"))
 
 
 def _refused(platform: Platform, stage: str, words: str) -> PlatformFault | None:
@@ -153,8 +165,8 @@ def _refused(platform: Platform, stage: str, words: str) -> PlatformFault | None
     if "callback" in low:
         return named(platform, stage, "redirect_uri_mismatch", words)
     if stage == "request":
-        return named(platform, stage, "invalid_client", "")
-    return named(platform, stage, "", "")
+        return named(platform, stage, "invalid_client", words)
+    return named(platform, stage, "", words)
 
 
 def _pair(platform: Platform, answer: Mapping[str, str]) -> tuple[str, str]:

@@ -38,9 +38,9 @@ class Job:
     account_id: str
     question: Question
     created: datetime
-    file: bytes
     fails: bool
     looks: int = 0
+    file: bytes = b""  # made when the job is done
 
     def status(self, now: datetime) -> str:
         """PROCESSING, then SUCCESS or FAILED."""
@@ -88,7 +88,6 @@ def create(call: Call, a: AdAccount) -> dict[str, Any]:
     question = stats.read(call, a, job=True)
     kept = _jobs(call)
     fails = call.trouble.take(("server_error",), call.platform, account=a.id, stream="job")
-    file = gzip.compress(orjson.dumps(stats.answer(call, a, question)), mtime=0)
     with kept.lock:
         gone = [n for n, j in kept.all.items() if j.created + KEPT < call.now]
         for number in gone:
@@ -101,7 +100,7 @@ def create(call: Call, a: AdAccount) -> dict[str, Any]:
                 400, "TOO_MANY_JOBS", "A maximum of 100 jobs can be in processing state at a time"
             )
         kept.count += 1
-        job = Job(kept.count, a.id, question, call.now, file, fails is not None)
+        job = Job(kept.count, a.id, question, call.now, fails is not None)
         kept.all[job.number] = job
     return {"request": {"params": question.echo()}, "data": job.record(call)}
 
@@ -120,6 +119,10 @@ def look(call: Call, a: AdAccount) -> dict[str, Any]:
         ]  # fmt: skip
         for job in found:
             job.looks += 1
+    for job in found:
+        if not job.file and job.status(call.now) == "SUCCESS":
+            answer = stats.answer(call, a, job.question)
+            job.file = gzip.compress(orjson.dumps(answer), mtime=0)
     return {
         "request": {"params": {"job_ids": wanted}},
         "next_cursor": None,
@@ -133,7 +136,7 @@ def download(call: Call) -> Response:
         return html_answer("<html><body>403 Forbidden</body></html>", 403)
     digits = call.params.get("name", "").removeprefix("stats_job_").removesuffix(".json.gz")
     job = _jobs(call).all.get(int(digits)) if digits.isdecimal() and len(digits) < 20 else None
-    if job is None or job.created + KEPT < call.now or job.url(call) is None:
+    if job is None or not job.file or job.created + KEPT < call.now or job.url(call) is None:
         return html_answer("<html><body>404 Not Found</body></html>", 404)
     return text_answer(job.file, content_type="application/gzip")
 
