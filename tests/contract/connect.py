@@ -22,10 +22,11 @@ from liftos_app.services.sandbox.credentials import DEMO
 BACK = "http://localhost:8000/oauth/callback/{slug}"
 
 
-def addresses(platform: Platform, origin: str) -> Addresses:
+def addresses(platform: Platform, origin: str, method: str = "") -> Addresses:
     """The sandbox at `origin`, as `addresses.resolve` gives it in demo mode."""
     settings = SimpleNamespace(platform_urls={}, self_url=origin, public_url=origin)
-    return resolve(platform, settings, demo=True, inputs=inputs(platform))  # type: ignore[arg-type]
+    given = inputs(platform, method)
+    return resolve(platform, settings, demo=True, inputs=given)  # type: ignore[arg-type]
 
 
 def inputs(platform: Platform, method: str = "") -> dict[str, str]:
@@ -87,7 +88,7 @@ def opened(
 ) -> Iterator[Client]:
     """A client that renews as links.open_client does. Waits are slept for no time at all."""
     own = dict(values) if values is not None else sign_in(platform, method, origin, now())[0]
-    where = addresses(platform, origin)
+    where = addresses(platform, origin, method.id)
 
     def renew() -> None:
         tokens = grants.renew(platform, method, where, own, now=now())
