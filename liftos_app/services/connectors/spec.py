@@ -122,6 +122,7 @@ class OAuth2:
     consent: Callable[[Mapping[str, str], str, str], Mapping[str, str]] | None = None
     # (desk, code): an exchange of the platform's own kind (TikTok)
     exchange: Callable[..., TokenSet] | None = None
+    settle: float = 0.0  # seconds for which a token that was just renewed may still be refused
     then: Callable[..., TokenSet] | None = None  # a second exchange after the first (Meta)
     renew: Callable[..., TokenSet] | None = None  # a renewal of the platform's own kind (Meta)
     revoke: Callable[..., None] | None = None  # a revocation of the platform's own kind (Meta)
