@@ -17,6 +17,11 @@ from liftos_app.services.connectors.spec import AuthMethod, Platform, Stream
 
 FOLDER = ROOT / "docs" / "platforms"
 BEGIN = "<!-- generated from the connector: python scripts/platform_docs.py -->"
+DEFINED = (
+    "You define them: choose a source, say what its rows are (daily figures by campaign, orders, "
+    "CRM records or payments) and which column is which field. The wizard proposes a mapping and "
+    "shows real rows beside what becomes of them."
+)
 END = "<!-- end of the generated part -->"
 
 
@@ -41,14 +46,23 @@ def generated(platform: Platform) -> str:
         "## Permissions\n",
         _scopes(platform),
         "\n## Streams\n",
-        "| Stream | One row is | Read back each time | Settled after | Chosen by default |\n"
-        "|---|---|---|---|---|",
-        *(_stream(s) for s in platform.streams),
+        *([DEFINED] if platform.define else []),
+        *_table(platform),
         *_abouts(platform),
     ]
     if platform.never:
         parts += ["\n## What LiftOS never does\n", *(f"- {line}" for line in platform.never)]
     return "\n".join([*parts, END])
+
+
+def _table(platform: Platform) -> list[str]:
+    if not platform.streams:
+        return []
+    return [
+        "| Stream | One row is | Read back each time | Settled after | Chosen by default |\n"
+        "|---|---|---|---|---|",
+        *(_stream(s) for s in platform.streams),
+    ]
 
 
 def _method(method: AuthMethod) -> str:

@@ -70,8 +70,8 @@ def _rows() -> rx.Component:
                 table_box(
                     rx.el.table(
                         rx.el.thead(rx.el.tr(
-                            rx.foreach(S.view.heads, _head),
                             rx.el.th(rx.el.span("Source", class_name="lo-sr"), scope="col"),
+                            rx.foreach(S.view.heads, _head),
                         )),
                         rx.el.tbody(rx.foreach(S.view.rows, _line)),
                         class_name="lo-table",
@@ -148,19 +148,18 @@ def _head(head: Any) -> rx.Component:
 
 def _line(line: Any) -> rx.Component:
     return rx.el.tr(
+        rx.el.td(
+            icon_button(
+                "braces", "Show the source record",
+                on_click=S.show_source(line.slot, line.ident),
+            ),
+        ),
         rx.foreach(
             line.cells,
             lambda cell, i: rx.el.td(
                 rx.el.span(cell, class_name="lo-cut", title=cell),
                 class_name=rx.cond(S.view.heads[i].right, "lo-right lo-num", "lo-cell-cut"),
             ),
-        ),
-        rx.el.td(
-            icon_button(
-                "braces", "Show the source record",
-                on_click=S.show_source(line.slot, line.ident),
-            ),
-            class_name="lo-right",
         ),
     )
 

@@ -12,11 +12,13 @@ from liftos_app.errors import Fix, PlatformFault, Quota, Retry, SignInAgain
 from liftos_app.services.connectors import grants
 from liftos_app.services.connectors.rows import ATTRIBUTION, BIGGEST
 from liftos_app.services.connectors.spec import AccountInfo, Lands, Row, Stream
-from tests.contract.conftest import PLATFORMS, Bench, read
+from tests.contract.conftest import PLATFORMS, Bench, read, streams
 from tests.contract.connect import BACK, addresses, consent, inputs, sign_in
 
 METHODS = [(p, m) for p in PLATFORMS for m in p.auth]
-STREAMS = [(p.slug, s.name) for p in PLATFORMS for s in p.streams]
+STREAMS = [(p.slug, s.name) for p in PLATFORMS for s in streams(p)]
+# Only what a stream names is asked for, so nothing can be added to it.
+NAMED_COLUMNS = {"shopify", "snowflake", "databricks"}
 MONEY = ("spend_micros", "conversions_micros", "value_micros")
 
 
@@ -30,7 +32,7 @@ def test_each_way_to_sign_in_reaches_an_account(bench_of: Any, slug: str, method
         assert len({a.external_id for a in accounts}) == len(accounts)
         for account in accounts:
             assert account.name
-            assert len(account.currency) == 3
+            assert len(account.currency) == (0 if bench.platform.define else 3)
             assert account.usable or account.reason
         sentence = bench.platform.test(client, usable[0])
         assert usable[0].name in sentence
@@ -80,20 +82,22 @@ def check_row(stream: Stream, row: Row, days: set[str]) -> None:
             assert isinstance(row["level"], int)
             assert row.get("parent_id", "") is not None
         case Lands.ORDERS:
-            check_order(row, days)
+            check_order(row, days, whole_order=not stream.defined)
 
 
-def check_order(row: Row, days: set[str]) -> None:
+def check_order(row: Row, days: set[str], *, whole_order: bool = True) -> None:
     assert row["day"] in days
     assert row["processed_at"].tzinfo is UTC
     assert row["updated_at"] >= row["processed_at"]
     beside = row["shipping_micros"] + row["tax_micros"]
     assert row["gross_micros"] == row["subtotal_micros"] + beside
-    assert row["subtotal_micros"] == sum(line["amount_micros"] for line in row["lines"])
-    assert row["items"] == sum(line["quantity"] for line in row["lines"])
+    if whole_order:
+        assert row["subtotal_micros"] == sum(line["amount_micros"] for line in row["lines"])
+        assert row["items"] == sum(line["quantity"] for line in row["lines"])
     assert row["refunded_micros"] == sum(r["amount_micros"] for r in row["refunds"])
     for refund in row["refunds"]:
-        assert 0 < refund["goods_micros"] <= refund["amount_micros"]
+        if whole_order or refund["goods_micros"] is not None:
+            assert 0 < refund["goods_micros"] <= refund["amount_micros"]
     assert len(row["customer_ref"]) == 64
     assert "@" not in str(row)
 
@@ -243,7 +247,7 @@ def test_an_added_column_is_seen_and_changes_no_row(bench: Bench) -> None:
         bench.box.trouble.add("added_column", bench.platform.slug, count=None)
         after = read(client, task)
     assert after.rows == before.rows
-    if bench.platform.slug != "shopify":  # a query names its fields, so nothing is added to it
+    if bench.platform.slug not in NAMED_COLUMNS:
         assert after.columns - before.columns
 
 
@@ -393,7 +397,7 @@ def test_a_declined_permission_is_seen_in_what_was_granted(bench_of: Any) -> Non
 
 def test_an_unknown_account_is_refused_in_words(bench: Bench) -> None:
     stranger = AccountInfo(external_id="9999999999", name="Stranger", time_zone="UTC")
-    if bench.platform.slug in {"shopify", "klaviyo"}:
+    if bench.platform.slug in {"shopify", "klaviyo"} or bench.platform.define:
         return  # one token is one account: there is no other to ask for
     with bench.open() as client, pytest.raises((Fix, SignInAgain)) as caught:
         read(client, bench.task(bench.daily().name, stranger))

@@ -21,6 +21,7 @@ from authlib.oauth2.client import OAuth2Client
 from liftos_app.errors import GiveUp, LiftOSError, PlatformFault, Retry
 from liftos_app.services.connectors import faults, net, wire
 from liftos_app.services.connectors.addresses import Addresses
+from liftos_app.services.connectors.addresses import named as named_host
 from liftos_app.services.connectors.client import Request, judge, reveal
 from liftos_app.services.connectors.grant_faults import ended, error_words, named
 from liftos_app.services.connectors.redaction import redact
@@ -126,6 +127,8 @@ def obtain(
     with _desk(
         platform, method, addresses, inputs, now=now, stage="obtain", transport=transport
     ) as desk:
+        if desk.oauth.obtain is not None:
+            return desk.oauth.obtain(desk)
         return desk.tokens(
             desk.authlib.fetch_token(
                 addresses.server(desk.oauth.token_url), grant_type="client_credentials"
@@ -281,10 +284,22 @@ class Desk:
         return TokenSet(
             access_token=access,
             refresh_token=refresh if isinstance(refresh, str) else None,
-            expires_at=self._end(data.get("expires_in")),
+            expires_at=self._end(data.get("expires_in")) or self._end(self.oauth.life),
             refresh_expires_at=self._end(data.get("refresh_token_expires_in")),
             scopes=tuple(words),
+            beside=self._hosts(data),
         )
+
+    def _hosts(self, data: Mapping[str, Any]) -> dict[str, str]:
+        """The platform's hosts: as the answer names them, else those used so far."""
+        found = {}
+        for one in self.platform.keeps:
+            link = data.get(one.answer) if one.answer else None
+            host = (self.addresses.values or {}).get(one.name, "")
+            if link or not host:  # an empty name is refused as no address of the platform
+                host = named_host(self.platform, self.addresses, one, str(link or ""))
+            found[one.name] = host
+        return found
 
     def _end(self, seconds: Any) -> datetime | None:
         try:

@@ -24,6 +24,7 @@ from liftos_app.models import (
 )
 from liftos_app.services import connections
 from liftos_app.services.connectors import registry
+from liftos_app.services.connectors.defined import streams_of
 from liftos_app.services.connectors.rows import ATTRIBUTION
 from liftos_app.services.connectors.spec import Lands, Stream
 from liftos_app.services.context import Context
@@ -167,7 +168,8 @@ def browse(ctx: Context, asked: Asked) -> Found:
 
 def _streams(connection: Connection) -> tuple[Stream, ...]:
     platform = registry.get(connection.platform)
-    return tuple(s for s in platform.streams if s.name in connection.streams)
+    offered = streams_of(platform, connection.options)
+    return tuple(s for s in offered if s.name in connection.streams)
 
 
 def _one_stream(streams: Sequence[Stream], name: str) -> Stream:
