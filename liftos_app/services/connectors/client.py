@@ -239,7 +239,19 @@ class Client:
                 raise
         log.info("platform.renewing", extra={"platform": self.platform.slug})
         self.credential.renew()
+        settle = self._settle()
+        try:
+            return self._once(request, lane, raw=raw)
+        except SignInAgain:
+            if not settle:
+                raise
+        self.pause(settle)
         return self._once(request, lane, raw=raw)
+
+    def _settle(self) -> float:
+        """Seconds for which this platform may refuse a token it has just given."""
+        oauth = self.platform.method(self.credential.method).oauth
+        return oauth.settle if oauth is not None else 0.0
 
     def _once(self, request: Request, lane: str, *, raw: bool) -> Answer:
         self._pace(lane)

@@ -69,7 +69,7 @@ def authorize_url(
         code_verifier=verifier if oauth.pkce else None,
         **extra,
     )
-    return str(url)
+    return str(url).replace("+", "%20")  # both mean a space; LinkedIn documents only this one
 
 
 def verify_callback(
