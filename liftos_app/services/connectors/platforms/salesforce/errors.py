@@ -53,8 +53,9 @@ def _permission(code: str, why: str, kind: type[PlatformFault] = Fix) -> Rule:
 
 def _passing(code: str, why: str, kind: type[PlatformFault] = Retry) -> Rule:
     return Rule(
-        code=code, kind=kind, what="Salesforce cannot answer right now.", why=why, fix=LATER
-    )
+        code=code, kind=kind, what="Salesforce cannot answer right now.", why=why, fix=LATER,
+        again=kind is Retry,  # the others are answered by asking in another way
+    )  # fmt: skip
 
 
 RULES: tuple[Rule, ...] = (
