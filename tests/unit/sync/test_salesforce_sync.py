@@ -13,8 +13,9 @@ from uuid import UUID, uuid4
 import pytest
 from sqlmodel import select
 
+from liftos_app.errors import Fix
 from liftos_app.models import CrmRecord, Entity, Organization, Role, RunState, SyncRun
-from liftos_app.services import connections, demo, links, sync, vault
+from liftos_app.services import connections, demo, links, oauth, sync, vault
 from liftos_app.services.connectors import registry
 from liftos_app.services.context import App, Principal, job_principal, open_context
 from liftos_app.services.sandbox.credentials.salesforce import MY_DOMAIN
@@ -160,6 +161,22 @@ def test_members_that_vanished_are_marked_in_the_next_week(linked: Linked, clock
         for m in world.crm_campaign_members(as_of=linked.box.clock()) if m.deleted_at is None
     }
     assert {i for i, r in stored.items() if not r.deleted} == set(stored) & alive
+
+
+def test_an_app_that_is_blocked_is_for_an_administrator(linked: Linked) -> None:
+    linked.box.sandbox.memories["salesforce"]["app_policy"] = "OAUTH_APP_BLOCKED"
+    with open_context(linked.app, linked.who, linked.org_id, write=True) as ctx:
+        begun = oauth.begin_in_full(ctx, linked.connection_id, origin=linked.box.origin)
+    params = demo.walk_consent(
+        begun.url, return_to=begun.redirect_uri, reach=linked.app.settings.self_url
+    )
+    with pytest.raises(Fix, match="does not let this app sign in") as caught:
+        oauth.finish(
+            linked.app, "salesforce", params, session_id=linked.who.session_id, who=linked.who
+        )
+    assert caught.value.owner == "your_platform_admin"
+    assert "Policies" in caught.value.fix
+    assert linked.sealed("access_token")  # the sign-in that works stays
 
 
 def test_the_instance_of_the_last_renewal_is_called(linked: Linked, clock: Clock) -> None:

@@ -45,7 +45,7 @@ class Sobject:
         return {
             "name": self.name, "label": self.name, "keyPrefix": PREFIX[self.name],
             "queryable": True, "replicateable": True, "retrieveable": True,
-            "custom": False, "deletable": False, "createable": False, "updateable": False,
+            "custom": False,
             "fields": [
                 _field(name, kind) for name, kind in self.fields.items() if multi or name != _MULTI
             ],
