@@ -56,7 +56,10 @@ def make_client(
 ) -> tuple[Client, Edge]:
     """A client whose answers come from `handler`."""
     edge = Edge(handler)
-    filled = {"shop": "kite-demo.myshopify.com", "base_url": "https://erp.example.com"}
+    filled = {
+        "shop": "kite-demo.myshopify.com", "base_url": "https://erp.example.com",
+        **{k: str(v) for k, v in (values or {}).items()},
+    }
     hosts = {n: fill(h, filled) for n, h in platform.hosts.items()}
     credential = Credential(
         method=method or platform.auth[0].id,
