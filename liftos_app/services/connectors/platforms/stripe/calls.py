@@ -26,7 +26,10 @@ def get(
     headers = {}
     if account is not None and client.credential.method == "oauth":
         headers[ACCOUNT_HEADER] = account.external_id
-    return client.get(f"/v1/{path}", params=params, headers=headers)
+    answer = client.get(f"/v1/{path}", params=params, headers=headers)
+    if not isinstance(answer.data, dict):
+        raise _odd("Its answer is not an object, which all of its answers are.")
+    return answer
 
 
 def pages(client: Client, path: str, account: AccountInfo, params: Params) -> Iterator[Answer]:
@@ -46,14 +49,15 @@ def _following(data: Any) -> str | None:
         return None
     last = rows[-1].get("id") if rows and isinstance(rows[-1], dict) else None
     if not isinstance(last, str) or not last:
-        raise GiveUp(
-            "Stripe's pages cannot be followed.",
-            why="It says that there is more, but its last record has no id.",
-            fix=REPORT,
-            cause="source_data",
-            owner="the_platform",
-        )
+        raise _odd("It says that there is more, but its last record has no id.")
     return last
+
+
+def _odd(why: str) -> GiveUp:
+    return GiveUp(
+        "Stripe's answer cannot be followed.", why=why, fix=REPORT, cause="source_data",
+        owner="the_platform",
+    )  # fmt: skip
 
 
 def is_permission(error: Fix) -> bool:
