@@ -34,7 +34,7 @@ _PER_ENDPOINT = 25
 
 
 @dataclass(slots=True)
-class _Second:
+class Second:
     """How much of the current second is used, in all and by endpoint."""
 
     elapsed: Elapsed = field(default_factory=Elapsed)
@@ -76,7 +76,7 @@ def respond(call: Call, permission: str, make: Callable[[Admitted], Body]) -> Re
 
 def _count(call: Call, who: signin.Caller) -> None:
     """The published limits; they refuse only where a test wants them to."""
-    desk: _Second = call.memory.setdefault("desk", _Second())
+    desk: Second = call.memory.setdefault("desk", Second())
     with desk.lock:
         second = int(desk.elapsed(call.now))
         if second != desk.number:
@@ -138,6 +138,9 @@ def _page(ask: Admitted, thing: Thing, asked: Asked) -> tuple[list[Body], bool]:
     keys = things.narrowed(ask.view, thing, asked.filters)
     if keys is None:
         keys = ask.view.keys(thing.kind, since=since, until=asked.until)
+    else:
+        inside = set(ask.view.keys(thing.kind, since=since, until=asked.until))
+        keys = [key for key in keys if key in inside]
     if thing.kind == "event":
         keys = things.of_types(keys, asked.types)
     order = _walk(ask.view, thing, keys, asked)

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from liftos_app.services.sandbox.platforms.stripe import billing, ids, money, payments
+from liftos_app.services.sandbox.world import balance
 from liftos_app.services.sandbox.world.payment_events import KEPT, SPACE, TYPES
 from liftos_app.services.sandbox.world.payment_shapes import Kind
 from liftos_app.services.sandbox.world.payments import FAILED, PAID, Payments
@@ -137,7 +138,7 @@ def keeps(thing: Thing, filters: Mapping[str, str]) -> Callable[[Body], bool]:
         filters = {**filters, "status": "not canceled"}
 
     def keep(found: Body) -> bool:
-        return all(_passes(found, name, value) for name, value in filters.items())
+        return all(_passes(found, n, v) for n, v in filters.items() if n != "payout")
 
     return keep
 
@@ -164,16 +165,55 @@ _STATUSES: Final[Mapping[str, Callable[[Any], bool]]] = {
 
 
 def narrowed(view: Payments, thing: Thing, filters: Mapping[str, str]) -> list[int] | None:
-    """The few keys a filter by id leaves, or None when all must be looked at."""
-    for name, kind in (("payment_intent", "intent"), ("charge", "charge")):
-        if name in filters and thing.kind in {"charge", "refund", "dispute"}:
-            key = ids.read(ids.PREFIX[kind], filters[name])  # type: ignore[index]
-            if key is None:
-                return []
-            number = key // 2 if name == "charge" else key
-            own = [number * 2 + FAILED, number * 2 + PAID] if thing.kind == "charge" else [number]
-            return [k for k in own if getattr(view, thing.kind)(k) is not None]
-    return None
+    """The few keys a filter by id leaves, oldest first, or None when all must be looked at."""
+    if thing.kind == "entry" and ("payout" in filters or "source" in filters):
+        found = _entries(view, filters)
+    elif thing.kind in {"charge", "refund", "dispute"}:
+        found = _of_payment(thing, filters)
+    else:
+        return None
+    if found is None:
+        return None
+    return [key for key in found if getattr(view, thing.kind)(key) is not None]
+
+
+def _of_payment(thing: Thing, filters: Mapping[str, str]) -> list[int] | None:
+    """What belongs to a payment intent or a charge."""
+    if "payment_intent" in filters:
+        number = ids.read("pi", filters["payment_intent"])
+    elif "charge" in filters:
+        key = ids.read("ch", filters["charge"])
+        number = None if key is None else key // 2
+    else:
+        return None
+    if number is None:
+        return []
+    return [number * 2 + FAILED, number * 2 + PAID] if thing.kind == "charge" else [number]
+
+
+def _entries(view: Payments, filters: Mapping[str, str]) -> list[int]:
+    """Movements that a payout carried, or that one thing caused."""
+    if "payout" in filters:
+        payout = ids.read("po", filters["payout"])
+        if payout is None or view.payout(payout) is None:
+            return []
+        money_ = view.books.balance
+        found: list[int] = money_.key[money_.payout == payout].tolist()
+        return found
+    for prefix, whats in _CAUSES.items():
+        key = ids.read(prefix, filters["source"])
+        if key is not None:
+            number = key // 2 if prefix == "ch" else key
+            return [balance.key_of(number, what) for what in whats]
+    return []
+
+
+_CAUSES: Final = {
+    "ch": (balance.CHARGE,),
+    "re": (balance.REFUND,),
+    "du": (balance.TAKEN, balance.GIVEN_BACK),
+    "po": (balance.PAYOUT,),
+}
 
 
 def of_types(keys: list[int], types: Sequence[str]) -> list[int]:
