@@ -166,6 +166,7 @@ _STATUSES: Final[Mapping[str, Callable[[Any], bool]]] = {
 
 def narrowed(view: Payments, thing: Thing, filters: Mapping[str, str]) -> list[int] | None:
     """The few keys a filter by id leaves, oldest first, or None when all must be looked at."""
+    found: list[int] | None
     if thing.kind == "entry" and ("payout" in filters or "source" in filters):
         found = _entries(view, filters)
     elif thing.kind in {"charge", "refund", "dispute"}:
