@@ -7,13 +7,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import httpx
 
 from liftos_app.services.connectors import grants
-from liftos_app.services.connectors.addresses import Addresses
+from liftos_app.services.connectors.addresses import Addresses, resolve
 from liftos_app.services.connectors.client import Client, Credential
 from liftos_app.services.connectors.spec import AuthMethod, Platform, TokenSet
 from liftos_app.services.sandbox.credentials import DEMO
@@ -23,10 +24,8 @@ BACK = "http://localhost:8000/oauth/callback/{slug}"
 
 def addresses(platform: Platform, origin: str) -> Addresses:
     """The sandbox at `origin`, as `addresses.resolve` gives it in demo mode."""
-    values = {k: v for k, v in inputs(platform).items() if k == "shop"}
-    tail = f"/sandbox/{platform.slug}" + "".join(f"/{v}" for v in values.values())
-    hosts = {n: h.replace("{shop}", values.get("shop", "")) for n, h in platform.hosts.items()}
-    return Addresses(platform.slug, hosts, origin + tail, origin + tail, False, values)
+    settings = SimpleNamespace(platform_urls={}, self_url=origin, public_url=origin)
+    return resolve(platform, settings, demo=True, inputs=inputs(platform))  # type: ignore[arg-type]
 
 
 def inputs(platform: Platform, method: str = "") -> dict[str, str]:

@@ -15,7 +15,7 @@ from liftos_app.services.connectors.addresses import Addresses
 from liftos_app.services.connectors.client import Client, Credential
 from liftos_app.services.connectors.spec import AccountInfo, Page, Platform, Task
 
-SHARED = Path(__file__).resolve().parents[4] / "shared"
+VENDOR = Path(__file__).resolve().parents[2] / "vendor_data"
 TODAY = dt.date(2026, 11, 22)
 Handler = Callable[[httpx.Request], httpx.Response]
 
@@ -91,7 +91,7 @@ def answers(*items: Any) -> Handler:
 
 def example(platform: str, name: str) -> dict[str, Any]:
     """An example payload of the platform's sheet: request, status, headers, body."""
-    path = SHARED / "platforms" / "examples" / platform / f"{name}.json"
+    path = VENDOR / "examples" / platform / f"{name}.json"
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
 

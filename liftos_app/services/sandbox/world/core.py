@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 from liftos_app.services.sandbox.world import (
     ad_views,
     catalog,
+    crm,
+    crm_build,
     customers,
     delivery,
     mail,
@@ -25,6 +27,7 @@ from liftos_app.services.sandbox.world import (
 from liftos_app.services.sandbox.world.accounts import ACCOUNTS, BY_ID, BY_KEY
 from liftos_app.services.sandbox.world.ad_views import Level
 from liftos_app.services.sandbox.world.campaigns import Unit, layout
+from liftos_app.services.sandbox.world.crm_views import CrmViews
 from liftos_app.services.sandbox.world.model import Model, day_number, simulate
 from liftos_app.services.sandbox.world.noise import Noise
 from liftos_app.services.sandbox.world.payments import Payments
@@ -107,6 +110,11 @@ class _Tables:
                 )
             return self._books[live]
 
+    @cached_property
+    def crm(self) -> crm.Crm:
+        with self._lock:
+            return crm_build.build(self.noise, self.model, self.rates, volume=self.volume)
+
     def delivery(self, account_id: str) -> delivery.Delivery:
         with self._lock:
             found = self._deliveries.get(account_id)
@@ -117,7 +125,7 @@ class _Tables:
 
 
 @dataclass(slots=True, kw_only=True)
-class World:
+class World(CrmViews):
     """Larkspur Home. The same seed and day give the same figures in every world and process.
 
     `today` is only a hint how far to simulate: the world reaches as far as it is asked.
@@ -365,6 +373,16 @@ class World:
     def last_rate(self, day: date, currency: str) -> Decimal:
         """The newest rate up to a day. Raises KeyError."""
         return self.tables(max(day, self.today)).rates.last_rate(day, currency)
+
+    # The trade program's CRM: see crm_views ----------------------------------------------------
+
+    def crm_tables(self, as_of: datetime) -> crm.Crm:
+        """The lives of all records, reaching to a moment."""
+        return self._at(as_of).crm
+
+    def crm_since(self, as_of: datetime) -> date | None:
+        """The day before which leads are not shown, None where all are."""
+        return None if self.days is None else self.first_day(as_of)
 
     def _at(self, as_of: datetime) -> _Tables:
         return self.tables(as_of.date())
