@@ -201,11 +201,11 @@ def _entries(view: Payments, filters: Mapping[str, str]) -> list[int]:
         money_ = view.books.balance
         found: list[int] = money_.key[money_.payout == payout].tolist()
         return found
-    for prefix, whats in _CAUSES.items():
+    for prefix, kinds in _CAUSES.items():
         key = ids.read(prefix, filters["source"])
         if key is not None:
             number = key // 2 if prefix == "ch" else key
-            return [balance.key_of(number, what) for what in whats]
+            return [balance.key_of(number, what) for what in kinds]
     return []
 
 
