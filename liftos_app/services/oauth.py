@@ -164,7 +164,7 @@ def finish(
     taken = _take(app, platform, params, session_id=session_id, who=who)
     try:
         if params.get("error") or params.get("denied"):
-            raise refusal(platform, params)
+            raise refusal(platform, taken.method, params)
         _check_answer(app, taken, params)
         tokens = _exchange(app, platform, taken, params, origin=origin)
     except LiftOSError as error:
@@ -304,12 +304,28 @@ def _check_answer(app: App, taken: _Taken, params: Mapping[str, str]) -> None:
         )
 
 
+def _with_hosts(
+    app: App, platform: Platform, taken: _Taken, params: Mapping[str, str]
+) -> dict[str, Any]:
+    """The inputs with the hosts this very answer named; those of an older sign-in are left out."""
+    plain = without_hosts(platform, taken.inputs)
+    where = addresses.resolve(platform, app.settings, demo=taken.demo, inputs=plain)
+    return {**plain, **addresses.told(platform, where, params)}
+
+
+def without_hosts(platform: Platform, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Inputs as a new sign-in starts from: it names the platform's hosts anew."""
+    named = {k.name for k in platform.keeps}
+    return {k: v for k, v in inputs.items() if k not in named}
+
+
 def _exchange(
     app: App, platform: Platform, taken: _Taken, params: Mapping[str, str], *, origin: str
 ) -> TokenSet:
     """Turn the answer into tokens. Raises a PlatformFault."""
     where = addresses.resolve(
-        platform, app.settings, demo=taken.demo, inputs=taken.inputs, origin=origin
+        platform, app.settings, demo=taken.demo, origin=origin,
+        inputs=_with_hosts(app, platform, taken, params),
     )
     if taken.method.kind == "oauth1":
         return grants_oauth1.exchange(
@@ -361,8 +377,8 @@ def addresses_of(
 ) -> addresses.Addresses:
     """Where a connection's platform is, as the browser at `origin` reaches it."""
     return addresses.resolve(
-        platform, app.settings, demo=connection.provenance == Provenance.DEMO, inputs=inputs,
-        origin=origin,
+        platform, app.settings, demo=connection.provenance == Provenance.DEMO,
+        inputs=without_hosts(platform, inputs), origin=origin,
     )
 
 
