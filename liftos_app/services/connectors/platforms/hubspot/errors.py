@@ -170,9 +170,11 @@ def _words(told: Mapping[str, Any]) -> str:
     scopes: list[str] = []
     errors = told.get("errors")
     places = [told.get("context")]
-    places += [e.get("context") for e in errors if isinstance(e, dict)] if isinstance(
-        errors, list
-    ) else []
+    places += (
+        [e.get("context") for e in errors if isinstance(e, dict)]
+        if isinstance(errors, list)
+        else []
+    )
     for place in places:
         named = place.get("requiredGranularScopes") if isinstance(place, dict) else None
         scopes += [str(s) for s in named] if isinstance(named, list) else []

@@ -141,8 +141,16 @@ def mails(call: Call) -> list[Mail]:
         sent = one.send_at if one.status == "Sent" else None
         found.append(
             Mail(
-                number(one.message_id), one.message_id, one.name, one.subject, "BATCH_EMAIL",
-                _STATES.get(one.status, "DRAFT"), sent, one.created_at, one.updated_at, False,
+                number(one.message_id),
+                one.message_id,
+                one.name,
+                one.subject,
+                "BATCH_EMAIL",
+                _STATES.get(one.status, "DRAFT"),
+                sent,
+                one.created_at,
+                one.updated_at,
+                False,
             )
         )
     for flow in call.world.mail_flows(as_of=call.now):
@@ -150,9 +158,16 @@ def mails(call: Call) -> list[Mail]:
             live = flow.status == "live"
             found.append(
                 Mail(
-                    number(message), message, name, name, "AUTOMATED_EMAIL",
+                    number(message),
+                    message,
+                    name,
+                    name,
+                    "AUTOMATED_EMAIL",
                     "AUTOMATED" if live else "AUTOMATED_DRAFT",
-                    flow.created_at if live else None, flow.created_at, flow.updated_at, False,
+                    flow.created_at if live else None,
+                    flow.created_at,
+                    flow.updated_at,
+                    False,
                 )
             )
     return found
@@ -290,8 +305,10 @@ def _fits(asked: Asked, one: Mail) -> bool:
             own = one.created if name.startswith("created") else one.updated
             at = _time(q[name], name)
             before, after = name.endswith("Before"), name.endswith("After")
-            if (before and own >= at) or (after and own <= at) or (
-                not before and not after and own != at
+            if (
+                (before and own >= at)
+                or (after and own <= at)
+                or (not before and not after and own != at)
             ):
                 return False
     return True

@@ -175,9 +175,7 @@ def _count(call: Call, who: signin.Caller, *, search: bool) -> dict[str, str]:
 
 
 def _refuse(refusal: Refusal, headers: Mapping[str, str]) -> Response:
-    return json_answer(
-        refusal.body(), refusal.status, headers={**headers, **dict(refusal.headers)}
-    )
+    return json_answer(refusal.body(), refusal.status, headers={**headers, **dict(refusal.headers)})
 
 
 def classify(call: Call) -> Target:

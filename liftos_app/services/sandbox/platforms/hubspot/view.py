@@ -149,9 +149,7 @@ def _deal(deal: CrmDeal, lead: CrmLead | None) -> Thing:
     number = DEALS + deal.id
     closes = datetime(deal.close_date.year, deal.close_date.month, deal.close_date.day, tzinfo=UTC)
     properties: Values = {
-        **_every(
-            number, deal.created_at, deal.updated_at, deal.owner_id, "hs_lastmodifieddate"
-        ),
+        **_every(number, deal.created_at, deal.updated_at, deal.owner_id, "hs_lastmodifieddate"),
         **_came_from(deal.source, lead),
         "amount": money(deal.amount),
         "amount_in_home_currency": money(deal.amount_usd),
@@ -199,9 +197,7 @@ def _companies(world: World, now: datetime) -> list[Thing]:
     return found
 
 
-def _by_company(
-    world: World, now: datetime
-) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
+def _by_company(world: World, now: datetime) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
     people: dict[int, list[int]] = {}
     deals: dict[int, list[int]] = {}
     for contact in world.crm_contacts(as_of=now):
@@ -318,9 +314,7 @@ def _colleague(contact: CrmContact, companies: Mapping[int, CrmCompany]) -> Thin
         "associatedcompanyid": str(COMPANIES + company.id),
     }
     links = {"companies": (COMPANIES + company.id,)}
-    return Thing(
-        number, contact.created_at, changed, contact.deleted_at, properties, links
-    )
+    return Thing(number, contact.created_at, changed, contact.deleted_at, properties, links)
 
 
 _MAKERS: Final[Mapping[str, Callable[[World, datetime], list[Thing]]]] = {
