@@ -8,6 +8,7 @@ from typing import Any
 from liftos_app.errors import Fix
 from liftos_app.services.connectors import rows
 from liftos_app.services.connectors.client import Client
+from liftos_app.services.connectors.paging import dig
 from liftos_app.services.connectors.platforms.hubspot import portal, search
 from liftos_app.services.connectors.platforms.hubspot.values import money
 from liftos_app.services.connectors.platforms.hubspot.version import VERSION
@@ -33,7 +34,7 @@ def read_owners(client: Client, task: Task) -> Iterator[Page]:
     for gone in ("false", "true"):
         params = [("limit", str(search.LIST_LIMIT)), ("archived", gone)]
         for answer in search.listing(client, f"/crm/owners/{VERSION}", params):
-            yield make_page(_without_person(answer.data.get("results")), owner_row, answer=answer)
+            yield make_page(_without_person(dig(answer.data, "results")), owner_row, answer=answer)
 
 
 def _without_person(records: Any) -> list[Any]:
@@ -62,13 +63,14 @@ def read_pipelines(client: Client, task: Task) -> Iterator[Page]:
     """Deal pipelines, then their stages below them."""
     portal.check(client, task)
     answer = client.get(f"/crm/pipelines/{VERSION}/deals")
-    pipelines = listed(answer.data.get("results"))
+    pipelines = listed(dig(answer.data, "results"))
     yield make_page(pipelines, pipeline_row, answer=answer)
     stages = [
         {**stage, "pipelineId": one.get("id")}
         for one in pipelines
         if isinstance(one, dict)
         for stage in one.get("stages") or ()
+        if isinstance(stage, dict)
     ]
     yield make_page(stages, stage_row, columns=frozenset())
 
@@ -120,7 +122,7 @@ def read_properties(client: Client, task: Task) -> Iterator[Page]:
                 },
             }
 
-        yield make_page(answer.data.get("results"), make, answer=answer)
+        yield make_page(dig(answer.data, "results"), make, answer=answer)
 
 
 def mails(client: Client) -> Iterator[Any]:
@@ -134,7 +136,7 @@ def read_mails(client: Client, task: Task) -> Iterator[Page]:
     """Marketing e-mails: what they are called and what became of them."""
     portal.check(client, task)
     for answer in mails(client):
-        yield make_page(answer.data.get("results"), mail_row, answer=answer)
+        yield make_page(dig(answer.data, "results"), mail_row, answer=answer)
 
 
 def mail_row(record: Any) -> Row:
@@ -160,11 +162,13 @@ def read_campaigns(client: Client, task: Task) -> Iterator[Page]:
     path = f"/marketing/campaigns/{VERSION}"
     params = [("limit", str(search.LIST_LIMIT)), ("properties", ",".join(CAMPAIGN_FIELDS))]
     for answer in search.listing(client, path, params):
-        records = listed(answer.data.get("results"))
+        records = listed(dig(answer.data, "results"))
         reports: dict[str, dict[str, Any]] = {}
         notes: tuple[str, ...] = ()
         for record in records:
-            guid = ident(record["id"])
+            guid = str(record.get("id") or "") if isinstance(record, dict) else ""
+            if not guid:
+                continue  # make_page rejects it, with the reason
             reports[guid] = _report(client, f"{path}/{guid}/reports/metrics", {})
             if client.kept.get(_NO_REVENUE):
                 continue

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from liftos_app.errors import Fix, GiveUp
+from liftos_app.errors import Fix
 from liftos_app.services.connectors import rows
 from liftos_app.services.connectors.client import Client
-from liftos_app.services.connectors.faults import REPORT
+from liftos_app.services.connectors.platforms.hubspot.values import strange
 from liftos_app.services.connectors.platforms.hubspot.version import VERSION
 from liftos_app.services.connectors.spec import AccountInfo, Task
 
@@ -20,14 +20,8 @@ def details(client: Client) -> dict[str, Any]:
     found = client.kept.get(_SEEN)
     if found is None:
         found = client.get(f"/account-info/{VERSION}/details").data
-        if not isinstance(found, dict) or not found.get("portalId"):
-            raise GiveUp(
-                "HubSpot's answer has another form than before.",
-                why="It does not name the portal.",
-                fix=REPORT,
-                cause="source_data",
-                owner="the_platform",
-            )
+        if not isinstance(found, dict) or not str(found.get("portalId")).isdecimal():
+            raise strange("It does not name the portal.")
         client.kept[_SEEN] = found
     result: dict[str, Any] = found
     return result

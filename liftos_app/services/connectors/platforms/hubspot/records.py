@@ -13,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from liftos_app.services.connectors.client import Answer, Client
+from liftos_app.services.connectors.paging import dig
 from liftos_app.services.connectors.platforms.hubspot import portal, search
 from liftos_app.services.connectors.platforms.hubspot.record_rows import (
     COMPANY,
@@ -95,7 +96,7 @@ class _Reading:
             yield self._bin(answer, since)
 
     def _page(self, answer: Answer, *, in_span: bool = False) -> Page:
-        records = listed(answer.data.get("results"))
+        records = listed(dig(answer.data, "results"))
         make = self._maker(self._links(records))
 
         def kept(record: Any) -> Row | None:
@@ -106,7 +107,7 @@ class _Reading:
 
     def _bin(self, answer: Answer, since: datetime) -> Page:
         """Of all deleted records those that were deleted since the cursor."""
-        records = listed(answer.data.get("results"))
+        records = listed(dig(answer.data, "results"))
         make = self._maker({})
 
         def kept(record: Any) -> Row | None:
@@ -137,7 +138,7 @@ class _Reading:
         return {to: search.links(self.client, path, to, ids) for to in self.shape.linked if ids}
 
     def _note(self, answer: Answer) -> None:
-        for record in listed(answer.data.get("results")):
+        for record in listed(dig(answer.data, "results")):
             try:
                 found = at(record["properties"][self.shape.modified])
             except (KeyError, TypeError, ValueError):
@@ -148,7 +149,7 @@ class _Reading:
 def _merged(answer: Answer) -> list[tuple[str, Mapping[str, Any]]]:
     """Ids that went into records of this page, with the record they are now."""
     found = []
-    for record in listed(answer.data.get("results")):
+    for record in listed(dig(answer.data, "results")):
         names = (record.get("properties") or {}).get(MERGED) if isinstance(record, dict) else None
         if isinstance(names, str):
             found += [(i, record) for i in names.replace(",", ";").split(";") if i.isdecimal()]

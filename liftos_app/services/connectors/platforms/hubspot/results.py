@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from liftos_app.services.connectors import rows
 from liftos_app.services.connectors.client import Client
+from liftos_app.services.connectors.paging import dig
 from liftos_app.services.connectors.platforms.hubspot import entities, portal
 from liftos_app.services.connectors.platforms.hubspot.version import VERSION
 from liftos_app.services.connectors.read import listed, make_page
@@ -47,14 +48,14 @@ def read(client: Client, task: Task) -> Iterator[Page]:
 
         yield make_page(records, make)
     for record in automated:
-        if ((record.get("stats") or {}).get("counters") or {}).get("sent"):
+        if dig(record, "stats.counters.sent") and record.get("id"):
             yield _by_day(client, task, record, zone)
 
 
 def _mails(client: Client) -> list[list[Any]]:
     """Pages of all e-mails, read once for each client."""
     if _KEPT not in client.kept:
-        client.kept[_KEPT] = [listed(a.data.get("results")) for a in entities.mails(client)]
+        client.kept[_KEPT] = [listed(dig(a.data, "results")) for a in entities.mails(client)]
     found: list[list[Any]] = client.kept[_KEPT]
     return found
 
@@ -73,7 +74,7 @@ def _by_day(client: Client, task: Task, record: Mapping[str, Any], zone: ZoneInf
         sent = moment(bucket["interval"]["start"]).astimezone(zone).date().isoformat()
         return _row(record, sent, counters) if counters.get("sent") and task.holds(sent) else None
 
-    return make_page(answer.data.get("results"), make, answer=answer)
+    return make_page(dig(answer.data, "results"), make, answer=answer)
 
 
 def _row(record: Mapping[str, Any], day: str, counters: Mapping[str, Any]) -> Row:

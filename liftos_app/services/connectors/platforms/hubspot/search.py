@@ -12,7 +12,7 @@ from typing import Any
 
 from liftos_app.services.connectors.client import Answer, Client
 from liftos_app.services.connectors.paging import dig, walk
-from liftos_app.services.connectors.platforms.hubspot.values import at
+from liftos_app.services.connectors.platforms.hubspot.values import at, strange
 from liftos_app.services.connectors.platforms.hubspot.version import VERSION
 from liftos_app.services.connectors.read import listed
 
@@ -54,14 +54,14 @@ def changed(
         if not dig(first.data, "paging.next.after"):
             yield first
             return
-        total = int(first.data.get("total") or 0)
+        total = _total(first.data)
         edge = _ask(
             client, kind, filters, sort=by, properties=[by], limit=1, after=min(total, CAP) - 1
         )
-        found = listed(edge.data.get("results"))
+        found = listed(dig(edge.data, "results"))
         if not found:  # some of them were changed again just now
             continue
-        high = millis(at(found[0]["properties"][by]))
+        high = millis(_time(found[0], by))
         yield from by_id(client, kind, [*filters, compare(by, "LTE", str(high))], properties)
         if total <= CAP:
             return
@@ -95,10 +95,13 @@ def links(client: Client, kind: str, to: str, ids: Sequence[str]) -> dict[str, s
     for start in range(0, len(ids), MOST_LINKED):
         inputs = [{"id": i} for i in ids[start : start + MOST_LINKED]]
         data = client.post(path, json={"inputs": inputs}).data
-        for result in listed(data.get("results")):
-            ends = sorted(listed(result.get("to")), key=_rank)
-            if ends:
-                found[str(result["from"]["id"])] = str(ends[0]["toObjectId"])
+        try:
+            for result in listed(dig(data, "results")):
+                ends = sorted(listed(result.get("to")), key=_rank)
+                if ends:
+                    found[str(result["from"]["id"])] = str(ends[0]["toObjectId"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise strange("A link between records does not say what it links.") from error
     return found
 
 
@@ -133,8 +136,25 @@ def _ask(
 
 
 def _last_id(data: Any) -> str:
-    ids = [str(r["id"]) for r in listed(data.get("results")) if isinstance(r, dict)]
-    return max(ids, key=int, default="")
+    ids = [str(r.get("id")) for r in listed(dig(data, "results")) if isinstance(r, dict)]
+    numbers = [int(i) for i in ids if i.isdecimal()]
+    if not numbers:
+        raise strange("It says that there is more, but its records have no numbers.")
+    return str(max(numbers))
+
+
+def _total(data: Any) -> int:
+    found = data.get("total") if isinstance(data, dict) else None
+    if type(found) is not int or found < 1:
+        raise strange("It says that there is more, but not how many.")
+    return found
+
+
+def _time(record: Any, name: str) -> datetime:
+    try:
+        return at(record["properties"][name])
+    except (KeyError, TypeError, ValueError) as error:
+        raise strange(f"A record does not say when it was changed ({name}).") from error
 
 
 def _rank(end: Any) -> tuple[bool, int]:

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from liftos_app.errors import GiveUp
+from liftos_app.services.connectors.faults import REPORT
 from liftos_app.services.connectors.rows import micros, moment, shown
 
 
@@ -42,6 +44,17 @@ def flag(value: Any) -> bool | None:
     if value not in ("true", "false"):
         raise ValueError(f"neither true nor false: {shown(value)}")
     return bool(value == "true")
+
+
+def strange(why: str) -> GiveUp:
+    """The error for an answer that is not as HubSpot documents it."""
+    return GiveUp(
+        "HubSpot's answer has another form than before.",
+        why=why,
+        fix=REPORT,
+        cause="source_data",
+        owner="the_platform",
+    )
 
 
 def person(ident: str, salt: str) -> str:

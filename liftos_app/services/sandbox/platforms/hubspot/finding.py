@@ -32,8 +32,8 @@ def search(asked: Asked) -> dict[str, Any]:
             if name not in body:
                 raise invalid(f"Some required fields were not set: [{name}]", place="body")
     limit, after = _window(body)
-    fits = _groups(body.get("filterGroups") or [], PROPERTIES[kind])
-    order = _order(body.get("sorts") or [], PROPERTIES[kind])
+    fits = _groups(body.get("filterGroups", []), PROPERTIES[kind])
+    order = _order(body.get("sorts", []), PROPERTIES[kind])
     words = str(body.get("query") or "").lower()
     things = [
         t
@@ -62,7 +62,7 @@ def _window(body: Mapping[str, Any]) -> tuple[int, int]:
     limit = body.get("limit", 10)
     if type(limit) is not int or not 1 <= limit <= 200:
         raise invalid("limit must be a number from 1 to 200.", name="limit", place="body")
-    after = body.get("after") or "0"
+    after = "0" if body.get("after") is None else body["after"]
     if not isinstance(after, str) or not after.isdecimal():
         raise invalid("after must be a text of digits.", name="after", place="body")
     if int(after) >= CAP or int(after) + limit > CAP:
