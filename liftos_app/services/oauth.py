@@ -157,12 +157,14 @@ def finish(
     taken = _take(app, platform, params, session_id=session_id, who=who)
     try:
         if params.get("error"):
-            raise _refusal(platform, params)
+            raise _blocked(platform, taken.method, params) or _refusal(platform, params)
         _check_answer(app, taken, params)
         tokens = grants.exchange(
             platform, taken.method,
-            addresses.resolve(platform, app.settings, demo=taken.demo, inputs=taken.inputs,
-                              origin=origin),
+            addresses.resolve(
+                platform, app.settings, demo=taken.demo, origin=origin,
+                inputs=_with_hosts(app, platform, taken, params),
+            ),
             taken.inputs, code=params["code"], redirect_uri=taken.redirect_uri, now=app.now(),
             verifier=taken.verifier,
         )
@@ -298,6 +300,35 @@ def _check_answer(app: App, taken: _Taken, params: Mapping[str, str]) -> None:
         )
 
 
+def _with_hosts(
+    app: App, platform: Platform, taken: _Taken, params: Mapping[str, str]
+) -> dict[str, Any]:
+    """The inputs with the hosts this very answer named; those of an older sign-in are left out."""
+    plain = without_hosts(platform, taken.inputs)
+    where = addresses.resolve(platform, app.settings, demo=taken.demo, inputs=plain)
+    return {**plain, **addresses.told(platform, where, params)}
+
+
+def without_hosts(platform: Platform, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Inputs as a new sign-in starts from: it names the platform's hosts anew."""
+    named = {k.name for k in platform.keeps}
+    return {k: v for k, v in inputs.items() if k not in named}
+
+
+def _blocked(
+    platform: Platform, method: AuthMethod, params: Mapping[str, str]
+) -> LiftOSError | None:
+    """An error on the way back that only an administrator can mend."""
+    name = said(params.get("error", ""), 60)
+    known = method.oauth.refusals.get(name) if method.oauth is not None else None
+    if known is None:
+        return None
+    return Fix(
+        f"{platform.name} does not let this app sign in yet.", why=known[0], fix=known[1],
+        cause="permission", owner="your_platform_admin", platform_code=name,
+    )
+
+
 def _refusal(platform: Platform, params: Mapping[str, str]) -> LiftOSError:
     """What an error on the way back means; the platform's words are quoted as plain text."""
     name = said(params.get("error", ""), 60)
@@ -354,8 +385,8 @@ def _addresses(
     app: App, platform: Platform, connection: Connection, inputs: Mapping[str, Any], origin: str
 ) -> addresses.Addresses:
     return addresses.resolve(
-        platform, app.settings, demo=connection.provenance == Provenance.DEMO, inputs=inputs,
-        origin=origin,
+        platform, app.settings, demo=connection.provenance == Provenance.DEMO,
+        inputs=without_hosts(platform, inputs), origin=origin,
     )
 
 

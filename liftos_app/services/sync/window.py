@@ -62,6 +62,8 @@ class Reading:
     requests: int = 0
     began_at: datetime | None = None
     source: list[bytes] = field(default_factory=list)  # the JSON of each row's record, or b""
+    gone: frozenset[str] = frozenset()
+    alive: frozenset[str] | None = None
 
     @property
     def adds_up(self) -> bool:
@@ -109,6 +111,9 @@ def read_unit(
         reading.cursor = page.cursor or reading.cursor
         reading.bytes_read += page.bytes_read
         reading.notes.update(page.notes)
+        reading.gone |= page.gone
+        if page.alive is not None:
+            reading.alive = (reading.alive or frozenset()) | page.alive
     reading.seconds, reading.requests = time.monotonic() - began, client.requests - sent
     return reading
 
@@ -122,7 +127,7 @@ def commit_unit(work: Work, stream: Stream, unit: Unit, *, reading: Reading) -> 
         rejected = list(reading.rejected)
         counts = load(Landing(
             session, work.target, stream, reading.rows, span, rejected,
-            whole=unit.phase is Phase.WHOLE,
+            whole=unit.phase is Phase.WHOLE, gone=reading.gone, alive=reading.alive,
         ))
         _check_lease(session, work, counts, reading.requests, now)
         bad_days = {r.day[:10] for r in rejected}

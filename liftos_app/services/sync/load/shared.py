@@ -68,6 +68,8 @@ class Landing:
     span: tuple[dt.date, dt.date] | None
     rejected: list[Rejected]
     whole: bool = False  # rows are all there is: what is not among them is gone
+    gone: frozenset[str] = frozenset()  # CRM ids reported as deleted
+    alive: frozenset[str] | None = None  # all CRM ids there are, when the platform listed them
 
 
 
