@@ -87,6 +87,18 @@ def check_row(stream: Stream, row: Row, days: set[str]) -> None:
             check_order(row, days, whole_order=not stream.defined)
         case Lands.PAYMENTS:
             check_payment(stream, row, days)
+        case Lands.CRM:
+            check_crm(stream, row, days)
+
+
+def check_crm(stream: Stream, row: Row, days: set[str]) -> None:
+    assert row["kind"] == stream.kind
+    assert stream.window is None or row["day"] in days
+    assert row["created_at"].tzinfo is UTC
+    assert row["updated_at"] >= row["created_at"]
+    assert row.get("amount_micros") is None or whole(row["amount_micros"])
+    assert not row.get("person_ref") or len(row["person_ref"]) == 64
+    assert "@" not in str(row)
 
 
 def check_order(row: Row, days: set[str], *, whole_order: bool = True) -> None:
@@ -274,12 +286,12 @@ LIFE_HOURS = {"linkedin_ads": 61 * 24}  # of an access token, where it is more t
 RENAMED = {
     "meta_business": ("spend", "amount_spent", "no 'spend'"),
     "klaviyo": ("statistics", "figures", "no 'statistics'"),
-    "x_ads": (
-        "billed_charge_local_micro", "billed_charge_micro", "no 'billed_charge_local_micro'"
-    ),
     "linkedin_ads": ("costInLocalCurrency", "cost", "no 'costInLocalCurrency'"),
     "stripe": ("amount", "amount_minor", "no 'amount'"),
     "tiktok_ads": ("metrics.spend", "cost", "no 'spend'"),
+    "x_ads": (
+        "billed_charge_local_micro", "billed_charge_micro", "no 'billed_charge_local_micro'"
+    ),
 }
 
 

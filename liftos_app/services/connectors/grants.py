@@ -281,7 +281,9 @@ class Desk:
                 cause="source_data",
                 owner="the_platform",
             )
-        scope = data.get("scope")
+        scope = data.get("scope") or data.get("scopes")  # HubSpot sends a list of them
+        if isinstance(scope, list):
+            scope = " ".join(str(s) for s in scope)
         words = scope.replace(",", " ").split() if isinstance(scope, str) else ()
         refresh = data.get("refresh_token")
         return TokenSet(
