@@ -15,6 +15,7 @@ _WORDS: Final[dict[str, str]] = {
     "google_conversion_window": "conversion windows of the account, by day of the click",
     "klaviyo_event_date": "attribution of the Klaviyo account, by day of the order",
     "klaviyo_send_date": "attribution of the Klaviyo account, by day of sending",
+    "x_30d_engagement_1d_view": "30-day engagement, 1-day view",
 }
 _NAMES: Final = {number: name for name, number in ATTRIBUTION.items()}
 
