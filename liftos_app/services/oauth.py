@@ -20,12 +20,11 @@ from uuid import UUID
 from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
-from liftos_app.errors import Conflict, Fix, Invalid, LiftOSError, Missing, SignInNeeded
+from liftos_app.errors import Conflict, Invalid, LiftOSError, Missing, SignInNeeded
 from liftos_app.models import Connection, ConnectionStatus, OAuthRequest, Provenance
 from liftos_app.services import audit, condition, links, vault
 from liftos_app.services.connectors import addresses, grants, grants_oauth1, registry
 from liftos_app.services.connectors.grants_oauth1 import Ticket
-from liftos_app.services.connectors.redaction import said
 from liftos_app.services.connectors.spec import AuthMethod, Platform, TokenSet
 from liftos_app.services.context import App, Context, Principal, open_context
 from liftos_app.services.oauth_errors import Forged, OtherSession, Refused, StateUnknown, refusal
@@ -165,7 +164,7 @@ def finish(
     taken = _take(app, platform, params, session_id=session_id, who=who)
     try:
         if params.get("error") or params.get("denied"):
-            raise _blocked(platform, taken.method, params) or refusal(platform, params)
+            raise refusal(platform, taken.method, params)
         _check_answer(app, taken, params)
         tokens = _exchange(app, platform, taken, params, origin=origin)
     except LiftOSError as error:
@@ -318,20 +317,6 @@ def without_hosts(platform: Platform, inputs: Mapping[str, Any]) -> dict[str, An
     """Inputs as a new sign-in starts from: it names the platform's hosts anew."""
     named = {k.name for k in platform.keeps}
     return {k: v for k, v in inputs.items() if k not in named}
-
-
-def _blocked(
-    platform: Platform, method: AuthMethod, params: Mapping[str, str]
-) -> LiftOSError | None:
-    """An error on the way back that only an administrator can mend."""
-    name = said(params.get("error", ""), 60)
-    known = method.oauth.refusals.get(name) if method.oauth is not None else None
-    if known is None:
-        return None
-    return Fix(
-        f"{platform.name} does not let this app sign in yet.", why=known[0], fix=known[1],
-        cause="permission", owner="your_platform_admin", platform_code=name,
-    )
 
 
 def _exchange(
