@@ -106,7 +106,9 @@ class Client:
         self._on_wait, self._tries = on_wait, tries
         self._sleep, self._clock, self._max_bytes = sleep, clock, max_bytes
         self._transport = transport
-        self._http = net.open_http(guarded=addresses.guarded, transport=transport)
+        self._http = net.open_http(
+            guarded=addresses.guarded, transport=transport, allow=addresses.allow
+        )
 
     def __enter__(self) -> Client:
         return self
@@ -158,6 +160,7 @@ class Client:
         form: Params | None = None,
         headers: Mapping[str, str] | None = None,
         lane: str = "",
+        raw: bool = False,
     ) -> Answer:
         """POST JSON or a form. Everything we post only reads, so it may be sent again."""
         more = dict(headers or {})
@@ -169,14 +172,15 @@ class Client:
             body = orjson.dumps(json)
             more.setdefault("Content-Type", "application/json")
         url = self.addresses.url(host, path)
-        return self._answer(Request("POST", url, _pairs(params), more, body), lane)
+        return self._answer(Request("POST", url, _pairs(params), more, body), lane, raw=raw)
 
     def follow(
-        self, url: str, *, headers: Mapping[str, str] | None = None, lane: str = ""
+        self, url: str, *, headers: Mapping[str, str] | None = None, lane: str = "",
+        raw: bool = False,
     ) -> Answer:
         """GET a link the platform sent, unchanged. GiveUp when it leads to another host."""
         target = self.addresses.follow(url)
-        return self._answer(Request("GET", target, [], dict(headers or {})), lane)
+        return self._answer(Request("GET", target, [], dict(headers or {})), lane, raw=raw)
 
     def lines(self, url: str, *, max_bytes: int = 4 * 1024**3) -> Iterator[bytes]:
         """The lines of a file the platform prepared at a signed address; no credential is sent."""
@@ -193,6 +197,31 @@ class Client:
             ):
                 self.bytes_read += len(line) + 1
                 yield line
+        finally:
+            http.close()
+
+    def download(self, url: str, *, max_bytes: int = wire.MAX_BYTES) -> bytes:
+        """A packed or plain file the platform prepared, unpacked; no credential is sent.
+
+        For files that fit into memory; `lines` is for the others. Raises errors.* and Stopped.
+        """
+        target, own = self.addresses.download(url)
+        http = net.open_http(guarded=not own, transport=self._transport)
+
+        def fetch() -> bytes:
+            self.requests += 1
+            request = Request("GET", target, [], {})
+            name = self.platform.name
+            raw = wire.fetch(http, request, name=name, max_bytes=max_bytes, clock=self._clock)
+            if raw.status != 200:
+                raise faults.no_file(name, raw.status)
+            body = wire.unpacked(raw.body, name=name, max_bytes=max_bytes)
+            self.bytes_read += len(body)
+            return body
+
+        try:
+            found: bytes = self._retrying()(fetch)
+            return found
         finally:
             http.close()
 
@@ -214,17 +243,19 @@ class Client:
 
     def _answer(self, request: Request, lane: str, *, raw: bool = False) -> Answer:
         """Send until there is a good answer or an error that waiting does not mend."""
-        retrying = tenacity.Retrying(
+        try:
+            return self._retrying()(self._signed, request, lane, raw)
+        except PlatformFault as error:
+            raise self._clean(error) from None
+
+    def _retrying(self) -> tenacity.Retrying:
+        return tenacity.Retrying(
             stop=tenacity.stop_after_attempt(self._tries),
             retry=tenacity.retry_if_exception(_passes),
             wait=_wait,
             sleep=self.pause,
             reraise=True,
         )
-        try:
-            return retrying(self._signed, request, lane, raw)
-        except PlatformFault as error:
-            raise self._clean(error) from None
 
     def _signed(self, request: Request, lane: str, raw: bool) -> Answer:
         """One try; a refused sign-in is renewed once."""
@@ -235,7 +266,19 @@ class Client:
                 raise
         log.info("platform.renewing", extra={"platform": self.platform.slug})
         self.credential.renew()
+        settle = self._settle()
+        try:
+            return self._once(request, lane, raw=raw)
+        except SignInAgain:
+            if not settle:
+                raise
+        self.pause(settle)
         return self._once(request, lane, raw=raw)
+
+    def _settle(self) -> float:
+        """Seconds for which this platform may refuse a token it has just given."""
+        oauth = self.platform.method(self.credential.method).oauth
+        return oauth.settle if oauth is not None else 0.0
 
     def _once(self, request: Request, lane: str, *, raw: bool) -> Answer:
         self._pace(lane)
