@@ -82,6 +82,8 @@ def guarded(act: Act, scope: str, price: int = 1) -> Act:
     def answer(call: Call) -> Response:
         try:
             grant = signin.caller(call)
+            if "module" in call.params:
+                module_of(call, call.params["module"])
             named = f"ZohoCRM.{scope.format(module=call.params.get('module', '').lower())}.READ"
             if not grant.has(named):
                 raise wrong_scope()
