@@ -4,15 +4,15 @@ path is the host: accounts servers, and the hosts of the data.
 
 from __future__ import annotations
 
-from liftos_app.services.sandbox.platforms.zoho_crm import api, bulk, signin
+from liftos_app.services.sandbox.platforms.zoho_crm import api, bulk, settings, signin
 from liftos_app.services.sandbox.plugin import Handler, Route, SandboxPlatform
 
 # method, path, handler, scope, credits
 _DATA: tuple[tuple[str, str, Handler, str, int], ...] = (
-    ("GET", "/crm/v8/org", api.org, "org", 1),
-    ("GET", "/crm/v8/settings/modules", api.modules, "settings.modules", 1),
-    ("GET", "/crm/v8/settings/fields", api.fields, "settings.fields", 1),
-    ("GET", "/crm/v8/users", api.users, "users", 1),
+    ("GET", "/crm/v8/org", settings.org, "org", 1),
+    ("GET", "/crm/v8/settings/modules", settings.modules, "settings.modules", 1),
+    ("GET", "/crm/v8/settings/fields", settings.fields, "settings.fields", 1),
+    ("GET", "/crm/v8/users", settings.users, "users", 1),
     ("POST", "/crm/v8/coql", api.query, "coql", 1),
     ("POST", "/crm/bulk/v8/read", bulk.create, "bulk", bulk.PRICE),
     ("GET", "/crm/bulk/v8/read/{job}", bulk.look, "bulk", 1),

@@ -1,4 +1,4 @@
-"""The data interface: company, settings, users, pages of records, queries, deleted ids, faults.
+"""The data interface: pages of records, queries, deleted ids, credits, faults.
 
 Settings in the platform's memory: `credits` (of 24 hours), `hidden` ({module: fields that are not
 there}), `off` (modules that are not there), `page_size` (records on a page at most).
@@ -41,10 +41,6 @@ PER_PAGE, WALL, MOST_FIELDS = 200, 2000, 50
 TOKEN_LIFE: Final = timedelta(hours=24)
 BIN: Final = timedelta(days=60)
 _SORTS: Final = frozenset({"id", "Created_Time", "Modified_Time"})
-_JSON: Final = {
-    "boolean": "boolean", "integer": "integer", "double": "double", "currency": "double",
-    "lookup": "jsonobject", "ownerlookup": "jsonobject",
-}  # fmt: skip
 Act = Callable[[Call], Response]
 
 
@@ -106,56 +102,6 @@ def spend(call: Call, price: int) -> None:
         place.used += price
 
 
-def org(_call: Call) -> Response:
-    """GET /org."""
-    return json_answer({"org": [{
-        "id": COMPANY, "zgid": COMPANY, "company_name": "Larkspur Home Trade",
-        "currency": "US Dollar", "iso_code": "USD", "currency_symbol": "$",
-        "time_zone": TRUE_ZONE, "country_code": "DE", "type": "Production", "mc_status": True,
-        "primary_email": "robin@larkspur-home.example", "domain_name": f"org{COMPANY}",
-        "license_details": {
-            "paid": True, "paid_type": "enterprise", "users_license_purchased": 12,
-        },
-    }]})  # fmt: skip
-
-
-def modules(call: Call) -> Response:
-    """GET /settings/modules."""
-    off = call.memory.get("off") or ()
-    return json_answer({"modules": [
-        {"api_name": name, "module_name": name, "api_supported": True, "visible": True}
-        for name in MODULES if name not in off
-    ]})  # fmt: skip
-
-
-def fields(call: Call) -> Response:
-    """GET /settings/fields?module=."""
-    module = module_of(call, call.query.get("module", ""))
-    hidden = _hidden(call, module)
-    return json_answer({"fields": [
-        _field(call, name, kind) for name, kind in module.fields.items() if name not in hidden
-    ]})  # fmt: skip
-
-
-def users(call: Call) -> Response:
-    """GET /users?type=AllUsers."""
-    found = [
-        {
-            "id": ident("users", o.id), "full_name": f"{o.first_name} {o.last_name}",
-            "first_name": o.first_name, "last_name": o.last_name, "email": o.email,
-            "status": "active" if o.active else "disabled",
-            "role": {"name": o.team, "id": ident("users", 900)},
-        }
-        for o in call.world.crm_owners(as_of=call.now)
-    ]  # fmt: skip
-    size, page = _per_page(call), _whole(call, "page", 1)
-    part, more = found[(page - 1) * size : page * size], len(found) > page * size
-    if not part:
-        return Response(b"", 204)
-    info = {"per_page": size, "count": len(part), "page": page, "more_records": more}
-    return json_answer({"users": part, "info": info})
-
-
 def records(call: Call) -> Response:
     """GET /{module}: 2,000 records by page number, all others by token."""
     module = module_of(call, call.params["module"])
@@ -165,7 +111,7 @@ def records(call: Call) -> Response:
             raise bad_data("page", "page and page_token cannot be used together")
         return _go_on(call, module, token)
     names = _asked_fields(call, module)
-    size, page = _per_page(call), _whole(call, "page", 1)
+    size, page = per_page(call), whole(call, "page", 1)
     if page * size > WALL:
         raise Refusal(
             400, "DISCRETE_PAGINATION_LIMIT_EXCEEDED",
@@ -194,7 +140,7 @@ def query(call: Call) -> Response:
         raise bad_data("body", "the body is not JSON") from None
     spend(call, 0 if asked.limit <= 200 else 1 if asked.limit <= 1000 else 2)  # beside the one
     module = module_of(call, asked.module)
-    hidden = _hidden(call, module)
+    hidden = hidden_in(call, module)
     names = tuple(check_field(module, f, hidden) for f in asked.fields)
     fits = test_of(asked.where, module, hidden)
     for name, _ in asked.order:
@@ -228,7 +174,7 @@ def deleted(call: Call) -> Response:
         if kind in {"all", where} and (not since or at >= _moment(since)):
             found.append((at, gone, name, where))
     found.sort(reverse=True)
-    size, page = _per_page(call), _whole(call, "page", 1)
+    size, page = per_page(call), whole(call, "page", 1)
     part = found[(page - 1) * size : page * size]
     if not part:
         return Response(b"", 304 if since else 204)
@@ -333,7 +279,7 @@ def _asked_fields(call: Call, module: Module) -> tuple[str, ...]:
         raise missing("fields")
     if len(names) > MOST_FIELDS:
         raise Refusal(400, "LIMIT_EXCEEDED", "only 50 fields are allowed", {"limit": MOST_FIELDS})
-    hidden = _hidden(call, module)
+    hidden = hidden_in(call, module)
     return tuple(n for n in names if n in module.fields and n not in hidden)
 
 
@@ -374,31 +320,16 @@ def _shown(names: tuple[str, ...], row: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(n for n in row if n in names or n not in {"id"})
 
 
-def _field(call: Call, name: str, kind: str) -> dict[str, Any]:
-    stages = call.world.crm_pipeline().stages if name == "Stage" else ()
-    return {
-        "api_name": name, "field_label": name.replace("_", " "), "data_type": kind,
-        "json_type": _JSON.get(kind, "string"), "length": 255,
-        "decimal_place": 2 if kind == "currency" else None, "visible": True,
-        "pick_list_values": [
-            {
-                "display_value": s.name, "actual_value": s.name, "probability": s.probability,
-                "forecast_type": "Closed Won" if s.won else "Closed Lost" if s.closed else "Open",
-                "sequence_number": s.order + 1,
-            }
-            for s in stages
-        ],
-    }  # fmt: skip
-
-
-def _per_page(call: Call) -> int:
-    size = _whole(call, "per_page", PER_PAGE)
+def per_page(call: Call) -> int:
+    """How many records a page may have. Raises Refusal."""
+    size = whole(call, "per_page", PER_PAGE)
     if size > PER_PAGE:
         raise bad_data("per_page")
     return min(size, int(call.memory.get("page_size") or size))
 
 
-def _whole(call: Call, name: str, usual: int) -> int:
+def whole(call: Call, name: str, usual: int) -> int:
+    """A parameter that is a number above zero. Raises Refusal."""
     text = call.query.get(name, str(usual))
     if not text.isdigit() or not int(text):
         raise bad_data(name)
@@ -413,7 +344,8 @@ def _moment(text: str) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=ZoneInfo(TRUE_ZONE))
 
 
-def _hidden(call: Call, module: Module) -> frozenset[str]:
+def hidden_in(call: Call, module: Module) -> frozenset[str]:
+    """Fields that are not there for this person."""
     return frozenset((call.memory.get("hidden") or {}).get(module.name, ()))
 
 
