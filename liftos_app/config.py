@@ -68,6 +68,7 @@ class Settings:
     admin_email: str  # LIFTOS_ADMIN_EMAIL, first administrator when there is none
     admin_password: str = field(repr=False)  # LIFTOS_ADMIN_PASSWORD
     platform_urls: Mapping[str, str]  # LIFTOS_BASE_URL_<PLATFORM_ID>, keyed by lower-case id
+    ssrf_allow: tuple[str, ...] = ()  # SSRF_ALLOW, host:port pairs of our network
     generated: tuple[str, ...] = ()  # names of the secrets generated at this start
 
     @property
@@ -173,6 +174,7 @@ def load(env: Mapping[str, str] | None = None, *, keep_secrets: bool = True) -> 
         admin_email=admin_email,
         admin_password=admin_password,
         platform_urls=_platform_urls(env),
+        ssrf_allow=_opened(env),
         generated=tuple(generated),
     )
 
@@ -325,6 +327,18 @@ def _platform_urls(env: Mapping[str, str]) -> dict[str, str]:
         for name, value in sorted(env.items())
         if name.startswith(PLATFORM_URL_PREFIX) and value.strip()
     }
+
+
+def _opened(env: Mapping[str, str]) -> tuple[str, ...]:
+    """`host:port[,host:port]` inside our own network that HTTP sources may be read from."""
+    found = tuple(p.strip().lower() for p in env.get("SSRF_ALLOW", "").split(",") if p.strip())
+    for pair in found:
+        host, _, port = pair.rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 65536 or "/" in host:
+            raise ConfigError(
+                f"SSRF_ALLOW holds {pair[:60]!r}. Write host:port pairs, separated by commas."
+            )
+    return found
 
 
 def _database_url(text: str, home: Path) -> str:

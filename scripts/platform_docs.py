@@ -1,7 +1,7 @@
 """Write the generated part of each docs/platforms/<id>.md from what the connectors declare.
 
-`python scripts/platform_docs.py` rewrites the parts between the markers; `--check` only compares and
-fails when one is out of date. What stands outside the markers is written by people.
+`python scripts/platform_docs.py` rewrites the parts between the markers; `--check` only compares
+and fails when one is out of date. What stands outside the markers is written by people.
 """
 
 from __future__ import annotations
@@ -12,11 +12,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from liftos_app.services.connectors import registry
-from liftos_app.services.connectors.spec import AuthMethod, Platform, Stream
+from liftos_app.services.connectors import registry  # noqa: E402
+from liftos_app.services.connectors.spec import AuthMethod, Platform, Stream  # noqa: E402
 
 FOLDER = ROOT / "docs" / "platforms"
 BEGIN = "<!-- generated from the connector: python scripts/platform_docs.py -->"
+DEFINED = (
+    "You define them: choose a source, say what its rows are (daily figures by campaign, orders, "
+    "CRM records or payments) and which column is which field. The wizard proposes a mapping and "
+    "shows real rows beside what becomes of them."
+)
 END = "<!-- end of the generated part -->"
 
 
@@ -41,14 +46,23 @@ def generated(platform: Platform) -> str:
         "## Permissions\n",
         _scopes(platform),
         "\n## Streams\n",
-        "| Stream | One row is | Read back each time | Settled after | Chosen by default |\n"
-        "|---|---|---|---|---|",
-        *(_stream(s) for s in platform.streams),
+        *([DEFINED] if platform.define else []),
+        *_table(platform),
         *_abouts(platform),
     ]
     if platform.never:
         parts += ["\n## What LiftOS never does\n", *(f"- {line}" for line in platform.never)]
     return "\n".join([*parts, END])
+
+
+def _table(platform: Platform) -> list[str]:
+    if not platform.streams:
+        return []
+    return [
+        "| Stream | One row is | Read back each time | Settled after | Chosen by default |\n"
+        "|---|---|---|---|---|",
+        *(_stream(s) for s in platform.streams),
+    ]
 
 
 def _method(method: AuthMethod) -> str:

@@ -117,6 +117,7 @@ def create_connection(
             inputs=body.inputs, mode=body.mode,
             wishes=connections.Wishes(
                 name=body.name, accounts=body.accounts, streams=body.streams,
+                definitions=body.options.streams if body.options else (),
                 history_days=body.history_days, schedule=body.schedule,
                 schedule_zone=body.schedule_zone, start=body.start,
             ),
@@ -319,6 +320,8 @@ def _apply(ctx: Context, connection_id: UUID, body: ConnectionChange) -> None:
             connections.select_accounts(
                 ctx, connection_id, connections.account_ids(ctx, connection_id, body.accounts)
             )
+    if body.options is not None:  # after the accounts: it adds and chooses some of its own
+        connections.define(ctx, connection_id, body.options.streams)
     if body.streams is not None:
         connections.choose_streams(ctx, connection_id, body.streams)
     if body.history_days is not None:

@@ -10,13 +10,23 @@ from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 from liftos_app import __version__
-from liftos_app.api import auth, callback, connections, docs, health, problems, web
+from liftos_app.api import (
+    auth,
+    callback,
+    connections,
+    defining,
+    docs,
+    explorer,
+    health,
+    problems,
+    web,
+)
 from liftos_app.services.context import App
 
 PREFIX = "/api/v1"
 ROUTERS: tuple[APIRouter, ...] = (
-    auth.router, health.router, connections.router, callback.router,
-    docs.router,
+    auth.router, health.router, connections.router, defining.router, callback.router,
+    explorer.router, docs.router,
 )
 _EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 

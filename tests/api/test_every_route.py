@@ -82,6 +82,7 @@ BODIES = {
     "/api/v1/platform-connections/connections": {"platform": "klaviyo", "method": "api_key"},
     "/api/v1/platform-connections/oauth/initiate": {"platform": "meta_business"},
     "/api/v1/platform-connections/connections/{connection_id}": {"name": "Taken over"},
+    "/api/v1/platform-connections/connections/{connection_id}/preview": {"stream": {}},
 }
 
 

@@ -107,7 +107,9 @@ class Client:
         self._on_wait, self._tries = on_wait, tries
         self._sleep, self._clock, self._max_bytes = sleep, clock, max_bytes
         self._transport = transport
-        self._http = net.open_http(guarded=addresses.guarded, transport=transport)
+        self._http = net.open_http(
+            guarded=addresses.guarded, transport=transport, allow=addresses.allow
+        )
 
     def __enter__(self) -> Client:
         return self
@@ -159,6 +161,7 @@ class Client:
         form: Params | None = None,
         headers: Mapping[str, str] | None = None,
         lane: str = "",
+        raw: bool = False,
     ) -> Answer:
         """POST JSON or a form. Everything we post only reads, so it may be sent again."""
         more = dict(headers or {})
@@ -170,14 +173,15 @@ class Client:
             body = orjson.dumps(json)
             more.setdefault("Content-Type", "application/json")
         url = self.addresses.url(host, path)
-        return self._answer(Request("POST", url, _pairs(params), more, body), lane)
+        return self._answer(Request("POST", url, _pairs(params), more, body), lane, raw=raw)
 
     def follow(
-        self, url: str, *, headers: Mapping[str, str] | None = None, lane: str = ""
+        self, url: str, *, headers: Mapping[str, str] | None = None, lane: str = "",
+        raw: bool = False,
     ) -> Answer:
         """GET a link the platform sent, unchanged. GiveUp when it leads to another host."""
         target = self.addresses.follow(url)
-        return self._answer(Request("GET", target, [], dict(headers or {})), lane)
+        return self._answer(Request("GET", target, [], dict(headers or {})), lane, raw=raw)
 
     def lines(self, url: str, *, max_bytes: int = 4 * 1024**3) -> Iterator[bytes]:
         """The lines of a file the platform prepared at a signed address; no credential is sent."""
@@ -236,7 +240,19 @@ class Client:
                 raise
         log.info("platform.renewing", extra={"platform": self.platform.slug})
         self.credential.renew()
+        settle = self._settle()
+        try:
+            return self._once(request, lane, raw=raw)
+        except SignInAgain:
+            if not settle:
+                raise
+        self.pause(settle)
         return self._once(request, lane, raw=raw)
+
+    def _settle(self) -> float:
+        """Seconds for which this platform may refuse a token it has just given."""
+        oauth = self.platform.method(self.credential.method).oauth
+        return oauth.settle if oauth is not None else 0.0
 
     def _once(self, request: Request, lane: str, *, raw: bool) -> Answer:
         self._pace(lane)

@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 import httpx
 from authlib.common.security import generate_token
 from authlib.common.urls import add_params_to_uri
 from authlib.oauth2.client import OAuth2Client
 
-from liftos_app.errors import GiveUp, LiftOSError, PlatformFault
+from liftos_app.errors import GiveUp, LiftOSError, PlatformFault, Retry
 from liftos_app.services.connectors import faults, net, wire
 from liftos_app.services.connectors.addresses import Addresses
 from liftos_app.services.connectors.addresses import named as named_host
@@ -51,6 +51,10 @@ def authorize_url(
     `verifier` is needed where `method.oauth.pkce`. `again` asks once more for declined permissions.
     """
     oauth = _oauth(method)
+    if oauth.consent is not None:
+        plain = {k: reveal(v) for k, v in inputs.items()}
+        query = urlencode(oauth.consent(plain, state, redirect_uri), quote_via=quote)
+        return f"{addresses.browser(oauth.authorize_url)}?{query}"
     extra = {k: v for k, v in oauth.authorize_extra.items() if again or k != "auth_type"}
     client = OAuth2Client(
         None,
@@ -65,7 +69,7 @@ def authorize_url(
         code_verifier=verifier if oauth.pkce else None,
         **extra,
     )
-    return str(url)
+    return str(url).replace("+", "%20")  # both mean a space; LinkedIn documents only this one
 
 
 def verify_callback(
@@ -94,6 +98,8 @@ def exchange(
     with _desk(
         platform, method, addresses, inputs, now=now, stage="exchange", transport=transport
     ) as desk:
+        if desk.oauth.exchange is not None:
+            return desk.oauth.exchange(desk, code)
         more = {"code_verifier": verifier} if desk.oauth.pkce else {}
         answer = desk.authlib.fetch_token(
             addresses.server(desk.oauth.token_url),
@@ -308,9 +314,14 @@ class Desk:
             return None
         if raw.status >= 500 or raw.status in (408, 429) or raw.looks_like_page:
             return wrong or faults.by_status(self.platform.name, raw.status, raw.headers)
+        name, words = error_words(data)
+        own = wrong is not None and isinstance(data, dict) and not (name or words)
+        if own and isinstance(wrong, Retry):
+            return wrong
         if self.stage == "revoke":
             return None  # already invalid is what we want
-        name, words = error_words(data)
+        if own:
+            return wrong  # an envelope of the platform's own, which its rules understand
         return named(self.platform, self.stage, name, words) or wrong
 
 

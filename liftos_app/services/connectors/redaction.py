@@ -20,7 +20,9 @@ _PATTERNS = (
         r"(\"\s*:\s*\"|=)[^\s&\"',;}]+"
     ),
     re.compile(r"(?i)\b(bearer|basic|klaviyo-api-key)(\s+)[A-Za-z0-9._~+/=-]{6,}"),
-    re.compile(r"\b(EAA|ya29\.|1//|shp[a-z]{2}_|pk_|GOCSPX-|eyJ)()[A-Za-z0-9._/-]{8,}"),
+    re.compile(
+        r"\b(EAA|ya29\.|1//|shp[a-z]{2}_|[prs]k_|whsec_|GOCSPX-|eyJ)()[A-Za-z0-9._/-]{8,}"
+    ),
 )
 
 

@@ -31,12 +31,16 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from liftos_app.errors import PlatformFault
     from liftos_app.services.connectors.client import Client, Credential, Request
+    from liftos_app.services.connectors.defined import Definition
 
 Row = dict[str, Any]
 # (status, lower-case headers, parsed body or None) -> the error it means, None when it is none.
 FaultHook = Callable[[int, Mapping[str, str], Any], "PlatformFault | None"]
 # The same three -> seconds to hold back the next request of the same lane.
 PaceHook = Callable[[int, Mapping[str, str], Any], float]
+
+
+STREAM_OF = "defined_stream"  # in AccountInfo.extra: the defined stream an account was made for
 
 
 class Lands(StrEnum):
@@ -69,6 +73,8 @@ class Input:
     wrong: str = ""  # what it should look like
     refuse: tuple[tuple[str, str], ...] = ()  # (pattern, sentence): known mix-ups, checked first
     clean: Callable[[str], str] | None = None  # strips dashes, a pasted https://
+    multiline: bool = False  # a key file pasted whole; line breaks are kept
+    choices: tuple[tuple[str, str], ...] = ()  # (value, label): chosen, not typed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +138,11 @@ class OAuth2:
     by_get: bool = False  # the token endpoint is asked by GET (Meta)
     authorize_extra: Mapping[str, str] = field(default_factory=dict)
     exchange_extra: Mapping[str, str] = field(default_factory=dict)
+    # (inputs in clear, state, redirect address): the query of a consent page unlike others (TikTok)
+    consent: Callable[[Mapping[str, str], str, str], Mapping[str, str]] | None = None
+    # (desk, code): an exchange of the platform's own kind (TikTok)
+    exchange: Callable[..., TokenSet] | None = None
+    settle: float = 0.0  # seconds for which a token that was just renewed may still be refused
     life: int = 0  # seconds to count on where the answer names no end; 0: no end is assumed
     # Errors on the way back that only an administrator can mend: name -> (why, what to do).
     refusals: Mapping[str, tuple[str, str]] = field(default_factory=dict)
@@ -205,7 +216,13 @@ class Stream:
     sums_except: tuple[str, ...] = ()  # attrs["channel_type"] of parents that have no rows here
     about: str = ""  # what a person should know before trusting it
     reach: Callable[[AccountInfo], int] | None = None  # see history_days
+    defined: bool = False  # by a person (defined.py); read for accounts of its own only
     read: Callable[[Client, Task], Iterator[Page]]
+
+    def fits(self, account: AccountInfo | None) -> bool:
+        """Whether an account has this stream: a defined one belongs to the accounts made for it."""
+        owner = str(account.extra.get(STREAM_OF, "")) if account is not None else ""
+        return owner == (self.name if self.defined else "")
 
     def history_days(self, account: AccountInfo) -> int:
         """How many days back this account can be asked for; days before are unknown, not empty."""
@@ -281,8 +298,42 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceObject:
+    """What a stream can be defined on: a table or view, or a folder that holds such."""
+
+    id: str  # goes into a definition's `object`, or back into `Platform.objects`
+    name: str
+    kind: Literal["folder", "table", "view"]
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceColumn:
+    """A column of a source, its type in plain words beside the platform's own."""
+
+    name: str
+    type: Literal["number", "text", "day", "time", "flag", "other"] = "text"
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """The first records of a source as they would be read; values are JSON."""
+
+    columns: tuple[SourceColumn, ...]
+    records: tuple[Mapping[str, Any], ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
-    """Everything LiftOS knows about a platform."""
+    """Everything LiftOS knows about a platform.
+
+    Streams that a person defines: `define` makes them of `options["streams"]` (defined.py checks
+    those), `objects(client, folder)` lists what they can be defined on ("" is the top),
+    `preview(client, definition)` brings up to 20 records, `stream_inputs` are what a person types
+    for each of them beside the mapping; they arrive in `Definition.source`.
+    """
 
     slug: str
     name: str
@@ -311,6 +362,10 @@ class Platform:
     fault: FaultHook
     authorize: Callable[[Request, Credential], None]  # puts the credential on a request
     pace: PaceHook | None = None
+    define: Callable[[Mapping[str, Any]], tuple[Stream, ...]] | None = None
+    objects: Callable[[Client, str], Sequence[SourceObject]] | None = None
+    preview: Callable[[Client, Definition], Sample] | None = None
+    stream_inputs: tuple[Input, ...] = ()
     keeps: tuple[Kept, ...] = ()  # hosts named while signing in
     demo_inputs: Mapping[str, str] = field(
         default_factory=dict
