@@ -307,16 +307,9 @@ def _check_answer(app: App, taken: _Taken, params: Mapping[str, str]) -> None:
 def _with_hosts(
     app: App, platform: Platform, taken: _Taken, params: Mapping[str, str]
 ) -> dict[str, Any]:
-    """The inputs with the hosts this very answer named; those of an older sign-in are left out."""
-    plain = without_hosts(platform, taken.inputs)
-    where = addresses.resolve(platform, app.settings, demo=taken.demo, inputs=plain)
-    return {**plain, **addresses.told(platform, where, params)}
-
-
-def without_hosts(platform: Platform, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Inputs as a new sign-in starts from: it names the platform's hosts anew."""
-    named = {k.name for k in platform.keeps}
-    return {k: v for k, v in inputs.items() if k not in named}
+    """The inputs with the hosts this very answer named."""
+    where = addresses.resolve(platform, app.settings, demo=taken.demo, inputs=taken.inputs)
+    return {**taken.inputs, **addresses.told(platform, where, params)}
 
 
 def _exchange(
@@ -377,15 +370,17 @@ def addresses_of(
 ) -> addresses.Addresses:
     """Where a connection's platform is, as the browser at `origin` reaches it."""
     return addresses.resolve(
-        platform, app.settings, demo=connection.provenance == Provenance.DEMO,
-        inputs=without_hosts(platform, inputs), origin=origin,
+        platform, app.settings, demo=connection.provenance == Provenance.DEMO, inputs=inputs,
+        origin=origin,
     )
 
 
 def _inputs(ctx: Context, connection: Connection) -> dict[str, Any]:
-    """Options in clear, secrets as Secret."""
+    """Options in clear, secrets as Secret; hosts that an older sign-in named are left out."""
     options: dict[str, Any] = {str(k): str(v) for k, v in connection.options.items()}
-    return {**options, **vault.get_all(ctx, connection, purpose="consent")}
+    named = {k.name for k in registry.get(connection.platform).keeps}
+    sealed = vault.get_all(ctx, connection, purpose="consent")
+    return {**options, **{k: v for k, v in sealed.items() if k not in named}}
 
 
 def _connection(ctx: Context, connection_id: UUID) -> Connection:
