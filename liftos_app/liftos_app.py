@@ -29,9 +29,10 @@ log = logging.getLogger(__name__)
 
 def assemble(page_server: Any) -> Any:
     """REST and sandbox before the page, the socket gate and the security headers around all."""
+    from liftos_app.api.client_address import ClientAddress
     from liftos_app.api.routes import create_api
     from liftos_app.api.security import SecurityHeaders
-    from liftos_app.services import boot, logs
+    from liftos_app.services import boot, first_run, logs
 
     settings = config.load()
     logs.set_up(settings)
@@ -44,13 +45,18 @@ def assemble(page_server: Any) -> Any:
         os._exit(2)
     services.extras["alone"] = held
     process.install(services)
+    token_words = first_run.words_at_start(services)
+    if token_words:
+        sys.stdout.write(f"{token_words}\n")
+        sys.stdout.flush()
     api = create_api(services)
     if services.settings.demo_mode:
         sandbox = SandboxLater(services)
         services.extras["sandbox"] = sandbox.made
         api.mount("/sandbox", sandbox)
     api.mount("", page_server)
-    return SecurityHeaders(SocketGate(api, services), services.settings)
+    inner = SecurityHeaders(SocketGate(api, services), services.settings)
+    return ClientAddress(inner, services.settings.trusted_proxy_hops)
 
 
 class SandboxLater:
