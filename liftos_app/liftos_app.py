@@ -13,7 +13,7 @@ import os
 import sys
 import threading
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import reflex as rx
 
@@ -23,6 +23,9 @@ from liftos_app.services.context import App
 from liftos_app.state import process
 from liftos_app.state.guard import EventGuard
 from liftos_app.state.socket import SocketGate
+
+if TYPE_CHECKING:
+    from liftos_app.services.sync.engine import Chore
 
 log = logging.getLogger(__name__)
 
@@ -93,12 +96,9 @@ class SandboxLater:
 async def background_work() -> AsyncIterator[None]:
     """The sync engine and its schedule live as long as the server."""
     from liftos_app.services import upkeep
-    from liftos_app.services.sync.engine import Chore, SyncEngine
+    from liftos_app.services.sync.engine import SyncEngine
 
-    engine = SyncEngine(
-        process.app(), after_run=[upkeep.after_sync],
-        chores=[Chore("hourly", 3600, upkeep.hourly), Chore("daily", 86_400, upkeep.daily)],
-    )
+    engine = SyncEngine(process.app(), after_run=[upkeep.after_sync], chores=chores())
     process.app().extras |= {"engine": engine, "wake_engine": engine.wake}
     await process.in_thread(engine.start)
     warming = asyncio.create_task(_warm_up())
@@ -108,6 +108,17 @@ async def background_work() -> AsyncIterator[None]:
         warming.cancel()
         await process.in_thread(engine.stop)
         process.app().db.close()
+
+
+def chores() -> list[Chore]:
+    """Everything the clock does beside syncs, each with the permission of a job it needs."""
+    from liftos_app.services import upkeep
+    from liftos_app.services.sync.engine import Chore
+
+    return [
+        Chore("hourly", 3600, upkeep.hourly, allow="jobs.run"),
+        Chore("daily", 86_400, upkeep.daily, allow="jobs.run"),
+    ]
 
 
 async def _warm_up() -> None:

@@ -28,6 +28,7 @@ PERMISSIONS: Final[dict[str, tuple[Role, str]]] = {
     "members.read": (Role.MANAGER, "See the people of the organization and their roles"),
     "connections.write": (Role.MANAGER, "Add, change, pause and re-authorise connections"),
     "connections.delete": (Role.MANAGER, "Disconnect a platform and delete its data"),
+    "jobs.run": (Role.MANAGER, "Let the clock run its work (jobs act as managers)"),
     "demo.use": (Role.MANAGER, "Connect the sandbox's platforms"),
     "organization.write": (Role.ADMIN, "Change currency, time zone and name"),
     "members.write": (Role.ADMIN, "Invite people, set their roles, end their sessions"),

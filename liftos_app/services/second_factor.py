@@ -16,7 +16,7 @@ from sqlalchemy import delete, update
 from sqlmodel import Session, col, func, select
 
 from liftos_app.config import Settings
-from liftos_app.errors import Conflict, SignInNeeded
+from liftos_app.errors import Conflict, Invalid, SignInNeeded
 from liftos_app.models import Membership, Organization, RecoveryCode, Role, SecondFactor, User
 from liftos_app.services import audit, limits, mailer, passwords, sessions, totp, vault
 from liftos_app.services.context import App, Context, Principal, open_context
@@ -190,6 +190,18 @@ def remove(app: App, who: Principal, org_id: int, code: str) -> None:
         sessions.end_all(ctx, user.id, but=who.session_id)
 
 
+def take_away(ctx: Context, email: str) -> None:
+    """Remove somebody's second factor, from the command line. Everything they hold ends."""
+    ctx.require("installation.admin")
+    user = ctx.session.exec(
+        select(User).where(User.email_key == email.strip().casefold()[:254])
+    ).first()
+    if user is None:
+        raise Invalid("There is no account with this e-mail.", field="email")
+    forget(ctx, user.id)
+    sessions.end_all(ctx, user.id)
+
+
 def forget(ctx: Context, user_id: UUID) -> None:
     """Delete a person's second factor and codes. The caller checked the right."""
     for model in (RecoveryCode, SecondFactor):
@@ -286,4 +298,5 @@ def _wrong() -> WrongCode:
 __all__ = [
     "RECOVERY_CODES", "Status", "WrongCode", "begin", "check", "confirm", "forget",
     "is_required", "is_set_up", "remove", "renew_codes", "status", "step_for",
+    "take_away",
 ]
