@@ -100,8 +100,8 @@ def look_at_invitation(request: Request, given: Form) -> Response:
 def accept(request: Request, given: Form) -> Response:
     """Join, and sign in, second step included."""
     app, token = app_of(request), given.get("token", "")
+    require_own_page(request)
     try:
-        require_own_page(request)
         user, org_id, attempt = invitations.accept(
             app, token, password=given.get("password", ""), name=given.get("name", ""),
             ip=ip_of(request),

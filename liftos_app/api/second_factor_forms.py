@@ -99,8 +99,8 @@ def draw_seed(request: Request) -> Response:
 @router.post("/second-factor")
 def confirm_seed(request: Request, given: Form) -> Response:
     """Check the first code, show the recovery codes, and go on signed in."""
+    require_own_page(request)  # before anything is shown or made
     try:
-        require_own_page(request)
         who = _enrolling(request)
         codes = second_factor.confirm(
             who.app, who.user_id, given.get("code", ""), ip=ip_of(request)

@@ -152,7 +152,10 @@ def keys() -> rx.Component:
         Column("Name", lambda k: rx.el.span(k.name, rx.el.br(), rx.el.code(k.prefix))),
         Column("May", lambda k: k.scopes),
         Column("Last used", lambda k: k.used),
-        Column("Ends", lambda k: rx.cond(k.live, k.ends, badge(k.ends, kind="mute"))),
+        Column(
+            "Ends",
+            lambda k: rx.cond(k.live, rx.el.span(k.ends, class_name="lo-whole"), badge(k.ends)),
+        ),
         Column(
             rx.el.span("Actions", class_name="lo-sr"),
             lambda k: rx.cond(

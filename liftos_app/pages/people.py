@@ -73,7 +73,7 @@ def _members() -> rx.Component:
             lambda m: rx.cond(m.factor, badge("On", kind="ok", icon_tag="shield-check"),
                               badge("Off")),
         ),
-        Column("Last sign-in", lambda m: m.seen),
+        Column("Last sign-in", lambda m: rx.el.span(m.seen, class_name="lo-whole")),
         Column(rx.el.span("Actions", class_name="lo-sr"), _actions, right=True),
     ]
     return rx.el.section(
@@ -164,7 +164,7 @@ def _invitations() -> rx.Component:
     columns = [
         Column("E-mail", lambda i: i.email),
         Column("Role", lambda i: i.role),
-        Column("Ends", lambda i: i.ends),
+        Column("Ends", lambda i: rx.el.span(i.ends, class_name="lo-whole")),
         Column(
             rx.el.span("Actions", class_name="lo-sr"),
             lambda i: rx.cond(
@@ -230,5 +230,5 @@ def _matrix() -> rx.Component:
     return rx.el.section(
         rx.el.div(rx.el.h2("What each role may do", class_name="lo-h2"), class_name="lo-card-head"),
         data_table(S.people.matrix, columns, label="Roles and permissions"),
-        class_name="lo-card lo-card-flush",
+        class_name="lo-card lo-card-flush lo-matrix",
     )
