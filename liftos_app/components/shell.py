@@ -186,7 +186,7 @@ def _organization(frame: Frame, *, prefix: str) -> rx.Component:
         )
 
     return rx.cond(
-        frame.organizations.length() > 1,
+        (frame.organizations.length() > 1) & ~frame.auth_off,
         menu(
             rx.el.button(
                 rx.el.span(frame.org_name, class_name="lo-cut"),

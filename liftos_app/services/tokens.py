@@ -117,13 +117,20 @@ def refresh(app: App, token: str, *, ip: str, client: str) -> TokenPair:
         if outcome is not None and link is not None:
             user = ctx.session.get_one(User, link.user_id)
             org = ctx.session.get_one(Organization, link.org_id)
-            if user.disabled_at is None and sessions.role_in(ctx.session, user, link.org_id):
+            if _may_go_on(ctx.session, app, user, link.org_id):
                 return _pair(app, user, org.public_id, outcome[1], outcome[2])
     limits.begin_attempt(app, account=f"refresh\x00{token[:200]}", ip=ip)  # failures count
     raise SignInNeeded(
         "This refresh token is not valid.", why="It was used, ended or never issued.",
         fix="Sign in again: POST /api/v1/auth/token.",
     )
+
+
+def _may_go_on(session: Session, app: App, user: User, org_id: int) -> bool:
+    """Whether a person may still renew: a member, not disabled, with a second factor if asked."""
+    if user.disabled_at is not None or sessions.role_in(session, user, org_id) is None:
+        return False
+    return second_factor.step_for(session, app.settings, user) != "enrol"
 
 
 def revoke(app: App, token: str, *, ip: str = "") -> None:

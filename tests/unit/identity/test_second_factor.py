@@ -161,6 +161,17 @@ def test_L26_who_needs_a_second_factor(
     assert caught.value.enrol
 
 
+def test_L26_tokens_are_not_renewed_without_a_factor_that_is_required(
+    app: App, organization: Organization, make_person: Callable[..., Principal]
+) -> None:
+    make_person(Role.VIEWER)
+    pair = tokens.sign_in(app, email="ann@example.com", password=PASSWORD, ip=IP, client="c")
+    with app.db.write() as session:
+        session.get_one(Organization, organization.id).require_mfa = True
+    with pytest.raises(LiftOSError):
+        tokens.refresh(app, pair.refresh_token, ip=IP, client="c")
+
+
 def test_L26_outside_demo_mode_administrators_need_one_by_default(
     make_settings: Callable[..., config.Settings],
 ) -> None:
