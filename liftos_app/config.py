@@ -75,6 +75,7 @@ class Settings:
     oidc_issuer: str = ""  # OIDC_ISSUER, sign-in with an OpenID Connect provider
     oidc_client_id: str = ""  # OIDC_CLIENT_ID
     oidc_client_secret: str = field(default="", repr=False)  # OIDC_CLIENT_SECRET
+    ssrf_allow: tuple[str, ...] = ()  # SSRF_ALLOW, host:port pairs of our network
     generated: tuple[str, ...] = ()  # names of the secrets generated at this start
 
     @property
@@ -197,6 +198,7 @@ def load(env: Mapping[str, str] | None = None, *, keep_secrets: bool = True) -> 
         oidc_issuer=issuer,
         oidc_client_id=client_id,
         oidc_client_secret=client_secret,
+        ssrf_allow=_opened(env),
         generated=tuple(generated),
     )
 
@@ -378,6 +380,18 @@ def _platform_urls(env: Mapping[str, str]) -> dict[str, str]:
         for name, value in sorted(env.items())
         if name.startswith(PLATFORM_URL_PREFIX) and value.strip()
     }
+
+
+def _opened(env: Mapping[str, str]) -> tuple[str, ...]:
+    """`host:port[,host:port]` inside our own network that HTTP sources may be read from."""
+    found = tuple(p.strip().lower() for p in env.get("SSRF_ALLOW", "").split(",") if p.strip())
+    for pair in found:
+        host, _, port = pair.rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 65536 or "/" in host:
+            raise ConfigError(
+                f"SSRF_ALLOW holds {pair[:60]!r}. Write host:port pairs, separated by commas."
+            )
+    return found
 
 
 def _database_url(text: str, home: Path) -> str:

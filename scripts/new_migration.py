@@ -26,7 +26,7 @@ def main(number: str, name: str) -> None:
             migrations.migrate(database)
         path = migrations.write_revision(database, name, number=number)
         database.close()
-    print(f"Wrote {path.relative_to(migrations.ROOT)}. Read it before you commit it.")
+    print(f"Wrote {path.relative_to(migrations.FOLDER.parent)}. Read it before you commit it.")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,9 @@ from liftos_app.api import (
     auth,
     callback,
     connections,
+    defining,
     docs,
+    explorer,
     health,
     link_forms,
     people,
@@ -28,8 +30,8 @@ from liftos_app.services.context import App
 
 PREFIX = "/api/v1"
 ROUTERS: tuple[APIRouter, ...] = (
-    auth.router, health.router, connections.router, callback.router,
-    docs.router, people.router,
+    auth.router, health.router, connections.router, defining.router, callback.router,
+    explorer.router, docs.router, people.router,
 )
 BROWSER_ROUTERS: tuple[APIRouter, ...] = (  # the last one takes what the others leave of /auth
     web.router, second_factor_forms.router, account_forms.router, link_forms.router,

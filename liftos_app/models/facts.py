@@ -33,6 +33,13 @@ class Level(IntEnum):
     PRODUCT = 10
     VARIANT = 11
     MAIL_FLOW_MESSAGE = 12
+    CRM_CAMPAIGN = 13
+    PIPELINE = 14
+    PIPELINE_STAGE = 15
+    OWNER = 16
+    FIELD = 17
+    KEYWORD = 18
+    FUNDING = 19  # what pays for campaigns
 
 
 class Entity(SQLModel, table=True):
@@ -221,6 +228,106 @@ class MailFact(SQLModel, table=True):
     bounced: int | None = Field(default=None, sa_type=BigInteger)
     conversions: int | None = Field(default=None, sa_type=BigInteger)
     value_micros: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class CrmRecord(SQLModel, table=True):
+    """A contact, company, lead, deal or campaign member, dated by its creation.
+
+    `amount_micros` is in `currency` (a deal's value). `closed_day` is the day a deal is or will be
+    closed, as people entered it. A record the platform deleted stays, marked. People are known by
+    a keyed hash only.
+    """
+
+    __tablename__ = "crm_record"
+    __table_args__ = (
+        UniqueConstraint("account_key", "kind", "external_id"),
+        ForeignKeyConstraint(["org_id", "account_key"], ["account.org_id", "account.key"]),
+        Index("ix_crm_record_account_day", "account_key", "kind", "day"),
+        Index("ix_crm_record_org_closed", "org_id", "kind", "closed_day"),
+    )
+
+    key: int | None = Field(default=None, primary_key=True)
+    org_id: int
+    account_key: int
+    kind: str = Field(max_length=20)  # connectors.rows.CRM_KINDS
+    external_id: str = Field(max_length=80)
+    day: dt.date
+    created_at: datetime
+    updated_at: datetime
+    name: str = Field(default="", max_length=400)
+    status: str = Field(default="", max_length=80)
+    stage: str = Field(default="", max_length=120)
+    amount_micros: int | None = Field(default=None, sa_type=BigInteger)
+    currency: str = Field(default="", max_length=3)
+    closed_day: dt.date | None = None
+    is_closed: bool | None = None
+    is_won: bool | None = None
+    source: str = Field(default="", max_length=120)
+    campaign_id: str = Field(default="", max_length=120)
+    parent_id: str = Field(default="", max_length=80)  # company of a contact or deal
+    owner_id: str = Field(default="", max_length=80)
+    person_ref: str = Field(default="", max_length=64)  # keyed hash, never the platform's id
+    deleted: bool = False
+    attrs: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+
+
+class Payment(SQLModel, table=True):
+    """A charge, refund, balance entry, invoice, subscription or payout, in its own currency.
+
+    `day` is the account's calendar day of `occurred_at`. Amounts keep the platform's sign: in the
+    balance a refund is negative. Charges and payment intents describe the same money twice.
+    """
+
+    __tablename__ = "payment"
+    __table_args__ = (
+        UniqueConstraint("account_key", "kind", "external_id"),
+        ForeignKeyConstraint(["org_id", "account_key"], ["account.org_id", "account.key"]),
+        Index("ix_payment_account_day", "account_key", "kind", "day"),
+        Index("ix_payment_org_day", "org_id", "kind", "day"),
+    )
+
+    key: int | None = Field(default=None, primary_key=True)
+    org_id: int
+    account_key: int
+    kind: str = Field(max_length=20)  # connectors.rows.PAYMENT_KINDS
+    external_id: str = Field(max_length=80)
+    day: dt.date
+    occurred_at: datetime
+    updated_at: datetime
+    status: str = Field(default="", max_length=40)
+    category: str = Field(default="", max_length=60)
+    currency: str = Field(max_length=3)
+    amount_micros: int = Field(sa_type=BigInteger)
+    fee_micros: int | None = Field(default=None, sa_type=BigInteger)
+    net_micros: int | None = Field(default=None, sa_type=BigInteger)
+    refunded_micros: int | None = Field(default=None, sa_type=BigInteger)
+    customer_ref: str = Field(default="", max_length=64)  # keyed hash, never the platform's id
+    parent_id: str = Field(default="", max_length=80)
+    order_ref: str = Field(default="", max_length=80)
+    is_test: bool = False
+    attrs: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+
+
+class SourceRecord(SQLModel, table=True):
+    """The untouched source records that rows were made of, compressed: where each number is from.
+
+    `slot` is the ISO day for daily figures (all records of that day) and the record's own id for
+    everything else. `body` is zlib over JSON lines. A newer reading replaces the slot.
+    """
+
+    __tablename__ = "source_record"
+    __table_args__ = (
+        ForeignKeyConstraint(["org_id", "account_key"], ["account.org_id", "account.key"]),
+    )
+
+    account_key: int = Field(primary_key=True)
+    stream: str = Field(max_length=60, primary_key=True)
+    slot: str = Field(max_length=120, primary_key=True)
+    org_id: int
+    records: int
+    digest: str = Field(max_length=16)
+    body: bytes
+    read_at: datetime
 
 
 class RateDay(SQLModel, table=True):

@@ -36,11 +36,13 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/platform-connections/connections": {"platform": "klaviyo", "method": "nope"},
     "POST /api/v1/platform-connections/oauth/initiate": {"platform": "nope"},
     "PUT /api/v1/platform-connections/connections/{connection_id}": {"name": "Renamed"},
+    "POST /api/v1/platform-connections/connections/{connection_id}/preview": {"stream": {}},
     "POST /api/v1/organizations": {"name": "New"},
     "PATCH /api/v1/members/{user_id}": {"role": "viewer"},
     "POST /api/v1/invitations": {"email": "new@example.com", "role": "viewer"},
     "POST /api/v1/api-keys": {"name": "k", "scopes": ["read"]},
 }
+QUERY = {"stream": "campaigns", "slot": "all", "account": "7b1d3c9a-0d53-4a63-8a0e-6f3f5f0d2c11"}
 LINES = sorted(line for line in wall.ROUTES if line.split()[1].startswith("/api/"))
 OBJECTS = [line for line in LINES if "{" in line and "{platform_id}" not in line]
 
@@ -133,7 +135,11 @@ async def ask(
     client: httpx.AsyncClient, line: str, ids: dict[str, str], headers: dict[str, str]
 ) -> httpx.Response:
     method, path = line.split(" ", 1)
-    body = {"json": BODIES.get(line, {})} if method in {"POST", "PUT", "PATCH"} else {}
+    body: dict[str, Any] = {}
+    if method in {"POST", "PUT", "PATCH"}:
+        body = {"json": BODIES.get(line, {})}
+    elif path.endswith(("/source", "/rows")):
+        body = {"params": QUERY}
     return await client.request(method, path.format(**ids), headers=headers, **body)
 
 

@@ -6,6 +6,15 @@ open short contexts themselves.
 
 from liftos_app.services.condition import refresh as derive_status
 from liftos_app.services.connections.choosing import Difference, also_connected, select_accounts
+from liftos_app.services.connections.defining import (
+    Column,
+    Preview,
+    PreviewRow,
+    define,
+    defined,
+    objects,
+    preview,
+)
 from liftos_app.services.connections.drafts import (
     HISTORY_DAYS,
     SCHEDULE,
@@ -50,12 +59,12 @@ from liftos_app.services.connections.signin import (
 from liftos_app.services.connections.testing import Tested, test
 
 __all__ = [
-    "HISTORY_DAYS", "SCHEDULE", "ConnectionRow", "CredentialView", "Difference", "LogPage",
-    "Overview", "Reconnect", "SignedIn", "Tested", "Wishes", "account_ids", "accounts_of",
-    "after_sign_in", "also_connected", "choose_streams", "create_connected", "create_draft",
-    "credentials_of", "default_streams", "delete", "derive_status", "disconnect",
-    "discover_accounts", "get", "granted_scopes", "list_all", "log", "longest_history", "overview",
-    "pause", "pulse", "reconnect", "rename", "request_sync", "resolve_mode", "resume", "row_of",
-    "save_inputs", "select_accounts", "set_history", "set_schedule", "set_step", "sign_in",
-    "start", "test",
+    "HISTORY_DAYS", "SCHEDULE", "Column", "ConnectionRow", "CredentialView", "Difference",
+    "LogPage", "Overview", "Preview", "PreviewRow", "Reconnect", "SignedIn", "Tested", "Wishes",
+    "account_ids", "accounts_of", "after_sign_in", "also_connected", "choose_streams",
+    "create_connected", "create_draft", "credentials_of", "default_streams", "define", "defined",
+    "delete", "derive_status", "disconnect", "discover_accounts", "get", "granted_scopes",
+    "list_all", "log", "longest_history", "objects", "overview", "pause", "preview", "pulse",
+    "reconnect", "rename", "request_sync", "resolve_mode", "resume", "row_of", "save_inputs",
+    "select_accounts", "set_history", "set_schedule", "set_step", "sign_in", "start", "test",
 ]

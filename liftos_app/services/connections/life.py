@@ -17,6 +17,7 @@ from liftos_app.models import (
     Connection,
     ConnectionStatus,
     Coverage,
+    CrmRecord,
     Entity,
     FactDaily,
     FactExtra,
@@ -24,8 +25,10 @@ from liftos_app.models import (
     OAuthRequest,
     Order,
     OrderLine,
+    Payment,
     Refund,
     RejectedRow,
+    SourceRecord,
     StreamRun,
     StreamState,
     SyncEvent,
@@ -38,8 +41,8 @@ from liftos_app.services.sync import schedule
 
 # Children before parents; every one of them points at an account of the connection.
 _OF_ACCOUNTS: tuple[type[SQLModel], ...] = (
-    FactDaily, FactExtra, MailFact, Refund, OrderLine, Order, CheckResult, RejectedRow, StreamRun,
-    Coverage, StreamState, Entity,
+    FactDaily, FactExtra, MailFact, Refund, OrderLine, Order, CrmRecord, Payment, SourceRecord,
+    CheckResult, RejectedRow, StreamRun, Coverage, StreamState, Entity,
 )
 
 _OF_CONNECTION: tuple[type[SQLModel], ...] = (SyncEvent, SyncRun, OAuthRequest, Account)

@@ -10,7 +10,9 @@ from liftos_app.services.connectors.redaction import said
 from liftos_app.services.connectors.spec import Platform
 
 _BUSY = frozenset({"temporarily_unavailable", "server_error"})
-_BAD_CLIENT = frozenset({"invalid_client", "unauthorized_client", "application_cannot_be_found"})
+_BAD_CLIENT = frozenset({
+    "invalid_client", "invalid_client_id", "unauthorized_client", "application_cannot_be_found"
+})
 _CLIENT_WORDS = ("client secret", "client_secret", "client id", "client_id", "app_id")
 
 
@@ -70,7 +72,7 @@ def named(platform: Platform, stage: str, name: str, words: str) -> PlatformFaul
             renew=False,
             said=said(words),
         )
-    elif name == "invalid_grant":
+    elif name in {"invalid_grant", "invalid_code"}:
         found = ended(platform)
     return found
 

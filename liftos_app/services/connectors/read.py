@@ -26,18 +26,31 @@ def make_rows(
     records: Sequence[Any], make: Make, *, day_key: str = ""
 ) -> tuple[list[Row], list[Rejected], int]:
     """Rows, rejected records and how many were left out (`make` gave None)."""
+    rows, rejected, skipped, _ = _made(records, make, day_key)
+    return rows, rejected, skipped
+
+
+def _made(
+    records: Sequence[Any], make: Make, day_key: str
+) -> tuple[list[Row], list[Rejected], int, list[Any]]:
+    """As `make_rows`, with the record of each row."""
     try:
         found = [make(r) for r in records]
         rejected: list[Rejected] = []
     except _WRONG:
-        found, rejected = [], []
+        found, rejected, kept = [], [], []
         for record in records:
             try:
                 found.append(make(record))
+                kept.append(record)
             except _WRONG as error:
                 rejected.append(Rejected(record, reason(error), _day_in(record, day_key)))
+        records = kept
     rows = [row for row in found if row is not None]
-    return rows, rejected, len(found) - len(rows)
+    if len(rows) == len(found):
+        return rows, rejected, 0, list(records)
+    source = [r for r, row in zip(records, found, strict=True) if row is not None]
+    return rows, rejected, len(found) - len(rows), source
 
 
 def make_page(
@@ -55,7 +68,7 @@ def make_page(
     Raises GiveUp when there is no list of records where one must be.
     """
     records = listed(records)
-    rows, rejected, skipped = make_rows(records, make, day_key=day_key)
+    rows, rejected, skipped, source = _made(records, make, day_key)
     if columns is None:
         columns = columns_of(records) | always if records else frozenset()
     return Page(
@@ -66,6 +79,7 @@ def make_page(
         columns=columns,
         bytes_read=answer.size if answer is not None else 0,
         notes=notes,
+        source=source,
     )
 
 

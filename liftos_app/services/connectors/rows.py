@@ -14,6 +14,13 @@ ORDERS  external_id, name, processed_at, updated_at, cancelled_at (aware datetim
 MAIL    entity_id, day, and any of recipients, delivered, opens_unique, clicks_unique,
         unsubscribes, spam_complaints, bounced, conversions (int or None), value_micros,
         entity_name, parent_id, level.
+CRM     external_id, kind (CRM_KINDS), day (of creation), created_at, updated_at (aware), name,
+        status, stage, amount_micros, currency, closed_day, is_closed, is_won, source, campaign_id,
+        parent_id, owner_id, person_ref (keyed hash), deleted, attrs. No e-mail, phone or address.
+PAYMENTS external_id, kind (PAYMENT_KINDS), day, occurred_at, updated_at (aware), status, category,
+        currency, amount_micros, fee_micros, net_micros, refunded_micros, customer_ref (keyed hash),
+        parent_id (what it belongs to: the charge of a refund, the source of a balance entry),
+        order_ref (the store's order), is_test, attrs. Amounts carry the platform's own sign.
 
 Units: *_micros are 1/1,000,000 of the account's currency; conversions_micros 1/1,000,000 of a
 conversion. None is "the platform did not say"; zero is zero. A value that is no value raises
@@ -34,6 +41,15 @@ _SHOWN = 60  # characters of a wrong value that a reason repeats
 ACCOUNT, CAMPAIGN, AD_GROUP, AD, CREATIVE = 0, 1, 2, 3, 4
 MAIL_CAMPAIGN, MAIL_MESSAGE, MAIL_FLOW, MAIL_LIST = 5, 6, 7, 8
 METRIC, PRODUCT, VARIANT, MAIL_FLOW_MESSAGE = 9, 10, 11, 12
+CRM_CAMPAIGN, PIPELINE, PIPELINE_STAGE, OWNER = 13, 14, 15, 16
+FIELD, KEYWORD = 17, 18
+FUNDING = 19
+
+CRM_KINDS = ("contact", "company", "lead", "deal", "campaign_member", "activity")
+PAYMENT_KINDS = (
+    "balance_entry", "charge", "payment_intent", "refund", "invoice", "subscription", "dispute",
+    "payout",
+)
 
 # Attribution settings are part of a number; stored as a small integer, never renumbered.
 ATTRIBUTION: dict[str, int] = {
@@ -42,6 +58,11 @@ ATTRIBUTION: dict[str, int] = {
     "google_conversion_window": 2,
     "klaviyo_event_date": 3,
     "klaviyo_send_date": 4,
+    "tiktok_7d_click_1d_view": 5,
+    "linkedin_30d_click_7d_view": 6,
+    "x_30d_engagement_1d_view": 7,
+    "imported": 8,  # as the warehouse or legacy source counted it
+    "hubspot_send_date": 9,
 }
 
 

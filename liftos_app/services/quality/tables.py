@@ -8,12 +8,13 @@ from sqlalchemy import ColumnElement, case, func
 from sqlalchemy.sql.elements import SQLCoreOperations
 from sqlmodel import col, select
 
-from liftos_app.models import Entity, FactDaily, MailFact, Order
+from liftos_app.models import CrmRecord, Entity, FactDaily, MailFact, Order, Payment
 from liftos_app.services.connectors.spec import Lands
 from liftos_app.services.quality.check import Scope
 
 MODELS: dict[Lands, Any] = {
     Lands.FACTS: FactDaily, Lands.ENTITIES: Entity, Lands.ORDERS: Order, Lands.MAIL: MailFact,
+    Lands.CRM: CrmRecord, Lands.PAYMENTS: Payment,
 }
 
 
@@ -21,8 +22,10 @@ def where(scope: Scope, *, dated: bool = True) -> list[Any]:
     """Conditions that limit the stream's table to the organization, account, level and window."""
     model = MODELS[scope.stream.lands]
     limits = [model.org_id == scope.org_id, model.account_key == scope.account_key]
-    if scope.stream.lands is not Lands.ORDERS:
+    if not scope.stream.lands.records:
         limits.append(model.level == scope.stream.level)
+    elif scope.stream.kind:
+        limits.append(model.kind == scope.stream.kind)
     if dated and scope.stream.lands is not Lands.ENTITIES and scope.window is not None:
         limits += [col(model.day) >= scope.window.start, col(model.day) <= scope.window.end]
     return limits

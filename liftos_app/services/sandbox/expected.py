@@ -6,9 +6,10 @@ from datetime import date, datetime
 
 from liftos_app.services.sandbox.trouble import Trouble
 from liftos_app.services.sandbox.world import AdDay, AdTotals, World
+from liftos_app.services.sandbox.world.accounts import BY_ID
 from liftos_app.services.sandbox.world.ad_views import Level, total
 
-_STREAM = {"meta_business": "insights", "google_ads": "daily"}
+_STREAM = {"meta_business": "insights"}  # what the others call "daily"
 
 
 def ad_days(
@@ -25,8 +26,8 @@ def ad_days(
     rows = world.ad_days(account_id, start, end, as_of=as_of, level=level)
     if level == "account":
         return rows
-    platform = "meta_business" if world.account("meta_business", account_id) else "google_ads"
-    stream = _STREAM[platform]
+    platform = BY_ID[account_id].platform
+    stream = _STREAM.get(platform, "daily")
     return [
         row for row in rows if not trouble.is_day_missing(platform, account_id, stream, row.day)
     ]

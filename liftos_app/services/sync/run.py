@@ -30,7 +30,8 @@ from liftos_app.models import (
 from liftos_app.services import links, status
 from liftos_app.services.connectors import registry
 from liftos_app.services.connectors.client import PATIENCE, Client, Stopped
-from liftos_app.services.connectors.spec import AccountInfo, Lands, Platform
+from liftos_app.services.connectors.defined import streams_of
+from liftos_app.services.connectors.spec import AccountInfo, Lands, Platform, Stream
 from liftos_app.services.context import App
 from liftos_app.services.sync.load import Target
 from liftos_app.services.sync.plan import AccountDay, Ask, Known, Phase, Plan, Unit, make_plan
@@ -57,6 +58,7 @@ class Job:
     options: dict[str, Any]
     plan: Plan
     stop: Stop
+    streams: dict[str, Stream] = field(default_factory=dict)
     abort: threading.Event = field(default_factory=threading.Event)
     lost: threading.Event = field(default_factory=threading.Event)
     errors: dict[tuple[int, str], LiftOSError] = field(default_factory=dict)
@@ -152,13 +154,14 @@ def _prepare(app: App, run_id: UUID, epoch: int, stop: Stop) -> Job | None:
         plan = make_plan(
             platform, accounts=days, chosen=connection.streams,
             history_days=connection.history_days, ask=_ask(run),
-            known=_known(session, run, list(accounts)),
+            known=_known(session, run, list(accounts)), options=connection.options,
         )
         session.expunge_all()
     job = Job(
         app=app, run_id=run_id, epoch=epoch, org_id=run.org_id, connection_id=connection.id,
         connection_name=connection.name, platform=platform, accounts=accounts,
         options=dict(connection.options), plan=plan, stop=stop,
+        streams={s.name: s for s in streams_of(platform, connection.options)},
     )
     return job if _announce(job) else None
 
@@ -194,7 +197,7 @@ def _warn_of_old_refunds(job: Job, session: Session) -> None:
     """A first load reads orders by their own day, so refunds of earlier orders stay unknown."""
     first = [
         u.start for u in job.plan.units
-        if job.platform.stream(u.stream).lands is Lands.ORDERS and u.phase is not Phase.INCREMENT
+        if job.streams[u.stream].lands is Lands.ORDERS and u.phase is not Phase.INCREMENT
     ]
     if first and not any(u.phase is Phase.INCREMENT for u in job.plan.units):
         session.add(_event(
@@ -284,7 +287,7 @@ def _units(job: Job, work: Work, client: Client, units: Iterable[Unit]) -> None:
             unit = next((u for u in queue if u.stream not in skip), None)
             begun = None
             if unit is not None and not job.halted():
-                stream = job.platform.stream(unit.stream)
+                stream = job.streams[unit.stream]
                 begun = (unit, reader.submit(read_unit, client, work, stream, unit, job.halted))
             if ahead is not None:
                 error = _store(job, work, *ahead)
@@ -302,7 +305,7 @@ def _units(job: Job, work: Work, client: Client, units: Iterable[Unit]) -> None:
 
 def _store(job: Job, work: Work, unit: Unit, reading: Future[Reading]) -> LiftOSError | None:
     """Store what was read. Returns the error that ends the unit's stream; raises what ends more."""
-    stream = job.platform.stream(unit.stream)
+    stream = job.streams[unit.stream]
     try:
         read = reading.result()
         counts = commit_unit(work, stream, unit, reading=read)

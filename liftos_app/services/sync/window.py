@@ -20,7 +20,9 @@ from sqlmodel import Session, col, select
 from liftos_app.models import (
     Coverage,
     CoverageState,
+    CrmRecord,
     Order,
+    Payment,
     RunState,
     StreamRun,
     StreamState,
@@ -30,9 +32,14 @@ from liftos_app.models import (
 from liftos_app.services.connectors.client import Client, Stopped
 from liftos_app.services.connectors.spec import AccountInfo, Lands, Rejected, Row, Stream, Task
 from liftos_app.services.context import App
+from liftos_app.services.sync import provenance
 from liftos_app.services.sync.load import Counts, Landing, Target, load
 from liftos_app.services.sync.plan import Phase, Unit
 from liftos_app.services.sync.schedule import zone_of
+
+RECORD_MODELS: dict[Lands, Any] = {
+    Lands.ORDERS: Order, Lands.CRM: CrmRecord, Lands.PAYMENTS: Payment,
+}
 
 
 class LeaseLost(Exception):
@@ -54,6 +61,9 @@ class Reading:
     seconds: float = 0.0
     requests: int = 0
     began_at: datetime | None = None
+    source: list[bytes] = field(default_factory=list)  # the JSON of each row's record, or b""
+    gone: frozenset[str] = frozenset()
+    alive: frozenset[str] | None = None
 
     @property
     def adds_up(self) -> bool:
@@ -93,6 +103,7 @@ def read_unit(
         if cancelled():
             raise Stopped
         reading.rows.extend(page.rows)
+        reading.source.extend(provenance.lines(page))
         reading.rejected.extend(page.rejected)
         reading.read += page.read_count
         reading.skipped += page.skipped
@@ -100,6 +111,9 @@ def read_unit(
         reading.cursor = page.cursor or reading.cursor
         reading.bytes_read += page.bytes_read
         reading.notes.update(page.notes)
+        reading.gone |= page.gone
+        if page.alive is not None:
+            reading.alive = (reading.alive or frozenset()) | page.alive
     reading.seconds, reading.requests = time.monotonic() - began, client.requests - sent
     return reading
 
@@ -111,11 +125,17 @@ def commit_unit(work: Work, stream: Stream, unit: Unit, *, reading: Reading) -> 
     with work.app.db.write() as session:
         work.target.now = now
         rejected = list(reading.rejected)
-        counts = load(Landing(session, work.target, stream, reading.rows, span, rejected))
+        counts = load(Landing(
+            session, work.target, stream, reading.rows, span, rejected,
+            whole=unit.phase is Phase.WHOLE, gone=reading.gone, alive=reading.alive,
+        ))
         _check_lease(session, work, counts, reading.requests, now)
         bad_days = {r.day[:10] for r in rejected}
         _cover(session, work, stream, unit=unit, counts=counts, bad_days=bad_days, now=now)
         _move(session, work, stream, unit=unit, reading=reading, now=now)
+        provenance.keep(
+            session, work.target, stream, rows=reading.rows, source=reading.source, span=span
+        )
         _count_stream(session, work, unit, counts=counts, reading=reading)
         for note in sorted(reading.notes - work.told):
             session.add(SyncEvent(
@@ -158,14 +178,9 @@ def _cover(
     if unit.phase is Phase.WHOLE:
         numbers = {unit.end: counts.read - counts.rejected}
         partial = bool(counts.rejected)
-    elif stream.lands is Lands.ORDERS:
+    elif stream.lands.records:
         numbers = dict.fromkeys(unit.each_day(), 0)
-        numbers.update(session.exec(
-            select(col(Order.day), func.count()).where(
-                Order.org_id == work.org_id, Order.account_key == work.account_key,
-                Order.day >= unit.start, Order.day <= unit.end,
-            ).group_by(col(Order.day))
-        ).all())
+        numbers.update(_records_by_day(session, work, stream, unit))
         partial = False
     else:
         numbers = {day: counts.per_day.get(day.isoformat(), 0) for day in unit.each_day()}
@@ -197,6 +212,22 @@ def _cover(
         ),
         rows,
     )
+
+
+def _records_by_day(
+    session: Session, work: Work, stream: Stream, unit: Unit
+) -> dict[dt.date, int]:
+    """Records of the span's days that are stored now, whenever they were read."""
+    model = RECORD_MODELS[stream.lands]
+    limits = [
+        model.org_id == work.org_id, model.account_key == work.account_key,
+        model.day >= unit.start, model.day <= unit.end,
+    ]
+    if stream.kind:
+        limits.append(model.kind == stream.kind)
+    return dict(session.exec(
+        select(model.day, func.count()).where(*limits).group_by(model.day)
+    ).all())
 
 
 def _first_reads(

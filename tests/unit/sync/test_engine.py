@@ -295,7 +295,11 @@ from liftos_app.services.connectors import platforms
 platforms.__path__.append({root!r} + "/benchmarks/platforms")
 from liftos_app.services.sync.engine import SyncEngine
 from uuid import UUID
-app = boot.build_app(config.load(), migrate={migrate})
+from datetime import datetime, timedelta, timezone
+gap = datetime.fromisoformat({now!r}) - datetime.now(timezone.utc)
+app = boot.build_app(
+    config.load(), now=lambda: datetime.now(timezone.utc) + gap, migrate={migrate}
+)
 SyncEngine(app).run(UUID({run_id!r}))
 """
 
@@ -328,7 +332,9 @@ def test_a_run_whose_process_is_killed_goes_on_from_its_last_window(
             "-W",
             "ignore",
             "-c",
-            KILLED.format(root=str(ROOT), run_id=str(run_id), migrate=False),
+            KILLED.format(
+                root=str(ROOT), run_id=str(run_id), migrate=False, now=clock.now.isoformat()
+            ),
         ],
         env={
             **os.environ,

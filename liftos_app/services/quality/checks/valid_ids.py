@@ -11,10 +11,10 @@ from liftos_app.services.quality.check import Check, Dimension, Measure, Scope
 
 
 def run(scope: Scope) -> Measure | None:
-    """Entities and orders whose id is not empty and has no space at its ends."""
-    if scope.stream.lands not in {Lands.ENTITIES, Lands.ORDERS}:
+    """Entities and records whose id is not empty and has no space at its ends."""
+    if scope.stream.lands is not Lands.ENTITIES and not scope.stream.lands.records:
         return None
-    if scope.stream.lands is Lands.ORDERS and scope.window is None:
+    if scope.stream.lands.records and scope.window is None:
         return None
     ident = col(tables.MODELS[scope.stream.lands].external_id)
     rows, good = tables.counts(

@@ -17,8 +17,14 @@ from liftos_app.services.sandbox.world.accounts import (
     BY_ID,
     GOOGLE_EU,
     GOOGLE_US,
+    LINKEDIN_EU,
+    LINKEDIN_US,
     META_EU,
     META_US,
+    TIKTOK_EU,
+    TIKTOK_US,
+    X_EU,
+    X_US,
 )
 from liftos_app.services.sandbox.world.plan import EPOCH
 from liftos_app.services.sandbox.world.shapes import Ad, AdAccount, AdGroup, Campaign, Status
@@ -231,6 +237,120 @@ _SKETCHES: Final[dict[str, tuple[_Sketch, ...]]] = {
             "Performance Max | EU", "google_shopping", "pmax", 1.0, ("Assets",), 1, budget=9000
         ),
     ),
+    TIKTOK_US: (
+        _Sketch(
+            "TT | Prospecting | Broad",
+            "tiktok",
+            "prospecting",
+            1.0,
+            ("Broad 18-44", "Home and garden", "Lookalike buyers"),
+            3,
+            budget=9000,
+        ),
+        _Sketch(
+            "TT | Spark ads",
+            "tiktok",
+            "prospecting",
+            0.6,
+            ("Creators A", "Creators B"),
+            2,
+            budget=5000,
+        ),
+        _Sketch(
+            "TT | Holiday {year}",
+            "tiktok",
+            "prospecting",
+            0.7,
+            ("Gifts",),
+            2,
+            ((11, 12), (12, 20)),
+            budget=6000,
+        ),
+    ),
+    TIKTOK_EU: (
+        _Sketch(
+            "TT | EU | Broad",
+            "tiktok",
+            "prospecting",
+            1.0,
+            ("DE AT", "FR BE", "ES IT"),
+            2,
+            budget=6000,
+        ),
+        _Sketch(
+            "TT | EU | Sommer {year}",
+            "tiktok",
+            "prospecting",
+            0.5,
+            ("Balkon",),
+            2,
+            ((6, 1), (8, 15)),
+            budget=3000,
+        ),
+    ),
+    LINKEDIN_US: (
+        _Sketch(
+            "Trade program | Designers",
+            "linkedin",
+            "prospecting",
+            1.0,
+            ("Interior designers", "Architects"),
+            2,
+            budget=3500,
+        ),
+        _Sketch(
+            "Trade program | Hotels & restaurants",
+            "linkedin",
+            "prospecting",
+            0.7,
+            ("Hospitality buyers",),
+            2,
+            budget=2500,
+        ),
+    ),
+    LINKEDIN_EU: (
+        _Sketch(
+            "Trade | DACH",
+            "linkedin",
+            "prospecting",
+            1.0,
+            ("Innenarchitekten", "Hotellerie"),
+            2,
+            budget=2500,
+        ),
+    ),
+    X_US: (
+        _Sketch(
+            "X | Reach & clicks",
+            "x",
+            "prospecting",
+            1.0,
+            ("Followers of design titles", "Keywords: slow living"),
+            2,
+            budget=3500,
+        ),
+        _Sketch(
+            "X | Launch {year}",
+            "x",
+            "prospecting",
+            0.6,
+            ("Launch week",),
+            2,
+            ((3, 1), (4, 10)),
+            budget=3000,
+        ),
+    ),
+    X_EU: (
+        _Sketch(
+            "X | EU | Website clicks",
+            "x",
+            "prospecting",
+            1.0,
+            ("DE", "FR"),
+            2,
+            budget=2500,
+        ),
+    ),
 }
 
 
@@ -266,6 +386,83 @@ def layout(account_id: str, until: date) -> tuple[Unit, ...]:
     return tuple(sorted(found, key=lambda u: (u.campaign.id, u.group.id, u.ad.id)))
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How a platform names its things, and what its links say.
+
+    Kinds are campaign, group, ad and creative, in this order. `bases` are added to a thing's own
+    number; with `base36` ids are written in digits and letters.
+    """
+
+    source: str
+    medium: str
+    bases: tuple[int, int, int, int]
+    base36: bool = False
+
+    def ident(self, kind: int, tail: int) -> str:
+        """The id of a thing as the platform writes it."""
+        number = self.bases[kind] + tail
+        return _base36(number) if self.base36 else str(number)
+
+    def number(self, ident: str) -> int:
+        """The number behind an id, for draws of chance."""
+        return int(ident, 36) if self.base36 else int(ident)
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while number:
+        number, rest = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[rest] + digits
+    return digits
+
+
+_META_STEP = 100_000_000_000
+PLACES: Final[dict[str, Place]] = {
+    "meta_business": Place(
+        "facebook",
+        "paid_social",
+        (
+            23_850_000_000_000_000,
+            23_850_000_000_000_000 + _META_STEP,
+            23_850_000_000_000_000 + 2 * _META_STEP,
+            23_850_000_000_000_000 + 3 * _META_STEP,
+        ),
+    ),
+    "google_ads": Place(
+        "google", "cpc", (700_000_000, 21_000_000_000, 22_000_000_000, 23_000_000_000)
+    ),
+    "tiktok_ads": Place(
+        "tiktok",
+        "paid_social",
+        (
+            1_781_000_000_000_000,
+            1_782_000_000_000_000,
+            1_783_000_000_000_000,
+            1_784_000_000_000_000,
+        ),
+    ),
+    "linkedin_ads": Place(
+        "linkedin", "paid_social", (610_000_000, 310_000_000, 190_000_000, 7_100_000_000)
+    ),
+    "x_ads": Place(
+        "x",
+        "paid_social",
+        (20_000_000_000, 40_000_000_000, 50_000_000_000, 60_000_000_000),
+        base36=True,
+    ),
+}
+
+
+def _side(account: AdAccount) -> int:
+    """A digit of its own for each account of a platform."""
+    if account.platform == "google_ads":
+        return int(account.id[0])
+    if account.platform == "x_ads":
+        return 1 if account.id == X_US else 2
+    return int(account.id[-1])
+
+
 _Run = tuple[str, date, date | None, int]  # name, first and last day, key of its ids
 
 
@@ -288,14 +485,11 @@ def _campaign(
     run: _Run,
 ) -> Iterator[Unit]:
     name, first, last, key = run
-    meta = account.platform == "meta_business"
-    side = int(account.id[-1]) if meta else int(account.id[0])
+    place = PLACES[account.platform]
+    side = _side(account)
 
     def identity(kind: int, item: int) -> str:
-        tail = side * 10_000_000 + key * 1_000 + item
-        if meta:
-            return str(23_850_000_000_000_000 + kind * 100_000_000_000 + tail)
-        return str(20_000_000_000 + kind * 1_000_000_000 + tail if kind else 700_000_000 + tail)
+        return place.ident(kind, side * 10_000_000 + key * 1_000 + item)
 
     made = _at(max(first - timedelta(days=3), account.created), zone, 10)
     ended = _at(last + timedelta(days=1), zone, 0) if last else None
@@ -314,8 +508,6 @@ def _campaign(
     )
     plain = "".join(c if c.isalnum() and c.isascii() else " " for c in name.lower())
     slug = "-".join(plain.split())
-    medium = "paid_social" if meta else "cpc"
-    source = "facebook" if meta else "google"
     for g, group_name in enumerate(sketch.groups):
         group = AdGroup(
             id=identity(1, g + 1),
@@ -343,7 +535,8 @@ def _campaign(
                     creative_id=identity(3, (g + 1) * 10 + a),
                     title=_TITLES[(g * 2 + a) % len(_TITLES)],
                     body=_BODIES[(g + a * 2) % len(_BODIES)],
-                    url=f"https://larkspur-home.example/?utm_source={source}&utm_medium={medium}"
+                    url=f"https://larkspur-home.example/?utm_source={place.source}"
+                    f"&utm_medium={place.medium}"
                     f"&utm_campaign={slug}&utm_content={ad_id}",
                     created_at=ad_made,
                     updated_at=_at(stops + timedelta(days=1), zone, 0) if stops else ad_made,

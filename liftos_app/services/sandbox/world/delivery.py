@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from liftos_app.services.sandbox.world.accounts import BY_ID
-from liftos_app.services.sandbox.world.campaigns import Unit, layout
+from liftos_app.services.sandbox.world.campaigns import PLACES, Unit, layout
 from liftos_app.services.sandbox.world.model import Model, day_number, day_of
 from liftos_app.services.sandbox.world.noise import Floats, Ints, Noise
 from liftos_app.services.sandbox.world.plan import (
@@ -23,10 +23,21 @@ from liftos_app.services.sandbox.world.plan import (
     USD_PER_EUR,
 )
 
-SETTLED: Final = {"meta_business": 28, "google_ads": 30}  # days until conversions stand still
-COST_MOVES: Final = {"meta_business": 3, "google_ads": 7}
-_FIRST_SHARE: Final = {"meta_business": 0.62, "google_ads": 0.55}  # of conversions, at day's end
-_PACE: Final = {"meta_business": 5.0, "google_ads": 7.0}  # days; how fast the rest comes in
+# Per platform: days until conversions stand still, until cost does, the share of conversions known
+# at a day's end, and how fast the rest comes in (days).
+SETTLED: Final = {
+    "meta_business": 28, "google_ads": 30, "tiktok_ads": 28, "linkedin_ads": 30, "x_ads": 30,
+}
+COST_MOVES: Final = {
+    "meta_business": 3, "google_ads": 7, "tiktok_ads": 2, "linkedin_ads": 3, "x_ads": 3,
+}
+_FIRST_SHARE: Final = {
+    "meta_business": 0.62, "google_ads": 0.55, "tiktok_ads": 0.66, "linkedin_ads": 0.5,
+    "x_ads": 0.6,
+}
+_PACE: Final = {
+    "meta_business": 5.0, "google_ads": 7.0, "tiktok_ads": 5.0, "linkedin_ads": 8.0, "x_ads": 6.0,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +51,7 @@ class Delivery:
     impressions: Ints
     clicks: Ints
     conversions: Ints  # hundredths
-    views: Ints  # whole; Meta: 1d_view, Google: view-through
+    views: Ints  # whole; Google: view-through, the others: 1d_view
     click_1d: Ints
     click_7d: Ints
     click_28d: Ints
@@ -54,7 +65,8 @@ def build(noise: Noise, model: Model, account_id: str) -> Delivery:
     account = BY_ID[account_id]
     units = layout(account_id, day_of(model.days - 1))
     days = np.arange(model.days)
-    keys = np.array([int(u.ad.id) for u in units], dtype=np.int64)[:, None]
+    number = PLACES[account.platform].number
+    keys = np.array([number(u.ad.id) for u in units], dtype=np.int64)[:, None]
     rows = [i for i, r in enumerate(REGIONS) if r.market == account.market]
     euro = account.currency == "EUR"
     shape = (len(units), model.days)
@@ -185,7 +197,7 @@ def look(table: Delivery, start: date, end: date, as_of: datetime) -> Glance:
     luck = table.luck[:, cut]
     near = part * np.where(age >= 3, 1.0, 0.985 + 0.005 * age)
     grown = part * growth(platform, age)
-    meta = platform == "meta_business"
+    windows = platform != "google_ads"  # the others count by attribution window
 
     def so_far(final: Ints, share: Floats) -> Ints:
         return (
@@ -194,13 +206,13 @@ def look(table: Delivery, start: date, end: date, as_of: datetime) -> Glance:
             .astype(np.int64)
         )
 
-    spend = np.floor(table.spend[:, cut] * (near if meta else part)[None, :] + 0.5)
+    spend = np.floor(table.spend[:, cut] * (near if windows else part)[None, :] + 0.5)
     held = table.credit[:, cut] * (age[None, :] < 3 + 4 * luck) * part[None, :]
     impressions = np.floor(table.impressions[:, cut] * near[None, :]).astype(np.int64)
     clicks = np.floor(table.clicks[:, cut] * near[None, :]).astype(np.int64)
     worth = table.worth[:, cut]
     counts: dict[str, Ints] = {}
-    if meta:
+    if windows:
         for name, final in (
             ("1d_click", table.click_1d),
             ("7d_click", table.click_7d),

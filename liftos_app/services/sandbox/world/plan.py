@@ -199,7 +199,6 @@ CHANNELS: Final[tuple[Channel, ...]] = (
         claim_touched=0.07,
         new_customers=0.06,
     ),
-    # Declared, not yet live: a later issue gives them a start and an imitation.
     Channel(
         id="tiktok",
         name="TikTok",
@@ -216,7 +215,6 @@ CHANNELS: Final[tuple[Channel, ...]] = (
         cpm_usd=6.0,
         ctr=0.009,
         new_customers=0.95,
-        live_from=None,
     ),
     Channel(
         id="linkedin",
@@ -234,7 +232,6 @@ CHANNELS: Final[tuple[Channel, ...]] = (
         cpm_usd=38.0,
         ctr=0.006,
         new_customers=0.95,
-        live_from=None,
     ),
     Channel(
         id="x",
@@ -252,7 +249,6 @@ CHANNELS: Final[tuple[Channel, ...]] = (
         cpm_usd=5.5,
         ctr=0.008,
         new_customers=0.9,
-        live_from=None,
     ),
 )
 CHANNEL_INDEX: Final = {c.id: i for i, c in enumerate(CHANNELS)}

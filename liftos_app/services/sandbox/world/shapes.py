@@ -76,7 +76,7 @@ class Campaign:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdGroup:
-    """An ad set (Meta) or ad group (Google)."""
+    """An ad set, ad group or line item."""
 
     id: str
     campaign_id: str
@@ -113,9 +113,9 @@ class AdDay:
     """What an ad platform shows for one entity on one day of its account's time zone.
 
     Money in micro-units of the account's currency (always whole cents). `conversions` are the
-    claimed purchases in hundredths (Google shares them, Meta's are whole); for Meta they are
-    `7d_click + 1d_view`. `counts` (whole purchases) and `values` (micro-units) split by attribution
-    window exist for Meta only. `group_id` and `ad_id` are "" above their level and for PMax.
+    claimed purchases in hundredths (Google shares them, the others' are whole: `7d_click +
+    1d_view`). `counts` (whole purchases) and `values` (micro-units) split by attribution window
+    exist for all but Google. `group_id` and `ad_id` are "" above their level and for PMax.
     """
 
     account_id: str

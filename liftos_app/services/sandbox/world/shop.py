@@ -11,10 +11,10 @@ import numpy as np
 
 from liftos_app.services.sandbox.world import catalog
 from liftos_app.services.sandbox.world.accounts import ACCOUNTS
-from liftos_app.services.sandbox.world.campaigns import Unit
+from liftos_app.services.sandbox.world.campaigns import PLACES, Unit
 from liftos_app.services.sandbox.world.model import day_number, day_of
 from liftos_app.services.sandbox.world.noise import Floats, Ints, Noise
-from liftos_app.services.sandbox.world.plan import CHANNELS, REGIONS
+from liftos_app.services.sandbox.world.plan import CHANNEL_INDEX, CHANNELS, REGIONS
 from liftos_app.services.sandbox.world.rates import Rates
 from liftos_app.services.sandbox.world.sales import (
     FIRST_CUSTOMER,
@@ -37,6 +37,13 @@ HOME: Final = "https://larkspur-home.example"
 _SHIFT: Final = 34  # bits a moment takes beside a customer
 Sort = Literal["updated", "created", "id"]
 Span = tuple[datetime | None, datetime | None]
+_SITES: Final = {  # platform -> what the shop calls the visit's source, and who sent it
+    "meta_business": ("Facebook", "https://m.facebook.com/"),
+    "google_ads": ("Google", "https://www.google.com/"),
+    "tiktok_ads": ("TikTok", "https://www.tiktok.com/"),
+    "linkedin_ads": ("LinkedIn", "https://www.linkedin.com/"),
+    "x_ads": ("X", "https://t.co/"),
+}
 _TOUCHES: Final = ("google_brand", "meta_retargeting", "google_shopping")
 
 
@@ -228,19 +235,12 @@ class Shop:
         if channel:
             unit = self._unit(row, channel)
             if unit is not None:
-                meta = channel.startswith("meta")
-                utm = _utm(
-                    "facebook" if meta else "google",
-                    "paid_social" if meta else "cpc",
-                    unit.ad.url.split("utm_campaign=")[1].split("&")[0],
-                    unit.ad.id,
-                )
-                return _tagged(
-                    moment,
-                    utm,
-                    name="Facebook" if meta else "Google",
-                    referrer="https://m.facebook.com/" if meta else "https://www.google.com/",
-                )
+                platform = CHANNELS[CHANNEL_INDEX[channel]].platform
+                place = PLACES[platform]
+                name, referrer = _SITES[platform]
+                slug = unit.ad.url.split("utm_campaign=")[1].split("&")[0]
+                utm = _utm(place.source, place.medium, slug, unit.ad.id)
+                return _tagged(moment, utm, name=name, referrer=referrer)
         if row % 3 == 0:
             return Visit(
                 occurred_at=moment,
