@@ -1,7 +1,7 @@
 """Write the generated part of each docs/platforms/<id>.md from what the connectors declare.
 
-`python scripts/platform_docs.py` rewrites the parts between the markers; `--check` only compares and
-fails when one is out of date. What stands outside the markers is written by people.
+`python scripts/platform_docs.py` rewrites the parts between the markers; `--check` only compares
+and fails when one is out of date. What stands outside the markers is written by people.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from liftos_app.services.connectors import registry
-from liftos_app.services.connectors.spec import AuthMethod, Platform, Stream
+from liftos_app.services.connectors import registry  # noqa: E402
+from liftos_app.services.connectors.spec import AuthMethod, Platform, Stream  # noqa: E402
 
 FOLDER = ROOT / "docs" / "platforms"
 BEGIN = "<!-- generated from the connector: python scripts/platform_docs.py -->"

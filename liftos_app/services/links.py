@@ -173,7 +173,7 @@ def keep_alive(app: App, *, idle: timedelta = timedelta(hours=24)) -> int:
     for org_id, connection_id in rows:
         try:
             link = load(app, org_id, connection_id, purpose="refresh")
-            if link.method.renewal == "never":
+            if not _renewable(link):
                 continue
             try:
                 _renew(link)
@@ -220,9 +220,16 @@ def load(
         )
 
 
+def _renewable(link: Link) -> bool:
+    """Whether there is something to renew with; some apps are given no refresh token (LinkedIn)."""
+    return link.method.renewal != "never" and not (
+        link.method.renewal == "refresh_token" and "refresh_token" not in link.versions
+    )
+
+
 def _freshen(link: Link) -> None:
     """Renew ahead of the end. While the old token still lives, an outage can wait."""
-    if not link.due:
+    if not link.due or not (link.expired or _renewable(link)):
         return
     try:
         _renew(link)

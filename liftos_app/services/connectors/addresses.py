@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from liftos_app.config import Settings
     from liftos_app.services.connectors.spec import Input, Kept, Platform
 
+WHOLE = "{base_url}"  # a host that a person typed whole
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 # A part of a host that a person typed must be a plain host name of a known form.
 SHOP = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\.myshopify\.com")
@@ -40,6 +41,7 @@ class Addresses:
     guarded: bool = False
     values: Mapping[str, str] | None = None
     by_host: bool = False  # the real host becomes the first part of the path under a base
+    allow: tuple[str, ...] = ()  # host:port pairs an operator opened for guarded addresses
 
     def url(self, host: str, path: str) -> str:
         """The address of a path on one of the platform's hosts."""
@@ -124,6 +126,8 @@ def resolve(
 
     `origin` is the allowed origin the person's browser uses; it defaults to the public address.
     """
+    if WHOLE in platform.hosts.values():
+        return _typed(platform, settings, demo=demo, inputs=inputs, origin=origin)
     values, by_host = _host_values(platform, inputs), bool(platform.keeps)
     hosts = {name: fill(host, values) for name, host in platform.hosts.items()}
     given = settings.platform_urls.get(platform.slug, "")
@@ -142,6 +146,34 @@ def resolve(
         if not host.startswith("https://"):
             raise ValueError(f"{platform.slug} has a host without https")
     return Addresses(platform.slug, hosts, "", "", bool(values), values, by_host)
+
+
+def _typed(
+    platform: Platform, settings: Settings, *, demo: bool, inputs: Mapping[str, str], origin: str
+) -> Addresses:
+    """The addresses of a system whose whole address a person typed. Raises Invalid, Fix."""
+    from liftos_app.services.connectors.net import check_url
+
+    value = str(inputs.get("base_url", "")).strip().rstrip("/")
+    parts = urlsplit(value)
+    if parts.scheme not in {"https", "http"} or not parts.hostname:
+        raise Invalid(
+            "The address of the system is missing.", why="It begins with https:// and a host.",
+            fix="Enter it, such as https://erp.example.com.", field="base_url",
+        )
+    hosts, values = dict.fromkeys(platform.hosts, value), {"base_url": value}
+    given = settings.platform_urls.get(platform.slug, "").rstrip("/")
+    if given:
+        base = given + parts.path
+        return Addresses(platform.slug, hosts, base, base, False, values)
+    if demo:
+        tail = f"/sandbox/{platform.slug}{parts.path}"
+        outside = (origin or settings.public_url).rstrip("/")
+        return Addresses(
+            platform.slug, hosts, settings.self_url + tail, outside + tail, False, values
+        )
+    check_url(value, allow=settings.ssrf_allow, plain=inputs.get("allow_http") == "yes")
+    return Addresses(platform.slug, hosts, "", "", True, values, allow=settings.ssrf_allow)
 
 
 def named(platform: Platform, addresses: Addresses, one: Kept, link: str) -> str:

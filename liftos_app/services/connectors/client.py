@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 TRIES = 6
 PATIENCE = 60.0  # seconds we wait ourselves; a longer wait is handed to the engine as Quota
+_SAME = 304  # nothing changed since the moment we named: an answer without a body
 SLICE = 0.5  # seconds between two looks at `cancelled`
 Params = Mapping[str, Any] | Sequence[tuple[str, str]]
 
@@ -106,7 +107,9 @@ class Client:
         self._on_wait, self._tries = on_wait, tries
         self._sleep, self._clock, self._max_bytes = sleep, clock, max_bytes
         self._transport = transport
-        self._http = net.open_http(guarded=addresses.guarded, transport=transport)
+        self._http = net.open_http(
+            guarded=addresses.guarded, transport=transport, allow=addresses.allow
+        )
 
     def __enter__(self) -> Client:
         return self
@@ -158,6 +161,7 @@ class Client:
         form: Params | None = None,
         headers: Mapping[str, str] | None = None,
         lane: str = "",
+        raw: bool = False,
     ) -> Answer:
         """POST JSON or a form. Everything we post only reads, so it may be sent again."""
         more = dict(headers or {})
@@ -169,14 +173,15 @@ class Client:
             body = orjson.dumps(json)
             more.setdefault("Content-Type", "application/json")
         url = self.addresses.url(host, path)
-        return self._answer(Request("POST", url, _pairs(params), more, body), lane)
+        return self._answer(Request("POST", url, _pairs(params), more, body), lane, raw=raw)
 
     def follow(
-        self, url: str, *, headers: Mapping[str, str] | None = None, lane: str = ""
+        self, url: str, *, headers: Mapping[str, str] | None = None, lane: str = "",
+        raw: bool = False,
     ) -> Answer:
         """GET a link the platform sent, unchanged. GiveUp when it leads to another host."""
         target = self.addresses.follow(url)
-        return self._answer(Request("GET", target, [], dict(headers or {})), lane)
+        return self._answer(Request("GET", target, [], dict(headers or {})), lane, raw=raw)
 
     def lines(
         self, url: str, *, headers: Mapping[str, str] | None = None, max_bytes: int = 4 * 1024**3
@@ -215,6 +220,31 @@ class Client:
         except (PlatformFault, httpx.HTTPError) as error:
             log.info("platform.leave_failed", extra={"error": type(error).__name__})
 
+    def download(self, url: str, *, max_bytes: int = wire.MAX_BYTES) -> bytes:
+        """A packed or plain file the platform prepared, unpacked; no credential is sent.
+
+        For files that fit into memory; `lines` is for the others. Raises errors.* and Stopped.
+        """
+        target, own = self.addresses.download(url)
+        http = net.open_http(guarded=not own, transport=self._transport)
+
+        def fetch() -> bytes:
+            self.requests += 1
+            request = Request("GET", target, [], {})
+            name = self.platform.name
+            raw = wire.fetch(http, request, name=name, max_bytes=max_bytes, clock=self._clock)
+            if raw.status != 200:
+                raise faults.no_file(name, raw.status)
+            body = wire.unpacked(raw.body, name=name, max_bytes=max_bytes)
+            self.bytes_read += len(body)
+            return body
+
+        try:
+            found: bytes = self._retrying()(fetch)
+            return found
+        finally:
+            http.close()
+
     def pause(self, seconds: float) -> None:
         """Wait, looking every half second whether to stop. Raises Stopped."""
         if self._on_wait is not None and seconds >= 1:
@@ -233,17 +263,19 @@ class Client:
 
     def _answer(self, request: Request, lane: str, *, raw: bool = False) -> Answer:
         """Send until there is a good answer or an error that waiting does not mend."""
-        retrying = tenacity.Retrying(
+        try:
+            return self._retrying()(self._signed, request, lane, raw)
+        except PlatformFault as error:
+            raise self._clean(error) from None
+
+    def _retrying(self) -> tenacity.Retrying:
+        return tenacity.Retrying(
             stop=tenacity.stop_after_attempt(self._tries),
             retry=tenacity.retry_if_exception(_passes),
             wait=_wait,
             sleep=self.pause,
             reraise=True,
         )
-        try:
-            return retrying(self._signed, request, lane, raw)
-        except PlatformFault as error:
-            raise self._clean(error) from None
 
     def _signed(self, request: Request, lane: str, raw: bool) -> Answer:
         """One try; a refused sign-in is renewed once."""
@@ -254,7 +286,19 @@ class Client:
                 raise
         log.info("platform.renewing", extra={"platform": self.platform.slug})
         self.credential.renew()
+        settle = self._settle()
+        try:
+            return self._once(request, lane, raw=raw)
+        except SignInAgain:
+            if not settle:
+                raise
+        self.pause(settle)
         return self._once(request, lane, raw=raw)
+
+    def _settle(self) -> float:
+        """Seconds for which this platform may refuse a token it has just given."""
+        oauth = self.platform.method(self.credential.method).oauth
+        return oauth.settle if oauth is not None else 0.0
 
     def _once(self, request: Request, lane: str, *, raw: bool) -> Answer:
         self._pace(lane)
@@ -327,13 +371,13 @@ def judge(platform: Platform, raw: wire.Raw) -> tuple[Any, PlatformFault | None]
     wrong = None if firewall else platform.fault(raw.status, raw.headers, data)
     if wrong is not None:
         return data, wrong
-    if 300 <= raw.status < 400:
+    if 300 <= raw.status < 400 and raw.status != _SAME:
         return data, faults.redirected(platform.name, raw.status)
     if raw.looks_like_page and (firewall or raw.status < 400):
         return data, faults.web_page(platform.name, raw.status)
     if raw.status >= 400:
         return data, faults.by_status(platform.name, raw.status, raw.headers, _words(data))
-    if not readable or (not raw.body and raw.status != 204):
+    if not readable or (not raw.body and raw.status not in (204, _SAME)):
         return data, faults.unreadable(platform.name, raw.status)
     return data, None
 

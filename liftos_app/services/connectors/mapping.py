@@ -20,7 +20,7 @@ from liftos_app.services.connectors import rows
 from liftos_app.services.connectors.defined import Definition, FieldMap
 from liftos_app.services.connectors.landing_fields import Target, fields_of
 from liftos_app.services.connectors.read import make_page
-from liftos_app.services.connectors.spec import Lands, Page, Row, Task
+from liftos_app.services.connectors.spec import Lands, Page, Rejected, Row, Task
 
 Record = Mapping[str, Any]
 _UNITS = {"whole": Decimal(1), "cents": Decimal("0.01"), "micros": Decimal("0.000001")}
@@ -42,6 +42,8 @@ def pages(definition: Definition, task: Task, chunks: Iterable[Chunk]) -> Iterat
         clean = [mapper.clean(r) for r in chunk.records]
         page = make_page(clean, mapper.row, columns=chunk.columns, notes=chunk.notes)
         page.bytes_read, page.cursor = chunk.bytes_read, chunk.cursor
+        page.rejected += chunk.rejected
+        page.read_count += len(chunk.rejected)
         yield adding.hold(page) if adding else page
     if adding:
         yield adding.page()
@@ -50,13 +52,15 @@ def pages(definition: Definition, task: Task, chunks: Iterable[Chunk]) -> Iterat
 class Chunk:
     """Some records as read. `columns` are those the source has, mapped or not, for drift."""
 
-    __slots__ = ("bytes_read", "columns", "cursor", "notes", "records")
+    __slots__ = ("bytes_read", "columns", "cursor", "notes", "records", "rejected")
 
     def __init__(
         self, records: Sequence[Record], *, columns: frozenset[str] | None = None,
         cursor: str = "", bytes_read: int = 0, notes: tuple[str, ...] = (),
+        rejected: Sequence[Rejected] = (),
     ) -> None:
         self.records, self.cursor, self.bytes_read, self.notes = records, cursor, bytes_read, notes
+        self.rejected = rejected  # what could not even be read as a record
         self.columns = columns if records else frozenset()
 
 

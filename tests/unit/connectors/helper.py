@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from liftos_app.services.connectors.addresses import Addresses
+from liftos_app.services.connectors.addresses import Addresses, fill
 from liftos_app.services.connectors.client import Client, Credential
 from liftos_app.services.connectors.spec import AccountInfo, Page, Platform, Task
 
@@ -56,7 +56,11 @@ def make_client(
 ) -> tuple[Client, Edge]:
     """A client whose answers come from `handler`."""
     edge = Edge(handler)
-    hosts = {n: h.replace("{shop}", "kite-demo.myshopify.com") for n, h in platform.hosts.items()}
+    filled = {
+        "shop": "kite-demo.myshopify.com", "base_url": "https://erp.example.com",
+        **{k: str(v) for k, v in (values or {}).items()},
+    }
+    hosts = {n: fill(h, filled) for n, h in platform.hosts.items()}
     credential = Credential(
         method=method or platform.auth[0].id,
         values=dict(values or {"access_token": "token-0001", "api_key": "pk_0123456789abcdefghij"}),

@@ -19,6 +19,7 @@ from liftos_app.services.sandbox.world import (
     delivery,
     mail,
     mail_plan,
+    payments,
     rates,
     sales,
     shop,
@@ -29,6 +30,7 @@ from liftos_app.services.sandbox.world.campaigns import Unit, layout
 from liftos_app.services.sandbox.world.crm_views import CrmViews
 from liftos_app.services.sandbox.world.model import Model, day_number, simulate
 from liftos_app.services.sandbox.world.noise import Noise
+from liftos_app.services.sandbox.world.payments import Payments
 from liftos_app.services.sandbox.world.plan import CHANNEL_INDEX, EPOCH, HISTORY_MONTHS, SHOP_ZONE
 from liftos_app.services.sandbox.world.shapes import (
     Ad,
@@ -67,6 +69,7 @@ class _Tables:
         self.noise = Noise(seed)
         self._lock = threading.RLock()
         self._deliveries: dict[str, delivery.Delivery] = {}
+        self._books: dict[bool, payments.Books] = {}
 
     @cached_property
     def model(self) -> Model:
@@ -97,6 +100,15 @@ class _Tables:
         with self._lock:
             units = {a.id: layout(a.id, self.last) for a in ACCOUNTS if a.market}
             return shop.open_shop(self.sales, self.noise, self.rates, self.mail.messages, units)
+
+    def books(self, *, live: bool) -> payments.Books:
+        with self._lock:
+            if live not in self._books:
+                days = day_number(self.last) + 1
+                self._books[live] = payments.keep(
+                    self.noise, self.sales, self.rates, days, live=live
+                )
+            return self._books[live]
 
     @cached_property
     def crm(self) -> crm.Crm:
@@ -303,6 +315,12 @@ class World(CrmViews):
     def products(self, *, as_of: datetime) -> tuple[Product, ...]:
         """The range at today's prices."""
         return catalog.products(as_of.astimezone(ZoneInfo(SHOP_ZONE)).date())
+
+    # Payments ---------------------------------------------------------------------------------
+
+    def payments(self, *, as_of: datetime, live: bool = True) -> Payments:
+        """What the payment platform knows at a moment; test mode holds the staff's test orders."""
+        return payments.look(self._at(as_of).books(live=live), as_of, self.first_day(as_of), live)
 
     # Mail -----------------------------------------------------------------------------------
 
