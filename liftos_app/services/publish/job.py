@@ -174,5 +174,7 @@ def _tell(
     **facts: Any,
 ) -> None:
     with open_context(app, who, connection.org_id, write=True) as ctx:
-        condition.note(ctx, reading.get(ctx, connection.id), KIND, text[:1000], level=level,
-                       **facts)
+        row = reading.get(ctx, connection.id)
+        row.updated_at = ctx.now()  # open pages see that there is something new
+        ctx.session.add(row)
+        condition.note(ctx, row, KIND, text[:1000], level=level, **facts)
