@@ -122,6 +122,9 @@ def _connect(
         connections.discover_accounts(app, who, org_id, draft.id)
     with open_context(app, who, org_id, write=True) as ctx:
         connections.select_accounts(ctx, draft.id, "all")
+        own = catalogue.demo_streams(platform.slug)
+        if own:
+            connections.define(ctx, draft.id, own)
         run = connections.start(ctx, draft.id)
         return Connected(platform.slug, platform.name, draft.id, run.id)
 

@@ -183,15 +183,20 @@ class Client:
         target = self.addresses.follow(url)
         return self._answer(Request("GET", target, [], dict(headers or {})), lane, raw=raw)
 
-    def lines(self, url: str, *, max_bytes: int = 4 * 1024**3) -> Iterator[bytes]:
-        """The lines of a file the platform prepared at a signed address; no credential is sent."""
+    def lines(
+        self, url: str, *, headers: Mapping[str, str] | None = None, max_bytes: int = 4 * 1024**3
+    ) -> Iterator[bytes]:
+        """The lines of a file the platform prepared at a signed address; no credential is sent.
+
+        `headers` are those the platform names for this address.
+        """
         target, own = self.addresses.download(url)
         self.requests += 1
         http = net.open_http(guarded=not own, transport=self._transport)
         try:
             for line in wire.stream_lines(
                 http,
-                Request("GET", target, [], {}),
+                Request("GET", target, [], dict(headers or {})),
                 name=self.platform.name,
                 max_bytes=max_bytes,
                 clock=self._clock,
@@ -225,6 +230,20 @@ class Client:
             return found
         finally:
             http.close()
+
+    def leave(self, path: str, *, host: str = "api") -> None:
+        """One POST on the way out, also when we are asked to stop: ends what we began there.
+
+        Sent once; what it answers changes nothing.
+        """
+        request = Request("POST", self.addresses.url(host, path), [], {}, b"{}")
+        request.headers["Content-Type"] = "application/json"
+        self.platform.authorize(request, self.credential)
+        self.requests += 1
+        try:
+            wire.fetch(self._http, request, name=self.platform.name, total=10.0)
+        except (PlatformFault, httpx.HTTPError) as error:
+            log.info("platform.leave_failed", extra={"error": type(error).__name__})
 
     def pause(self, seconds: float) -> None:
         """Wait, looking every half second whether to stop. Raises Stopped."""
