@@ -15,6 +15,7 @@ from liftos_app.services.connectors.client import Client
 from liftos_app.services.connectors.platforms.salesforce import bulk, soql, streams
 from liftos_app.services.connectors.platforms.salesforce.errors import RULES, fault, pace
 from liftos_app.services.connectors.platforms.salesforce.signin import clean_host
+from liftos_app.services.connectors.redaction import redact
 from tests.unit.connectors.helper import (
     Edge,
     account,
@@ -439,3 +440,11 @@ def test_an_app_signs_in_for_itself_at_my_domain_only() -> None:
         check_inputs(SALES, SALES.method("client_credentials"), INPUTS)
     mine = {**INPUTS, "login_host": HOST}
     assert check_inputs(SALES, SALES.method("client_credentials"), mine).plain["login_host"] == HOST
+
+
+@pytest.mark.parametrize("token", [
+    "00D5g000008AbCd!AQEAQExampleTokenValue", "5Aep861ExampleRefreshToken",
+    "1000.0123abcd0123abcd0123abcd0123abcd.4567abcd4567abcd4567abcd4567abcd",
+])  # fmt: skip
+def test_a_token_is_known_by_its_look_and_taken_out(token: str) -> None:
+    assert token[8:] not in redact(f"it said {token}, sadly")
