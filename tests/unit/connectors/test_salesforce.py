@@ -350,6 +350,21 @@ def test_the_organization_its_zone_and_currency_are_found() -> None:
     assert edge.requests[1].url.path == "/services/data/v66.0/query"
 
 
+def test_an_organization_that_does_not_tell_its_currency_takes_the_entered_one() -> None:
+    no_chatter = refusal(403, "FUNCTIONALITY_NOT_ENABLED")
+    hidden = refusal(404, "NOT_FOUND")
+    client, edge = make_client(
+        SALES, answers(OFFERED, ORG, hidden, {"fields": []}, no_chatter),
+        {**VALUES, "currency": "CHF"},
+    )  # fmt: skip
+    (found,) = SALES.discover(client)
+    assert found.currency == "CHF"
+    assert edge.requests[3].url.path.endswith("/sobjects/Opportunity/describe")
+    with pytest.raises(Fix, match="currency") as caught:
+        discovered(OFFERED, ORG, {"fields": []}, no_chatter)
+    assert caught.value.facts["field"] == "currency"
+
+
 def test_without_a_currency_or_a_version_nothing_is_connected() -> None:
     with pytest.raises(Fix, match="currency"):
         discovered(OFFERED, ORG, {"fields": []}, {"features": {}})
