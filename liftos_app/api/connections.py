@@ -32,7 +32,7 @@ from liftos_app.api.platform_models import PlatformOut
 from liftos_app.api.shapes import CauseOut, Listed
 from liftos_app.api.sync_models import SyncAsk, SyncOut, SyncQueued
 from liftos_app.errors import Conflict, Invalid, Missing
-from liftos_app.services import catalogue, connections, idempotency, oauth, sync
+from liftos_app.services import catalogue, connections, consent, idempotency, sync
 from liftos_app.services.context import App, Context
 from liftos_app.services.idempotency import Answer
 
@@ -299,7 +299,10 @@ def initiate_oauth(caller: CallerDep, body: OAuthInitiate, request: Request) -> 
             _check_same(body, connection.platform, str(connection.provenance))
         if body.inputs or body.connection_id is None:
             connections.save_inputs(ctx, connection.id, body.inputs, method=body.method)
-        begun = oauth.begin_in_full(ctx, connection.id, origin=origin)
+        consent.require(ctx, connection.id)
+    begun = consent.open_consent(
+        caller.app, caller.who, caller.org_id, connection.id, origin=origin
+    )
     return ConsentBegun(
         authorization_url=begun.url, connection_id=connection.id,
         redirect_uri=begun.redirect_uri, expires_at=begun.expires_at,

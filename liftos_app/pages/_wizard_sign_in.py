@@ -147,7 +147,7 @@ def _choice(name: str, value: str, title: str, words: str, *, chosen: bool) -> r
 
 
 def sign_in() -> rx.Component:
-    consent = S.view.kind == "oauth2"
+    consent = S.view.redirect_uri != ""  # only a consent page returns to us
     return rx.el.form(
         rx.cond(
             S.view.methods.length() > 1,

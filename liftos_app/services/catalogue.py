@@ -39,7 +39,7 @@ class MethodView:
     """One way to sign in, with the sandbox's own values for it in demo mode."""
 
     id: str
-    kind: str  # oauth2, key, client_credentials
+    kind: str  # oauth2, oauth1, key, client_credentials
     title: str
     summary: str
     access_life: str

@@ -124,7 +124,7 @@ class View:
     steps: tuple[Step, ...]
     platform: catalogue.Card
     method: str
-    kind: str  # oauth2, key, client_credentials
+    kind: str  # oauth2, oauth1, key, client_credentials
     fields: tuple[Field, ...]
     redirect_uri: str  # empty for methods without a consent page
     signed_in: bool
@@ -194,7 +194,7 @@ def view(
 
 def redirect_uri(ctx: Context, platform: Platform, method: AuthMethod, origin: str = "") -> str:
     """The address to copy into the platform's app; empty when the method has no consent page."""
-    if method.kind != "oauth2":
+    if not method.has_consent:
         return ""
     base = origin if origin in ctx.settings.origins else ctx.settings.public_url
     return f"{base}/oauth/callback/{platform.slug}"

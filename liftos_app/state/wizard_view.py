@@ -12,6 +12,7 @@ from liftos_app.services.context import Context
 
 KINDS: Final = {
     "oauth2": "Sign-in on the platform's page",
+    "oauth1": "Sign-in on the platform's page",
     "key": "Key",
     "client_credentials": "App credentials",
 }

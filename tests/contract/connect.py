@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import httpx
 
-from liftos_app.services.connectors import grants
+from liftos_app.services.connectors import grants, grants_oauth1
 from liftos_app.services.connectors.addresses import Addresses, resolve, told
 from liftos_app.services.connectors.client import Client, Credential
 from liftos_app.services.connectors.spec import AuthMethod, Platform, TokenSet
@@ -91,6 +91,15 @@ def sign_in(
         tokens = grants.exchange(
             platform, method, where, values, code=params["code"], redirect_uri=back, now=now,
             verifier=verifier,
+        )
+    elif method.kind == "oauth1":
+        ticket = grants_oauth1.request_token(
+            platform, method, where, values, callback=BACK.format(slug=platform.slug)
+        )
+        params = consent(grants_oauth1.authorize_url(method, where, ticket))
+        assert params["oauth_token"] == ticket.token
+        tokens = grants_oauth1.exchange(
+            platform, method, where, values, ticket=ticket, verifier=params["oauth_verifier"]
         )
     return {**values, **(tokens.values() if tokens else {})}, tokens
 

@@ -87,6 +87,18 @@ def check_row(stream: Stream, row: Row, days: set[str]) -> None:
             check_order(row, days, whole_order=not stream.defined)
         case Lands.PAYMENTS:
             check_payment(stream, row, days)
+        case Lands.CRM:
+            check_crm(stream, row, days)
+
+
+def check_crm(stream: Stream, row: Row, days: set[str]) -> None:
+    assert row["kind"] == stream.kind
+    assert stream.window is None or row["day"] in days
+    assert row["created_at"].tzinfo is UTC
+    assert row["updated_at"] >= row["created_at"]
+    assert row.get("amount_micros") is None or whole(row["amount_micros"])
+    assert not row.get("person_ref") or len(row["person_ref"]) == 64
+    assert "@" not in str(row)
 
 
 def check_order(row: Row, days: set[str], *, whole_order: bool = True) -> None:
@@ -223,7 +235,7 @@ def test_a_token_that_ended_is_renewed_in_the_middle(bench: Bench) -> None:
     if method is None:
         # Dead tokens of these cannot be renewed, and a key has no end.
         keys = all(m.kind == "key" for m in bench.platform.auth)
-        assert keys or bench.platform.slug in {"meta_business", "tiktok_ads"}
+        assert keys or bench.platform.slug in {"meta_business", "tiktok_ads", "x_ads"}
         return
     with bench.open(method.id) as client:
         account = bench.account(client)
@@ -277,6 +289,9 @@ RENAMED = {
     "linkedin_ads": ("costInLocalCurrency", "cost", "no 'costInLocalCurrency'"),
     "stripe": ("amount", "amount_minor", "no 'amount'"),
     "tiktok_ads": ("metrics.spend", "cost", "no 'spend'"),
+    "x_ads": (
+        "billed_charge_local_micro", "billed_charge_micro", "no 'billed_charge_local_micro'"
+    ),
 }
 
 
@@ -315,7 +330,10 @@ def test_no_secret_reaches_a_log_an_error_or_an_address(
     for method in bench.platform.auth:
         with bench.open(method.id) as client:
             secrets = [
-                s for n in ("access_token", "refresh_token", "client_secret", "api_key")
+                s for n in (
+                    "access_token", "access_token_secret", "refresh_token", "client_secret",
+                    "api_key",
+                )
                 if (s := client.credential.text(n))
             ]
             account = bench.account(client)
@@ -333,7 +351,7 @@ def test_no_secret_reaches_a_log_an_error_or_an_address(
     assert errors
 
 
-OAUTH = [p for p in PLATFORMS if any(m.id == "oauth" for m in p.auth)]
+OAUTH = [p for p in PLATFORMS if any(m.id == "oauth" and m.kind == "oauth2" for m in p.auth)]
 
 
 @pytest.mark.parametrize("platform", OAUTH, ids=lambda p: p.slug)

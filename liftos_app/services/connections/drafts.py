@@ -20,7 +20,9 @@ from liftos_app.services.sync import schedule
 
 HISTORY_DAYS: Final = 90
 SCHEDULE: Final = "every 1 h"  # what the 2-hour timeliness target needs
-TOKEN_FIELDS: Final = ("access_token", "refresh_token", "refresh_token_previous")
+TOKEN_FIELDS: Final = (
+    "access_token", "access_token_secret", "refresh_token", "refresh_token_previous",
+)
 
 
 def resolve_mode(ctx: Context, mode: str) -> Provenance:
@@ -79,7 +81,7 @@ def save_inputs(
     platform = catalogue.find(connection.platform)
     chosen = catalogue.find_method(platform, method or connection.auth_kind)
     same = chosen.id == connection.auth_kind
-    if connection.status not in condition.NOT_STARTED and not (same and chosen.kind == "oauth2"):
+    if connection.status not in condition.NOT_STARTED and not (same and chosen.has_consent):
         raise Conflict(
             "The credential of a running connection is replaced by signing in again.",
             why="What is typed here is only kept once the platform has accepted it.",

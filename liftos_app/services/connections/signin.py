@@ -75,7 +75,7 @@ def create_connected(
         chosen = catalogue.find_method(platform, method)
         provenance = drafts.resolve_mode(ctx, mode)
         _check_wishes(platform, wishes)
-    if chosen.kind == "oauth2":
+    if chosen.has_consent:
         raise Conflict(
             f"{platform.name} signs in on its own page with the method {chosen.id}.",
             why="A key alone does not open it.",
@@ -117,7 +117,7 @@ def sign_in(
             if chosen.id == connection.auth_kind else None
         )
         demo = connection.provenance == Provenance.DEMO
-    if chosen.kind == "oauth2":
+    if chosen.has_consent:
         raise Conflict(
             f"{platform.name} signs in on its own page with the method {chosen.id}.",
             why="A key alone does not open it.", fix="Go to the platform's page to sign in.",

@@ -201,6 +201,31 @@ class Client:
         finally:
             http.close()
 
+    def download(self, url: str, *, max_bytes: int = wire.MAX_BYTES) -> bytes:
+        """A packed or plain file the platform prepared, unpacked; no credential is sent.
+
+        For files that fit into memory; `lines` is for the others. Raises errors.* and Stopped.
+        """
+        target, own = self.addresses.download(url)
+        http = net.open_http(guarded=not own, transport=self._transport)
+
+        def fetch() -> bytes:
+            self.requests += 1
+            request = Request("GET", target, [], {})
+            name = self.platform.name
+            raw = wire.fetch(http, request, name=name, max_bytes=max_bytes, clock=self._clock)
+            if raw.status != 200:
+                raise faults.no_file(name, raw.status)
+            body = wire.unpacked(raw.body, name=name, max_bytes=max_bytes)
+            self.bytes_read += len(body)
+            return body
+
+        try:
+            found: bytes = self._retrying()(fetch)
+            return found
+        finally:
+            http.close()
+
     def pause(self, seconds: float) -> None:
         """Wait, looking every half second whether to stop. Raises Stopped."""
         if self._on_wait is not None and seconds >= 1:
@@ -219,17 +244,19 @@ class Client:
 
     def _answer(self, request: Request, lane: str, *, raw: bool = False) -> Answer:
         """Send until there is a good answer or an error that waiting does not mend."""
-        retrying = tenacity.Retrying(
+        try:
+            return self._retrying()(self._signed, request, lane, raw)
+        except PlatformFault as error:
+            raise self._clean(error) from None
+
+    def _retrying(self) -> tenacity.Retrying:
+        return tenacity.Retrying(
             stop=tenacity.stop_after_attempt(self._tries),
             retry=tenacity.retry_if_exception(_passes),
             wait=_wait,
             sleep=self.pause,
             reraise=True,
         )
-        try:
-            return retrying(self._signed, request, lane, raw)
-        except PlatformFault as error:
-            raise self._clean(error) from None
 
     def _signed(self, request: Request, lane: str, raw: bool) -> Answer:
         """One try; a refused sign-in is renewed once."""

@@ -76,10 +76,9 @@ def verify_callback(
     method: AuthMethod, inputs: Mapping[str, Any], params: Mapping[str, str], *, now: datetime
 ) -> None:
     """Check what the platform signed on the way back (Shopify). Raises SignInAgain."""
-    oauth = _oauth(method)
-    if oauth.verify_callback is not None:
+    if method.oauth is not None and method.oauth.verify_callback is not None:
         plain = {k: reveal(v) for k, v in inputs.items()}
-        oauth.verify_callback(plain, params, now)
+        method.oauth.verify_callback(plain, params, now)
 
 
 def exchange(
@@ -180,6 +179,10 @@ def revoke(
     transport: httpx.BaseTransport | None = None,
 ) -> bool:
     """Give tokens back to the platform. False when it offers no way; raises errors.* on failure."""
+    if method.oauth1 is not None:
+        from liftos_app.services.connectors import grants_oauth1
+
+        return grants_oauth1.revoke(platform, method, addresses, values, transport=transport)
     oauth = method.oauth
     if oauth is None or not (oauth.revoke_url or oauth.revoke):
         return False
@@ -278,7 +281,9 @@ class Desk:
                 cause="source_data",
                 owner="the_platform",
             )
-        scope = data.get("scope")
+        scope = data.get("scope") or data.get("scopes")  # HubSpot sends a list of them
+        if isinstance(scope, list):
+            scope = " ".join(str(s) for s in scope)
         words = scope.replace(",", " ").split() if isinstance(scope, str) else ()
         refresh = data.get("refresh_token")
         return TokenSet(

@@ -16,6 +16,7 @@ _SHORTEST = 6
 _PATTERNS = (
     re.compile(
         r"(?i)\b((?:access|refresh|id|input|exchange|fb_exchange)_?token|client_?secret|"
+        r"oauth_token(?:_secret)?|oauth_verifier|oauth_signature|"
         r"appsecret_proof|api_?key|code_verifier|code|token|secret|password)"
         r"(\"\s*:\s*\"|=)[^\s&\"',;}]+"
     ),

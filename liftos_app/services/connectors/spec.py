@@ -155,19 +155,39 @@ class OAuth2:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OAuth1:
+    """The addresses of an OAuth 1.0a consent (RFC 5849); grants_oauth1.py does the talking.
+
+    The inputs are called client_id and client_secret as with OAuth 2. The access token's own
+    secret is kept beside it as `access_token_secret`.
+    """
+
+    request_url: str  # gives a request token for our return address
+    authorize_url: str
+    access_url: str  # turns an approved request token into an access token
+    revoke_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuthMethod:
     """One way to sign in. `kind` decides what the wizard shows."""
 
     id: str  # oauth, api_key, token, client_credentials
-    kind: Literal["oauth2", "key", "client_credentials"]
+    kind: Literal["oauth2", "oauth1", "key", "client_credentials"]
     title: str  # "Sign in with Meta"
     summary: str  # for whom it is right
     inputs: tuple[Input, ...]
     oauth: OAuth2 | None = None
+    oauth1: OAuth1 | None = None
     access_life: str = ""  # in words: "1 h, renewed by itself"
     renewal: Literal["never", "refresh_token", "access_token", "client_credentials"] = "never"
     renew_early: int = 300  # seconds before the end at which to renew
     steps: tuple[str, ...] = ()  # numbered instructions on the platform's side
+
+    @property
+    def has_consent(self) -> bool:
+        """Whether a person signs in on the platform's own page and comes back."""
+        return self.kind in ("oauth2", "oauth1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,12 +56,13 @@ def test_every_way_to_sign_in_has_steps_inputs_and_a_life(platform: Platform) ->
                 re.compile(pattern)
                 assert sentence.endswith(".")
         if method.kind != "key":
-            assert method.oauth is not None
+            assert (method.oauth is None) == (method.kind == "oauth1")
+            assert method.oauth or method.oauth1
             assert method.renewal != "never" or "Without end" in method.access_life
             assert method.steps
         secret = {i.name for i in method.inputs if i.secret}
         assert secret >= {i.name for i in method.inputs} & {
-            "client_secret", "api_key", "access_token", "developer_token"
+            "client_secret", "api_key", "access_token", "access_token_secret", "developer_token"
         }
 
 

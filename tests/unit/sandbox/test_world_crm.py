@@ -48,11 +48,11 @@ def test_a_later_look_only_adds_or_changes_what_says_it_changed(world: World, ki
     assert all(a.created_at == b.created_at and a.updated_at < b.updated_at for a, b in changed)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_world_opened_half_a_year_later_remembers_the_same(world: World, kind: str) -> None:
+def test_a_world_opened_half_a_year_later_remembers_the_same(world: World) -> None:
     older = World(seed=7, today=date(2027, 5, 20))
     older.crm_leads(as_of=datetime(2027, 5, 20, tzinfo=UTC))
-    assert records(older, kind) == records(world, kind)
+    for kind in KINDS:
+        assert records(older, kind) == records(world, kind)
     assert older.crm_campaigns(as_of=NOW) == world.crm_campaigns(as_of=NOW)
 
 

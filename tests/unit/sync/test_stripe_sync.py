@@ -16,6 +16,7 @@ from liftos_app import config
 from liftos_app.db import Database
 from liftos_app.models import (
     Account,
+    CheckResult,
     ConnectionStatus,
     Coverage,
     Organization,
@@ -26,6 +27,9 @@ from liftos_app.models import (
 )
 from liftos_app.services import connections, sync
 from liftos_app.services.context import App, job_principal, open_context
+from liftos_app.services.metrics import query
+from liftos_app.services.metrics.question import Question
+from liftos_app.services.quality import runner
 from liftos_app.services.sandbox.credentials.stripe import DEMO
 from liftos_app.services.sync.engine import SyncEngine
 from liftos_app.services.vault import Vault
@@ -150,6 +154,28 @@ def test_later_changes_reach_stored_rows_and_every_day_is_covered(
         account = session.exec(select(Account)).one()
     assert set(covered.values()) == {DAYS + 3}
     assert (account.currency, account.time_zone) == ("USD", "America/New_York")
+
+
+def test_payments_stand_beside_store_revenue_and_pass_every_check(
+    app: App, org_id: int, clock: Clock
+) -> None:
+    _, run_id = connect(app, org_id)
+    assert SyncEngine(app).run(run_id) is RunState.SUCCEEDED
+    today = clock().date()
+    with open_context(app, WHO, org_id, write=True) as ctx:
+        question = Question(start=today - timedelta(days=7), end=today - timedelta(days=1))
+        answer = query.totals(ctx, question)
+        channels = query.by_channel(ctx, question, ("spend", "revenue"))
+        runner.evaluate(ctx)
+    assert {v.amount for v in answer.values.values()} == {None}
+    assert [r for r in channels.rows if r.platform == "stripe"] == []
+    with app.db.read() as session:
+        checks = session.exec(select(CheckResult)).all()
+    assert len({c.stream for c in checks}) == len(KINDS)
+    assert {(c.check, c.stream, c.result) for c in checks if c.result != "pass"} == {
+        (c.check, c.stream, c.result) for c in checks if c.result == "not_applicable"
+    }
+    assert len([c for c in checks if c.result == "pass"]) > 50
 
 
 def test_what_is_kept_as_source_holds_no_person_and_opens_nothing(app: App, org_id: int) -> None:

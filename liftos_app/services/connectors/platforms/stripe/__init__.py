@@ -40,13 +40,14 @@ def _stream(
     *,
     settle_days: int,
     about: str,
+    grain: str = "",
     days_per_request: int = 30,
     overlap_seconds: int = _OVERLAP,
 ) -> Stream:
     return Stream(
         name=name,
         title=title,
-        grain=kind.replace("_", " "),
+        grain=grain or kind,
         lands=Lands.PAYMENTS,
         kind=kind,
         key=("kind", "external_id"),
@@ -88,6 +89,7 @@ _STREAMS = (
         reader(Source(
             path="balance_transactions", object="balance_transaction", make=payments.entry_row
         )),
+        grain="movement",
         settle_days=10,
         overlap_seconds=8 * _DAYS,  # an entry is pending for up to 7 days and changes only then
         days_per_request=15,
@@ -105,6 +107,7 @@ _STREAMS = (
                 "charge.expired", "charge.updated", *_REFUNDS, *_DISPUTES,
             ),
         )),
+        grain="attempt to take money",
         settle_days=120,
         days_per_request=15,
         about="Attempts to take money, in the currency the customer paid in; failed ones are kept "
@@ -122,6 +125,7 @@ _STREAMS = (
                 "requires_action", "amount_capturable_updated", "partially_funded",
             )),
         )),
+        grain="wish to pay",
         settle_days=30,
         days_per_request=15,
         about="Wishes to pay, also those given up. They tell of the same money as charges: never "

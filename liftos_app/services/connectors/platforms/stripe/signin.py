@@ -54,12 +54,6 @@ def _revoke(desk: Desk) -> None:
 # Names as Stripe's Dashboard writes them where a restricted key is made; `asked` is for Connect.
 SCOPES = (
     Scope(
-        name="read_only",
-        reason="With Connect: read the account's payments, never change them.",
-        required=False,
-        without="Nothing can be read with Connect; keys do not need it.",
-    ),
-    Scope(
         name="Balance transaction sources",
         reason="Read every movement of the balance: amounts, fees and what is left.",
         without="Revenue, fees and refunds as settled cannot be shown.",
@@ -120,6 +114,12 @@ SCOPES = (
         required=False,
         without="Days are cut in UTC instead of the account's time zone.",
         asked=False,
+    ),
+    Scope(
+        name="read_only",
+        reason="With Connect: read the account's payments, never change them.",
+        required=False,
+        without="Nothing can be read with Connect; keys do not need it.",
     ),
 )
 
