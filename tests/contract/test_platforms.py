@@ -284,6 +284,7 @@ def test_an_added_column_is_seen_and_changes_no_row(bench: Bench) -> None:
 
 LIFE_HOURS = {"linkedin_ads": 61 * 24}  # of an access token, where it is more than a day
 RENAMED = {
+    "hubspot": ("createdAt", "madeAt", "no 'createdAt'"),
     "meta_business": ("spend", "amount_spent", "no 'spend'"),
     "klaviyo": ("statistics", "figures", "no 'statistics'"),
     "linkedin_ads": ("costInLocalCurrency", "cost", "no 'costInLocalCurrency'"),

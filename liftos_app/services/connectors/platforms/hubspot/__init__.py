@@ -32,7 +32,14 @@ Read = Callable[[Client, Task], Iterator[Page]]
 
 
 def _records(
-    name: str, title: str, kind: str, read: Read, *, about: str, required: tuple[str, ...]
+    name: str,
+    title: str,
+    kind: str,
+    read: Read,
+    *,
+    days: int,
+    about: str,
+    required: tuple[str, ...],
 ) -> Stream:
     return Stream(
         name=name,
@@ -43,7 +50,7 @@ def _records(
         key=("kind", "external_id"),
         required=required,
         window=Window(
-            days_per_request=30,
+            days_per_request=days,
             reread_days=0,
             latency_hours=0.25,
             settle_days=90,
@@ -83,6 +90,7 @@ _STREAMS = (
         "Deals",
         "deal",
         records.read_deals,
+        days=92,
         about="Amounts are in the deal's own currency. Won revenue counts on the close date, which "
         "people may change or set into the future. Names of deals are not read.",
         required=("currency", "stage"),
@@ -92,6 +100,7 @@ _STREAMS = (
         "Contacts",
         "contact",
         records.read_contacts,
+        days=31,  # there are many more of them, and a span is stored as one
         about="Source, stage and country only; a contact is known by a scrambled number.",
         required=("person_ref",),
     ),
@@ -100,6 +109,7 @@ _STREAMS = (
         "Companies",
         "company",
         records.read_companies,
+        days=92,
         about="Name, domain, industry and country.",
         required=("name",),
     ),
@@ -135,7 +145,7 @@ _STREAMS = (
         key=("account", "entity_id", "day"),
         required=("recipients", "delivered", "opens_unique", "clicks_unique"),
         window=Window(
-            days_per_request=90,
+            days_per_request=92,
             reread_days=30,
             latency_hours=1.0,
             settle_days=30,

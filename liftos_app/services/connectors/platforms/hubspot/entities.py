@@ -7,7 +7,7 @@ from typing import Any
 
 from liftos_app.errors import Fix
 from liftos_app.services.connectors import rows
-from liftos_app.services.connectors.client import Client
+from liftos_app.services.connectors.client import Answer, Client
 from liftos_app.services.connectors.paging import dig
 from liftos_app.services.connectors.platforms.hubspot import portal, search
 from liftos_app.services.connectors.platforms.hubspot.values import money
@@ -125,11 +125,17 @@ def property_row(record: Any) -> Row:
     }
 
 
-def mails(client: Client) -> Iterator[Any]:
-    """All marketing e-mails with their statistics so far; without sender and content."""
-    params = [("limit", str(search.LIST_LIMIT)), ("sort", "updatedAt"), ("includeStats", "true")]
-    params += [("includedProperties", name) for name in MAIL_FIELDS]
-    yield from search.listing(client, f"/marketing/emails/{VERSION}", params)
+def mails(client: Client) -> list[Answer]:
+    """All marketing e-mails with their statistics so far; without sender and content.
+
+    Read once for each client: their results are made of the same list.
+    """
+    if _MAILS not in client.kept:
+        params = [("limit", str(search.LIST_LIMIT)), ("sort", "updatedAt")]
+        params += [("includeStats", "true"), *(("includedProperties", n) for n in MAIL_FIELDS)]
+        client.kept[_MAILS] = list(search.listing(client, f"/marketing/emails/{VERSION}", params))
+    found: list[Answer] = client.kept[_MAILS]
+    return found
 
 
 def read_mails(client: Client, task: Task) -> Iterator[Page]:
@@ -187,7 +193,7 @@ def read_campaigns(client: Client, task: Task) -> Iterator[Page]:
         yield make_page(records, make, answer=answer, notes=notes)
 
 
-_NO_REVENUE = "hubspot.no_revenue"
+_NO_REVENUE, _MAILS = "hubspot.no_revenue", "hubspot.mails"
 
 
 def _report(client: Client, path: str, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,14 +29,14 @@ COUNTERS = {
 }
 AUTOMATED = "AUTOMATED"  # part of the type of e-mails that go out day after day
 _STAMP = "%Y-%m-%dT%H:%M:%SZ"
-_KEPT = "hubspot.mails"
 
 
 def read(client: Client, task: Task) -> Iterator[Page]:
     """See the contract in spec.py. A mailing is sent once: its figures stand on that day."""
     zone = portal.check(client, task)
     automated: list[Mapping[str, Any]] = []
-    for records in _mails(client):
+    for answer in entities.mails(client):
+        records = listed(dig(answer.data, "results"))
         automated += [r for r in records if isinstance(r, dict) and _runs_on(r)]
 
         def make(record: Any) -> Row | None:
@@ -50,14 +50,6 @@ def read(client: Client, task: Task) -> Iterator[Page]:
     for record in automated:
         if dig(record, "stats.counters.sent") and record.get("id"):
             yield _by_day(client, task, record, zone)
-
-
-def _mails(client: Client) -> list[list[Any]]:
-    """Pages of all e-mails, read once for each client."""
-    if _KEPT not in client.kept:
-        client.kept[_KEPT] = [listed(dig(a.data, "results")) for a in entities.mails(client)]
-    found: list[list[Any]] = client.kept[_KEPT]
-    return found
 
 
 def _by_day(client: Client, task: Task, record: Mapping[str, Any], zone: ZoneInfo) -> Page:
