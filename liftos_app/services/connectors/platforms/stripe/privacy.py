@@ -20,8 +20,9 @@ BEARER = frozenset({
 })  # fmt: skip
 # People, their cards, and text that somebody typed.
 PERSONAL = frozenset({
-    "address", "address_kana", "address_kanji", "business_name", "cash_balance", "comment",
-    "custom_fields", "customer_email", "customer_name", "customer_phone", "customer_shipping",
+    "account_holder_name", "account_number", "account_tax_ids", "address", "address_kana", "address_kanji",
+    "business_name", "cash_balance", "client_reference_id", "comment", "custom_fields", "customer_email",
+    "customer_name", "customer_phone", "customer_reference", "customer_shipping",
     "customer_tax_ids", "default_payment_method", "default_source", "description",
     "destination_details", "email", "evidence", "fingerprint", "footer", "individual_name",
     "instructions_email", "ip", "ip_address", "last4", "level3", "memo", "name", "owner",
