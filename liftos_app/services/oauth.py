@@ -20,12 +20,11 @@ from uuid import UUID
 from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
-from liftos_app.errors import Conflict, Fix, Invalid, LiftOSError, Missing, SignInNeeded
+from liftos_app.errors import Conflict, Invalid, LiftOSError, Missing, SignInNeeded
 from liftos_app.models import Connection, ConnectionStatus, OAuthRequest, Provenance
 from liftos_app.services import audit, condition, links, vault
 from liftos_app.services.connectors import addresses, grants, grants_oauth1, registry
 from liftos_app.services.connectors.grants_oauth1 import Ticket
-from liftos_app.services.connectors.redaction import said
 from liftos_app.services.connectors.spec import AuthMethod, Platform, TokenSet
 from liftos_app.services.context import App, Context, Principal, open_context
 from liftos_app.services.oauth_errors import Forged, OtherSession, Refused, StateUnknown, refusal
@@ -165,7 +164,7 @@ def finish(
     taken = _take(app, platform, params, session_id=session_id, who=who)
     try:
         if params.get("error") or params.get("denied"):
-            raise _blocked(platform, taken.method, params) or refusal(platform, params)
+            raise refusal(platform, taken.method, params)
         _check_answer(app, taken, params)
         tokens = _exchange(app, platform, taken, params, origin=origin)
     except LiftOSError as error:
@@ -308,30 +307,9 @@ def _check_answer(app: App, taken: _Taken, params: Mapping[str, str]) -> None:
 def _with_hosts(
     app: App, platform: Platform, taken: _Taken, params: Mapping[str, str]
 ) -> dict[str, Any]:
-    """The inputs with the hosts this very answer named; those of an older sign-in are left out."""
-    plain = without_hosts(platform, taken.inputs)
-    where = addresses.resolve(platform, app.settings, demo=taken.demo, inputs=plain)
-    return {**plain, **addresses.told(platform, where, params)}
-
-
-def without_hosts(platform: Platform, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Inputs as a new sign-in starts from: it names the platform's hosts anew."""
-    named = {k.name for k in platform.keeps}
-    return {k: v for k, v in inputs.items() if k not in named}
-
-
-def _blocked(
-    platform: Platform, method: AuthMethod, params: Mapping[str, str]
-) -> LiftOSError | None:
-    """An error on the way back that only an administrator can mend."""
-    name = said(params.get("error", ""), 60)
-    known = method.oauth.refusals.get(name) if method.oauth is not None else None
-    if known is None:
-        return None
-    return Fix(
-        f"{platform.name} does not let this app sign in yet.", why=known[0], fix=known[1],
-        cause="permission", owner="your_platform_admin", platform_code=name,
-    )
+    """The inputs with the hosts this very answer named."""
+    where = addresses.resolve(platform, app.settings, demo=taken.demo, inputs=taken.inputs)
+    return {**taken.inputs, **addresses.told(platform, where, params)}
 
 
 def _exchange(
@@ -392,15 +370,17 @@ def addresses_of(
 ) -> addresses.Addresses:
     """Where a connection's platform is, as the browser at `origin` reaches it."""
     return addresses.resolve(
-        platform, app.settings, demo=connection.provenance == Provenance.DEMO,
-        inputs=without_hosts(platform, inputs), origin=origin,
+        platform, app.settings, demo=connection.provenance == Provenance.DEMO, inputs=inputs,
+        origin=origin,
     )
 
 
 def _inputs(ctx: Context, connection: Connection) -> dict[str, Any]:
-    """Options in clear, secrets as Secret."""
+    """Options in clear, secrets as Secret; hosts that an older sign-in named are left out."""
     options: dict[str, Any] = {str(k): str(v) for k, v in connection.options.items()}
-    return {**options, **vault.get_all(ctx, connection, purpose="consent")}
+    named = {k.name for k in registry.get(connection.platform).keeps}
+    sealed = vault.get_all(ctx, connection, purpose="consent")
+    return {**options, **{k: v for k, v in sealed.items() if k not in named}}
 
 
 def _connection(ctx: Context, connection_id: UUID) -> Connection:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from liftos_app.errors import Conflict, Fix, LiftOSError
 from liftos_app.services.connectors.redaction import said
-from liftos_app.services.connectors.spec import Platform
+from liftos_app.services.connectors.spec import AuthMethod, Platform
 
 
 class StateUnknown(Conflict):
@@ -33,10 +33,18 @@ class Refused(Conflict):
     code = "consent_refused"
 
 
-def refusal(platform: Platform, params: Mapping[str, str]) -> LiftOSError:
+def refusal(
+    platform: Platform, method: AuthMethod, params: Mapping[str, str]
+) -> LiftOSError:
     """What an error on the way back means; the platform's words are quoted as plain text."""
     name = said(params.get("error") or "the person said no", 60)
     words = said(params.get("error_description") or params.get("error_reason") or "")
+    known = method.oauth.refusals.get(name) if method.oauth is not None else None
+    if known is not None:  # only an administrator can mend it
+        return Fix(
+            f"{platform.name} does not let this app sign in yet.", why=known[0], fix=known[1],
+            cause="permission", owner="your_platform_admin", platform_code=name,
+        )
     if "redirect" in name.lower() or "redirect" in words.lower():
         return Fix(
             f"{platform.name} does not know our redirect address.",

@@ -34,6 +34,14 @@ def addresses(
     return resolve(platform, there, demo=True, inputs=given)
 
 
+def answered(
+    platform: Platform, origin: str, values: Mapping[str, Any], params: Mapping[str, str]
+) -> Addresses:
+    """Where a code is exchanged: at the host the way back named, where one may."""
+    where = addresses(platform, origin, values)
+    return addresses(platform, origin, {**values, **told(platform, where, params)})
+
+
 def inputs(platform: Platform, method: str = "") -> dict[str, str]:
     """The sandbox's own credentials for a way to sign in."""
     methods = DEMO[platform.slug]
@@ -79,7 +87,7 @@ def sign_in(
         params = consent(url, untick=untick)
         assert params["state"] == "state-1"
         grants.verify_callback(method, values, params, now=now)
-        where = addresses(platform, origin, {**values, **told(platform, where, params)})
+        where = answered(platform, origin, values, params)
         tokens = grants.exchange(
             platform, method, where, values, code=params["code"], redirect_uri=back, now=now,
             verifier=verifier,

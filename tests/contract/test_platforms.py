@@ -14,7 +14,7 @@ from liftos_app.services.connectors import grants
 from liftos_app.services.connectors.rows import ATTRIBUTION, BIGGEST
 from liftos_app.services.connectors.spec import AccountInfo, Lands, Row, Stream
 from tests.contract.conftest import PLATFORMS, Bench, read, streams
-from tests.contract.connect import BACK, addresses, consent, inputs, sign_in
+from tests.contract.connect import BACK, addresses, answered, consent, inputs, sign_in
 
 METHODS = [(p, m) for p in PLATFORMS for m in p.auth]
 STREAMS = [(p.slug, s.name) for p in PLATFORMS for s in streams(p)]
@@ -382,7 +382,8 @@ def test_a_code_works_once_and_only_with_its_own_redirect_address(box: Any, plat
         asked = {"redirect_uri": back, "now": box.clock(), "verifier": verifier, **more}
         return grants.exchange(platform, method, where, values, code=code, **asked)
 
-    code = consent(url)["code"]
+    params = consent(url)
+    where, code = answered(platform, box.origin, values, params), params["code"]
     assert swap(code).access_token
     with pytest.raises(SignInAgain):
         swap(code)
@@ -435,7 +436,7 @@ def test_a_declined_permission_is_seen_in_what_was_granted(bench_of: Any) -> Non
 
 def test_an_unknown_account_is_refused_in_words(bench: Bench) -> None:
     stranger = AccountInfo(external_id="9999999999", name="Stranger", time_zone="UTC")
-    single = {"shopify", "klaviyo", "salesforce", "stripe"}
+    single = {"shopify", "klaviyo", "salesforce", "stripe", "zoho_crm"}
     if bench.platform.slug in single or bench.platform.define:
         return  # one token is one account: there is no other to ask for
     with bench.open() as client, pytest.raises((Fix, SignInAgain)) as caught:

@@ -28,7 +28,7 @@ from tests.contract.conftest import Bench, read
 from tests.contract.connect import BACK, addresses, consent, inputs
 from tests.sandbox_server import RunningSandbox, running_sandbox
 
-SHARED = Path(__file__).resolve().parents[3] / "shared"
+VENDOR = Path(__file__).resolve().parents[1] / "vendor_data"
 CRM = registry.get("hubspot")
 HOST = "https://api.hubapi.com"
 # Addresses of the sheet that the vendor's trimmed contract leaves out.
@@ -40,7 +40,7 @@ OUTSIDE = re.compile(
 
 @functools.cache
 def contract() -> tuple[OpenAPI, dict[str, Any]]:
-    raw = json.loads((SHARED / "contracts" / "hubspot.openapi.json").read_text(encoding="utf-8"))
+    raw = json.loads((VENDOR / "contracts" / "hubspot.openapi.json").read_text(encoding="utf-8"))
     return OpenAPI.from_dict(raw), raw
 
 

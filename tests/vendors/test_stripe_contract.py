@@ -29,7 +29,7 @@ from liftos_app.services.sandbox.credentials.stripe import DEMO, SPARE
 from tests.contract.conftest import Bench, read
 from tests.sandbox_server import RunningSandbox, running_sandbox
 
-CONTRACT = Path(__file__).parents[3] / "shared" / "contracts" / "stripe.openapi.json"
+CONTRACT = Path(__file__).parents[1] / "vendor_data" / "contracts" / "stripe.openapi.json"
 STRIPE: Platform = registry.get("stripe")
 API = "https://api.stripe.com"
 # Lists of the sheet that the trimmed contract leaves out: checked against the SDK's own types.

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 TRIES = 6
 PATIENCE = 60.0  # seconds we wait ourselves; a longer wait is handed to the engine as Quota
+_SAME = 304  # nothing changed since the moment we named: an answer without a body
 SLICE = 0.5  # seconds between two looks at `cancelled`
 Params = Mapping[str, Any] | Sequence[tuple[str, str]]
 
@@ -351,13 +352,13 @@ def judge(platform: Platform, raw: wire.Raw) -> tuple[Any, PlatformFault | None]
     wrong = None if firewall else platform.fault(raw.status, raw.headers, data)
     if wrong is not None:
         return data, wrong
-    if 300 <= raw.status < 400:
+    if 300 <= raw.status < 400 and raw.status != _SAME:
         return data, faults.redirected(platform.name, raw.status)
     if raw.looks_like_page and (firewall or raw.status < 400):
         return data, faults.web_page(platform.name, raw.status)
     if raw.status >= 400:
         return data, faults.by_status(platform.name, raw.status, raw.headers, _words(data))
-    if not readable or (not raw.body and raw.status != 204):
+    if not readable or (not raw.body and raw.status not in (204, _SAME)):
         return data, faults.unreadable(platform.name, raw.status)
     return data, None
 

@@ -154,6 +154,25 @@ def test_each_page_carries_its_untouched_records() -> None:
     assert len(pages[0].rejected) == 1
 
 
+def test_a_contacts_number_is_nowhere_but_in_its_hash() -> None:
+    own = {**deal("61000000501", merged="61000000502"), "url": "https://x/61000000501"}
+    own["properties"] = {**own["properties"], "lastmodifieddate": "2026-11-16T00:00:00Z"}
+    gone = {**own, "archived": True, "archivedAt": "2026-11-17T00:00:00Z"}
+    broken = {"id": "61000000503", "properties": {}}
+    one, _ = client(routes(found(own, broken), bin_={"results": [gone]}))
+    wanted = whole("contacts", cursor="2026-11-15T00:00:00Z")
+    pages = list(wanted.stream.read(one, wanted))
+    rows_ = [r for p in pages for r in p.rows]
+    assert [r["external_id"] for r in rows_] == [
+        person(i, SALT) for i in ("61000000501", "61000000502", "61000000501")
+    ]
+    assert rows_[0]["person_ref"] == rows_[0]["external_id"]
+    assert [r["deleted"] for r in rows_] == [False, True, True]
+    assert [len(p.source) for p in pages] == [1, 1, 1]
+    assert len(pages[0].rejected) == 1
+    assert "6100000050" not in str([(p.rows, p.source, p.rejected) for p in pages])
+
+
 @pytest.mark.parametrize(("properties", "reason"), [
     ({"amount": "1,250.00"}, "not a number"),
     ({"amount": "NaN"}, "not a number"),

@@ -105,7 +105,7 @@ _STREAMS = (
     ),
     Stream(
         name="properties",
-        title="Properties",
+        title="Properties of deals",
         grain="property",
         lands=Lands.ENTITIES,
         level=rows.FIELD,

@@ -16,7 +16,6 @@ from liftos_app.services.connectors.read import listed, make_page
 from liftos_app.services.connectors.rows import ident, text, whole
 from liftos_app.services.connectors.spec import Page, Row, Task
 
-KINDS = ("deals", "contacts", "companies")
 MAIL_FIELDS = (
     "id", "name", "subject", "type", "state", "campaign", "campaignName", "publishDate",
     "createdAt", "updatedAt", "archived", "isPublished", "stats",
@@ -104,25 +103,26 @@ def stage_row(record: Any) -> Row:
 
 
 def read_properties(client: Client, task: Task) -> Iterator[Page]:
-    """The properties of deals, contacts and companies: name, label and type."""
+    """The properties of deals: name, label and type."""
     portal.check(client, task)
-    for kind in KINDS:
-        answer = client.get(f"/crm/properties/{VERSION}/{kind}")
+    answer = client.get(f"/crm/properties/{VERSION}/deals")
+    yield make_page(dig(answer.data, "results"), property_row, answer=answer)
 
-        def make(record: Any, kind: str = kind) -> Row:
-            return {
-                "external_id": ident(f"{kind}.{ident(record['name'])}"),
-                "level": rows.FIELD,
-                "parent_id": kind,
-                "name": text(record.get("label"), 400) or text(record["name"], 400),
-                "attrs": {
-                    "type": text(record.get("type"), 40),
-                    "field_type": text(record.get("fieldType"), 40),
-                    "calculated": bool(record.get("calculated")),
-                },
-            }
 
-        yield make_page(dig(answer.data, "results"), make, answer=answer)
+def property_row(record: Any) -> Row:
+    """A property of deals."""
+    name = ident(record["name"])
+    return {
+        "external_id": ident(f"deals.{name}"),
+        "level": rows.FIELD,
+        "parent_id": "deals",
+        "name": text(record.get("label"), 400) or name,
+        "attrs": {
+            "type": text(record.get("type"), 40),
+            "field_type": text(record.get("fieldType"), 40),
+            "calculated": bool(record.get("calculated")),
+        },
+    }
 
 
 def mails(client: Client) -> Iterator[Any]:

@@ -16,6 +16,7 @@ from liftos_app.services.connectors.spec import Row, Task
 
 Links = Mapping[str, Mapping[str, str]]  # kind linked to -> id -> id there
 CREATED, MERGED = "createdate", "hs_merged_object_ids"
+_IDS = frozenset({"hs_object_id", MERGED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,17 @@ class Shape:
     properties: tuple[str, ...]
     row: Callable[[Any, ZoneInfo, Links, Task], Row]
     linked: tuple[str, ...] = ()
+    people: bool = False  # its ids are hidden before anything is kept, see `hidden`
+
+
+def hidden(record: Any, salt: str) -> Any:
+    """A contact's record with a keyed hash in place of its id, also for the kept source."""
+    if not salt or not isinstance(record, dict) or type(record.get("id")) is not str:
+        return record
+    own = record.get("properties")
+    kept = {k: v for k, v in own.items() if k not in _IDS} if isinstance(own, dict) else own
+    found = {k: v for k, v in record.items() if k != "url"}  # the address holds the id
+    return found | {"id": person(record["id"], salt), "properties": kept}
 
 
 def _common(record: Any, kind: str, zone: ZoneInfo) -> Row:
@@ -90,10 +102,9 @@ def deal_row(record: Any, zone: ZoneInfo, links: Links, task: Task) -> Row:
 
 
 def contact_row(record: Any, zone: ZoneInfo, links: Links, task: Task) -> Row:  # noqa: ARG001
-    """A contact: where it came from and how far it got, never who it is."""
+    """A contact: where it came from and how far it got, never who it is. Its id is hidden."""
     own = record["properties"]
     row = _common(record, "contact", zone)
-    known_as = person(row["external_id"], task.salt)
     names = {
         "country": "country",
         "hs_latest_source": "latest_source",
@@ -103,11 +114,10 @@ def contact_row(record: Any, zone: ZoneInfo, links: Links, task: Task) -> Row:  
     }
     return {
         **row,
-        "external_id": known_as or row["external_id"],
         "status": text(own.get("hs_lead_status"), 80),
         "stage": text(own.get("lifecyclestage"), 120),
         "parent_id": text(own.get("associatedcompanyid"), 80),
-        "person_ref": known_as,
+        "person_ref": row["external_id"] if task.salt else "",
         **_came_from(own),
         "attrs": _present(own, names),
     }
@@ -147,6 +157,7 @@ CONTACT = Shape(
         "hubspot_owner_id", MERGED, *_SOURCE,
     ),
     row=contact_row,
+    people=True,
 )  # fmt: skip
 COMPANY = Shape(
     path="companies",

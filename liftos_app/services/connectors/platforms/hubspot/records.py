@@ -23,6 +23,7 @@ from liftos_app.services.connectors.platforms.hubspot.record_rows import (
     MERGED,
     Links,
     Shape,
+    hidden,
 )
 from liftos_app.services.connectors.platforms.hubspot.values import at
 from liftos_app.services.connectors.read import listed, make_page
@@ -96,7 +97,7 @@ class _Reading:
             yield self._bin(answer, since)
 
     def _page(self, answer: Answer, *, in_span: bool = False) -> Page:
-        records = listed(dig(answer.data, "results"))
+        records = self._shown(answer)
         make = self._maker(self._links(records))
 
         def kept(record: Any) -> Row | None:
@@ -107,7 +108,7 @@ class _Reading:
 
     def _bin(self, answer: Answer, since: datetime) -> Page:
         """Of all deleted records those that were deleted since the cursor."""
-        records = listed(dig(answer.data, "results"))
+        records = self._shown(answer)
         make = self._maker({})
 
         def kept(record: Any) -> Row | None:
@@ -120,11 +121,18 @@ class _Reading:
     def _tombstones(self, gone: Sequence[tuple[str, Mapping[str, Any]]]) -> Page:
         """Rows for records that are no longer there because they were merged into another."""
         make = self._maker({})
-        rows = [
-            make({**winner, "id": ident}) | {"deleted": True, "attrs": {"merged": True}}
-            for ident, winner in gone
-        ]
-        return Page(rows=rows, read_count=len(rows), source=[w for _, w in gone])
+        records = [self._hide({**winner, "id": ident}) for ident, winner in gone]
+        found = make_page(records, make, columns=frozenset())
+        for row in found.rows:
+            row |= {"deleted": True, "attrs": {"merged": True}}
+        return found
+
+    def _shown(self, answer: Answer) -> list[Any]:
+        """The records of an answer, people's ids hidden."""
+        return [self._hide(r) for r in listed(dig(answer.data, "results"))]
+
+    def _hide(self, record: Any) -> Any:
+        return hidden(record, self.task.salt) if self.shape.people else record
 
     def _maker(self, links: Links) -> Callable[[Any], Row]:
         shape, zone, task = self.shape, self.zone, self.task

@@ -95,7 +95,7 @@ SERVICE_KEY = AuthMethod(
     access_life="Until it is rotated or deleted in HubSpot.",
     steps=(
         "In HubSpot, open Settings or Development, then Keys, then Service keys.",
-        "Create a key with the read permissions listed in the next step.",
+        "Create a key with the read permissions listed on this page.",
         "Copy the key into the field here.",
     ),
 )
@@ -137,7 +137,7 @@ OAUTH = AuthMethod(
     steps=(
         "In HubSpot, open Development and create an app.",
         "Add the redirect address below to its redirect URLs.",
-        "Give it the permissions listed in the next step; those of marketing as optional ones.",
+        "Give it the permissions listed on this page; those of marketing as optional ones.",
         "Copy its client id and secret into the fields here.",
     ),
 )
@@ -162,7 +162,7 @@ PRIVATE_APP = AuthMethod(
     access_life="Until it is rotated in HubSpot, which ends private apps in September 2027.",
     steps=(
         "In HubSpot, open Settings, Integrations, Private apps, and your app.",
-        "Check that it has the read permissions listed in the next step.",
+        "Check that it has the read permissions listed on this page.",
         "Copy its access token into the field here.",
     ),
 )

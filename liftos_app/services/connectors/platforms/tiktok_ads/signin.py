@@ -67,13 +67,13 @@ def _name(number: object) -> str:
 SCOPES = (
     Scope(
         name="ad_accounts",
-        reason="See which ad accounts there are, with currency and time zone.",
-        without="No account can be found. In TikTok's portal, reading the account is enough.",
+        reason="See which ad accounts there are, with currency and time zone. Choose reading only.",
+        without="No account can be found.",
     ),
     Scope(
         name="ads",
-        reason="Read the names and states of campaigns, ad groups and ads.",
-        without="Results have no names. In TikTok's portal, reading is enough.",
+        reason="Read the names and states of campaigns, ad groups and ads. Choose reading only.",
+        without="Results have no names.",
     ),
     Scope(
         name="reporting", reason="Read daily results.", without="No results can be read at all.",
