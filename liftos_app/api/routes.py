@@ -11,6 +11,7 @@ from starlette.routing import compile_path
 
 from liftos_app import __version__
 from liftos_app.api import (
+    account_forms,
     auth,
     callback,
     connections,
@@ -18,7 +19,11 @@ from liftos_app.api import (
     docs,
     explorer,
     health,
+    link_forms,
+    people,
     problems,
+    provider,
+    second_factor_forms,
     web,
 )
 from liftos_app.services.context import App
@@ -26,7 +31,11 @@ from liftos_app.services.context import App
 PREFIX = "/api/v1"
 ROUTERS: tuple[APIRouter, ...] = (
     auth.router, health.router, connections.router, defining.router, callback.router,
-    explorer.router, docs.router,
+    explorer.router, docs.router, people.router,
+)
+BROWSER_ROUTERS: tuple[APIRouter, ...] = (  # the last one takes what the others leave of /auth
+    web.router, second_factor_forms.router, account_forms.router, link_forms.router,
+    provider.router, callback.browser, web.last,
 )
 _EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
@@ -43,8 +52,8 @@ def create_api(app: App) -> FastAPI:
     api.state.known_paths = _known_paths()
     for router in ROUTERS:
         api.include_router(router, prefix=PREFIX)
-    api.include_router(web.router)
-    api.include_router(callback.browser)
+    for router in BROWSER_ROUTERS:
+        api.include_router(router)
     api.add_api_route(
         "/api/{rest:path}", _nothing_here, methods=_EVERY_METHOD, include_in_schema=False
     )

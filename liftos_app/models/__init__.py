@@ -31,6 +31,16 @@ from liftos_app.models.facts import (
     Refund,
     SourceRecord,
 )
+from liftos_app.models.identity import (
+    ApiKey,
+    Invitation,
+    OneTimeLink,
+    PendingSignIn,
+    ProviderSignIn,
+    RecoveryCode,
+    SecondFactor,
+    UserIdentity,
+)
 from liftos_app.models.people import (
     DataKey,
     KeyCheck,
@@ -47,10 +57,11 @@ from liftos_app.models.requests import KeptAnswer
 from liftos_app.models.syncs import Lease, RejectedRow, RunState, StreamRun, SyncEvent, SyncRun
 
 __all__ = [
-    "Account", "AuditEntry", "CheckResult", "Connection", "ConnectionStatus", "Coverage",
+    "Account", "ApiKey", "AuditEntry", "CheckResult", "Connection", "ConnectionStatus", "Coverage",
     "CoverageState", "Credential", "CrmRecord", "DataKey", "Entity", "FactDaily", "FactExtra",
-    "KeptAnswer", "KeyCheck", "Lease", "LoginAttempt", "MailFact", "Membership", "OAuthRequest",
-    "Order", "OrderLine", "Organization", "Payment", "Provenance", "QualityScore", "RateDay",
-    "RefreshToken", "Refund", "RejectedRow", "Role", "RunState", "SourceRecord", "StreamRun",
-    "StreamState", "SyncEvent", "SyncRun", "User", "WebSession",
+    "Invitation", "KeptAnswer", "KeyCheck", "Lease", "LoginAttempt", "MailFact", "Membership",
+    "OAuthRequest", "OneTimeLink", "Order", "OrderLine", "Organization", "Payment", "PendingSignIn",
+    "Provenance", "ProviderSignIn", "QualityScore", "RateDay", "RecoveryCode", "RefreshToken",
+    "Refund", "RejectedRow", "Role", "RunState", "SecondFactor", "SourceRecord", "StreamRun",
+    "StreamState", "SyncEvent", "SyncRun", "User", "UserIdentity", "WebSession",
 ]
