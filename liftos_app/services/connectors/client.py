@@ -206,20 +206,6 @@ class Client:
         finally:
             http.close()
 
-    def leave(self, path: str, *, host: str = "api") -> None:
-        """One POST on the way out, also when we are asked to stop: ends what we began there.
-
-        Sent once; what it answers changes nothing.
-        """
-        request = Request("POST", self.addresses.url(host, path), [], {}, b"{}")
-        request.headers["Content-Type"] = "application/json"
-        self.platform.authorize(request, self.credential)
-        self.requests += 1
-        try:
-            wire.fetch(self._http, request, name=self.platform.name, total=10.0)
-        except (PlatformFault, httpx.HTTPError) as error:
-            log.info("platform.leave_failed", extra={"error": type(error).__name__})
-
     def download(self, url: str, *, max_bytes: int = wire.MAX_BYTES) -> bytes:
         """A packed or plain file the platform prepared, unpacked; no credential is sent.
 
@@ -244,6 +230,20 @@ class Client:
             return found
         finally:
             http.close()
+
+    def leave(self, path: str, *, host: str = "api") -> None:
+        """One POST on the way out, also when we are asked to stop: ends what we began there.
+
+        Sent once; what it answers changes nothing.
+        """
+        request = Request("POST", self.addresses.url(host, path), [], {}, b"{}")
+        request.headers["Content-Type"] = "application/json"
+        self.platform.authorize(request, self.credential)
+        self.requests += 1
+        try:
+            wire.fetch(self._http, request, name=self.platform.name, total=10.0)
+        except (PlatformFault, httpx.HTTPError) as error:
+            log.info("platform.leave_failed", extra={"error": type(error).__name__})
 
     def pause(self, seconds: float) -> None:
         """Wait, looking every half second whether to stop. Raises Stopped."""

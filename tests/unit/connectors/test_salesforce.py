@@ -15,6 +15,7 @@ from liftos_app.services.connectors.client import Client
 from liftos_app.services.connectors.platforms.salesforce import bulk, soql, streams
 from liftos_app.services.connectors.platforms.salesforce.errors import RULES, fault, pace
 from liftos_app.services.connectors.platforms.salesforce.signin import clean_host
+from liftos_app.services.connectors.redaction import redact
 from tests.unit.connectors.helper import (
     Edge,
     account,
@@ -349,6 +350,21 @@ def test_the_organization_its_zone_and_currency_are_found() -> None:
     assert edge.requests[1].url.path == "/services/data/v66.0/query"
 
 
+def test_an_organization_that_does_not_tell_its_currency_takes_the_entered_one() -> None:
+    no_chatter = refusal(403, "FUNCTIONALITY_NOT_ENABLED")
+    hidden = refusal(404, "NOT_FOUND")
+    client, edge = make_client(
+        SALES, answers(OFFERED, ORG, hidden, {"fields": []}, no_chatter),
+        {**VALUES, "currency": "CHF"},
+    )  # fmt: skip
+    (found,) = SALES.discover(client)
+    assert found.currency == "CHF"
+    assert edge.requests[3].url.path.endswith("/sobjects/Opportunity/describe")
+    with pytest.raises(Fix, match="currency") as caught:
+        discovered(OFFERED, ORG, {"fields": []}, no_chatter)
+    assert caught.value.facts["field"] == "currency"
+
+
 def test_without_a_currency_or_a_version_nothing_is_connected() -> None:
     with pytest.raises(Fix, match="currency"):
         discovered(OFFERED, ORG, {"fields": []}, {"features": {}})
@@ -439,3 +455,11 @@ def test_an_app_signs_in_for_itself_at_my_domain_only() -> None:
         check_inputs(SALES, SALES.method("client_credentials"), INPUTS)
     mine = {**INPUTS, "login_host": HOST}
     assert check_inputs(SALES, SALES.method("client_credentials"), mine).plain["login_host"] == HOST
+
+
+@pytest.mark.parametrize("token", [
+    "00D5g000008AbCd!AQEAQExampleTokenValue", "5Aep861ExampleRefreshToken",
+    "1000.0123abcd0123abcd0123abcd0123abcd.4567abcd4567abcd4567abcd4567abcd",
+])  # fmt: skip
+def test_a_token_is_known_by_its_look_and_taken_out(token: str) -> None:
+    assert token[8:] not in redact(f"it said {token}, sadly")

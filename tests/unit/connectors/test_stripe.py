@@ -300,7 +300,8 @@ def poisoned(record: Any) -> Any:
             found[name] = CANARY
         else:
             found[name] = poisoned(value)
-    return {**found, "receipt_url": CANARY, "client_secret": CANARY, "email": CANARY}
+    more = ("receipt_url", "client_secret", "email", "customer_reference", "client_reference_id")
+    return {**found, **dict.fromkeys(more, CANARY)}
 
 
 def test_nothing_of_people_and_no_opening_link_is_kept_as_source() -> None:

@@ -156,7 +156,7 @@ def test_later_changes_reach_stored_rows_and_every_day_is_covered(
     assert (account.currency, account.time_zone) == ("USD", "America/New_York")
 
 
-def test_payments_stand_beside_store_revenue_and_pass_every_check(
+def test_payments_stand_beside_store_revenue_pass_every_check_and_hold_no_person(
     app: App, org_id: int, clock: Clock
 ) -> None:
     _, run_id = connect(app, org_id)
@@ -176,11 +176,6 @@ def test_payments_stand_beside_store_revenue_and_pass_every_check(
         (c.check, c.stream, c.result) for c in checks if c.result == "not_applicable"
     }
     assert len([c for c in checks if c.result == "pass"]) > 50
-
-
-def test_what_is_kept_as_source_holds_no_person_and_opens_nothing(app: App, org_id: int) -> None:
-    _, run_id = connect(app, org_id)
-    assert SyncEngine(app).run(run_id) is RunState.SUCCEEDED
     with app.db.read() as session:
         bodies = list(session.exec(select(SourceRecord.body)))
     assert len(bodies) > 2_000

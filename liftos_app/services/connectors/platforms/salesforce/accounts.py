@@ -32,8 +32,8 @@ def discover(client: Client) -> list[AccountInfo]:
             owner="your_platform_admin",
         )
     org = found[0]
-    account_fields = describe(client, version, "Account")
-    multi = "CurrencyIsoCode" in account_fields
+    fields = _known_fields(client, version)
+    multi = "CurrencyIsoCode" in fields
     currency = _corporate(client, version) if multi else _default_currency(client, version)
     return [
         AccountInfo(
@@ -47,7 +47,7 @@ def discover(client: Client) -> list[AccountInfo]:
                 "edition": rows.text(org.get("OrganizationType"), 80),
                 "server": rows.text(org.get("InstanceName"), 40),
                 "multi_currency": multi,
-                "person_accounts": "IsPersonAccount" in account_fields,
+                "person_accounts": "IsPersonAccount" in fields,
             },
         )
     ]
@@ -82,29 +82,45 @@ def _number(version: str) -> float:
     return float(version) if version.replace(".", "", 1).isdigit() else 0.0
 
 
+def _known_fields(client: Client, version: str) -> frozenset[str]:
+    """The fields of accounts, or of another object when accounts may not be read."""
+    for name in ("Account", "Opportunity"):
+        try:
+            return describe(client, version, name)
+        except Fix:
+            continue
+    return describe(client, version, "Lead")
+
+
 def _corporate(client: Client, version: str) -> str:
     """The corporate currency of an organization with several."""
     found = ask(client, version, _CORPORATE)
-    return _currency(found[0].get("IsoCode") if found else None)
+    return _currency(client, found[0].get("IsoCode") if found else None)
 
 
 def _default_currency(client: Client, version: str) -> str:
     """The currency of an organization with one."""
-    data = client.get(path(version, "connect/organization")).data
+    try:
+        data = client.get(path(version, "connect/organization")).data
+    except (Fix, GiveUp):  # organizations without Chatter do not tell
+        data = None
     features: Any = data.get("features") if isinstance(data, dict) else None
     return _currency(
-        features.get("defaultCurrencyIsoCode") if isinstance(features, dict) else None
+        client, features.get("defaultCurrencyIsoCode") if isinstance(features, dict) else None
     )
 
 
-def _currency(code: object) -> str:
-    if isinstance(code, str) and len(code) == 3 and code.isalpha():
-        return code.upper()
+def _currency(client: Client, code: object) -> str:
+    """What Salesforce told, else what a person entered. Raises Fix."""
+    for found in (code, client.credential.text("currency")):
+        if isinstance(found, str) and len(found) == 3 and found.isalpha():
+            return found.upper()
     raise Fix(
         "Salesforce does not tell the organization's currency.",
         why="Without it no amount could be trusted.",
-        fix="Give the integration user access to company information and Chatter, then sign in "
-        "again.",
-        cause="permission",
-        owner="your_platform_admin",
+        fix="Enter the currency of Setup, Company Information beside the consumer key, then sign "
+        "in again.",
+        cause="bad_configuration",
+        owner="you",
+        field="currency",
     )

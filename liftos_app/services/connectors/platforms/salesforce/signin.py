@@ -93,6 +93,16 @@ _SECRET = Input(
     wrong="A consumer secret has only letters and digits.",
     refuse=((r"^3MVG", "This is the consumer key. The secret stands below it."),),
 )
+_CURRENCY = Input(
+    name="currency",
+    label="Currency, if Salesforce does not tell it",
+    help="Leave it empty at first. In Setup, Company Information: the organization's currency.",
+    required=False,
+    placeholder="EUR",
+    pattern=r"[A-Z]{3}",
+    wrong="A currency has three letters, such as EUR.",
+    clean=str.upper,
+)
 _APPROVE = (
     "An administrator opens Setup, External Client App Manager, the app, Policies, and allows the "
     "app for your profile or permission set. Then sign in again."
@@ -114,7 +124,7 @@ OAUTH = AuthMethod(
     kind="oauth2",
     title="Sign in with Salesforce",
     summary="For most: a person of yours allows reading on Salesforce's own page.",
-    inputs=(_LOGIN_HOST, _CLIENT_ID, _SECRET),
+    inputs=(_LOGIN_HOST, _CLIENT_ID, _SECRET, _CURRENCY),
     oauth=OAuth2(
         authorize_url="https://{login_host}/services/oauth2/authorize",
         token_url=_TOKEN_URL,
@@ -142,7 +152,7 @@ CLIENT_CREDENTIALS = AuthMethod(
     kind="client_credentials",
     title="Let the app sign in for itself",
     summary="For servers: no consent page; the app runs as one integration user.",
-    inputs=(_MY_DOMAIN_HOST, _CLIENT_ID, _SECRET),
+    inputs=(_MY_DOMAIN_HOST, _CLIENT_ID, _SECRET, _CURRENCY),
     oauth=OAuth2(
         token_url=_TOKEN_URL,
         life=SESSION_SECONDS,

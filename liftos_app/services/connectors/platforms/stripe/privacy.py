@@ -20,15 +20,16 @@ BEARER = frozenset({
 })  # fmt: skip
 # People, their cards, and text that somebody typed.
 PERSONAL = frozenset({
-    "address", "address_kana", "address_kanji", "business_name", "cash_balance", "comment",
-    "custom_fields", "customer_email", "customer_name", "customer_phone", "customer_shipping",
-    "customer_tax_ids", "default_payment_method", "default_source", "description",
-    "destination_details", "email", "evidence", "fingerprint", "footer", "individual_name",
-    "instructions_email", "ip", "ip_address", "last4", "level3", "memo", "name", "owner",
-    "payment_method", "payment_method_options", "phone", "receipt_email", "receipt_number",
-    "shipping", "shipping_details", "sources", "statement_descriptor",
-    "statement_descriptor_suffix", "calculated_statement_descriptor", "tax_id", "tax_ids",
-    "tos_acceptance", "user_agent", "verified_email", "verified_name", "verified_phone",
+    "account_holder_name", "account_number", "account_tax_ids", "address", "address_kana",
+    "address_kanji", "business_name", "calculated_statement_descriptor", "cash_balance",
+    "client_reference_id", "comment", "custom_fields", "customer_email", "customer_name",
+    "customer_phone", "customer_reference", "customer_shipping", "customer_tax_ids",
+    "default_payment_method", "default_source", "description", "destination_details", "email",
+    "evidence", "fingerprint", "footer", "individual_name", "instructions_email", "ip",
+    "ip_address", "last4", "level3", "memo", "name", "owner", "payment_method",
+    "payment_method_options", "phone", "receipt_email", "receipt_number", "shipping",
+    "shipping_details", "sources", "statement_descriptor", "statement_descriptor_suffix", "tax_id",
+    "tax_ids", "tos_acceptance", "user_agent", "verified_email", "verified_name", "verified_phone",
 })  # fmt: skip
 METADATA = re.compile(r"(shopify_)?order(_?(id|number|ref|reference))?|utm_[a-z]{1,20}", re.I)
 _DROPPED = BEARER | PERSONAL

@@ -18,6 +18,10 @@ CROWDED = 10.0  # seconds to wait when too many calls run at once
 _LEFT = "x-api-credits-remaining"
 
 
+class BadQuery(GiveUp):
+    """A query that speaks of something this company does not have."""
+
+
 class ModuleOff(Fix):
     """A module that this edition or this person does not have: its stream is empty."""
 
@@ -26,9 +30,9 @@ _DONE = "Nothing to do: reading goes on when the limit resets."
 _PROFILE = "Ask an administrator to add it to the profile of the person who signed in."
 
 
-def _ours(code: str) -> Rule:
+def _ours(code: str, kind: type[PlatformFault] = GiveUp) -> Rule:
     return Rule(
-        code=code, kind=GiveUp, what="Zoho CRM refused a request.", why="It says: {said}.",
+        code=code, kind=kind, what="Zoho CRM refused a request.", why="It says: {said}.",
         fix=REPORT, cause="our_fault",
     )  # fmt: skip
 
@@ -65,7 +69,7 @@ RULES: tuple[Rule, ...] = (
     _off("INVALID_MODULE"),
     _off("MODULE_NOT_SUPPORTED"),
     _off("API_NOT_SUPPORTED"),
-    _ours("INVALID_QUERY"),
+    _ours("INVALID_QUERY", BadQuery),
     _ours("SYNTAX_ERROR"),
     _ours("LIMIT_EXCEEDED"),
     _ours("DUPLICATE_DATA"),

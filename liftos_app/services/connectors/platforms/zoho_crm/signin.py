@@ -184,8 +184,8 @@ SELF_CLIENT = AuthMethod(
     renewal="refresh_token",
     steps=(
         "Open the API console of your data centre and add a Self Client.",
-        "Under Generate Code enter the permissions of the next step, separated by commas, and ten "
-        "minutes.",
+        "Under Generate Code choose ten minutes and paste as scope: "
+        f"{','.join(s.name for s in SCOPES)}",
         "Copy client id, client secret and the code into the fields here within that time.",
     ),
 )

@@ -18,7 +18,7 @@ from liftos_app.services.connectors.paging import walk
 from liftos_app.services.connectors.platforms.zoho_crm import bulk, coql
 from liftos_app.services.connectors.platforms.zoho_crm import records as made
 from liftos_app.services.connectors.platforms.zoho_crm.coql import Batch, Criterion
-from liftos_app.services.connectors.platforms.zoho_crm.errors import ModuleOff
+from liftos_app.services.connectors.platforms.zoho_crm.errors import BadQuery, ModuleOff
 from liftos_app.services.connectors.platforms.zoho_crm.version import API
 from liftos_app.services.connectors.read import listed, make_page
 from liftos_app.services.connectors.spec import Page, Task
@@ -180,11 +180,15 @@ def _batches(
     """Records that fit, each once; converted leads are asked for by name as well."""
     seen: set[str] = set()
     yield from _kept(_some(client, one, fields, criteria, first=first), seen, one)
-    if one is LEADS and _CONVERTED in fields:
-        converted = [*criteria, Criterion(_CONVERTED, "=", "true")]
+    if one is not LEADS:
+        return
+    converted = [*criteria, Criterion(_CONVERTED, "=", "true")]
+    try:
         for batch in _some(client, one, fields, converted, first=first):
             fresh = [r for r in batch.records if str(r.get("id")) not in seen]
             yield Batch(fresh, batch.size)
+    except BadQuery:  # an edition without that field hides nothing behind it
+        return
 
 
 def _kept(batches: Iterator[Batch], seen: set[str], one: Module) -> Iterator[Batch]:

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from liftos_app.services.sandbox.call import Call, json_answer
 from liftos_app.services.sandbox.platforms.zoho_crm import api
 from liftos_app.services.sandbox.platforms.zoho_crm.modules import MODULES, TRUE_ZONE, ident
+from liftos_app.services.sandbox.platforms.zoho_crm.refusals import bad_data
 
 _JSON: Final = {
     "boolean": "boolean", "integer": "integer", "double": "double", "currency": "double",
@@ -33,8 +34,12 @@ def modules(call: Call) -> Response:
     """GET /settings/modules."""
     off = call.memory.get("off") or ()
     return json_answer({"modules": [
-        {"api_name": name, "module_name": name, "api_supported": True, "visible": True}
-        for name in MODULES if name not in off
+        {
+            "api_name": name, "module_name": name, "plural_label": name, "api_supported": True,
+            "visible": True, "viewable": True, "generated_type": "default",
+            "id": ident("users", 700 + number),
+        }
+        for number, name in enumerate(MODULES) if name not in off
     ]})  # fmt: skip
 
 
@@ -48,7 +53,10 @@ def fields(call: Call) -> Response:
 
 
 def users(call: Call) -> Response:
-    """GET /users?type=AllUsers."""
+    """GET /users?type=: all, those who are active, or the one who signed in."""
+    kind = call.query.get("type", "AllUsers")
+    if kind not in {"AllUsers", "ActiveUsers", "CurrentUser"}:
+        raise bad_data("type")
     found = [
         {
             "id": ident("users", o.id), "full_name": f"{o.first_name} {o.last_name}",
@@ -56,8 +64,9 @@ def users(call: Call) -> Response:
             "status": "active" if o.active else "disabled",
             "role": {"name": o.team, "id": ident("users", 900)},
         }
-        for o in call.world.crm_owners(as_of=call.now)
+        for o in call.world.crm_owners(as_of=call.now) if o.active or kind == "AllUsers"
     ]  # fmt: skip
+    found = found[:1] if kind == "CurrentUser" else found
     size, page = api.per_page(call), api.whole(call, "page", 1)
     part, more = found[(page - 1) * size : page * size], len(found) > page * size
     if not part:
