@@ -37,6 +37,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/platform-connections/oauth/initiate": {"platform": "nope"},
     "PUT /api/v1/platform-connections/connections/{connection_id}": {"name": "Renamed"},
     "POST /api/v1/platform-connections/connections/{connection_id}/preview": {"stream": {}},
+    "POST /api/v1/platform-connections/connections/{connection_id}/publish": {"place": "X"},
     "POST /api/v1/organizations": {"name": "New"},
     "PATCH /api/v1/members/{user_id}": {"role": "viewer"},
     "POST /api/v1/invitations": {"email": "new@example.com", "role": "viewer"},
