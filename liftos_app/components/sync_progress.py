@@ -78,5 +78,5 @@ def run_rows(rows: rx.Var) -> rx.Component:
                 class_name="lo-stack-4",
             ),
         ),
-        class_name="lo-list",
+        class_name="lo-list lo-list-2",
     )

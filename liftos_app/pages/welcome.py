@@ -56,7 +56,7 @@ def welcome() -> rx.Component:
         rx.cond(
             S.steps.length() > 0,
             card(
-                rx.el.ul(rx.foreach(S.steps, _step), class_name="lo-list"),
+                rx.el.ul(rx.foreach(S.steps, _step), class_name="lo-list lo-list-2"),
                 title="Connecting the sandbox",
             ),
         ),
@@ -93,9 +93,9 @@ def welcome() -> rx.Component:
 def _look_around() -> rx.Component:
     return card(
         rx.el.p(
-            "LiftOS connects to imitations of four platforms that describe one invented shop: "
-            "real sign-ins, real syncs, invented numbers with planted trouble. Every figure is "
-            "marked as demo, and one click removes all of it.",
+            "LiftOS connects to imitations of all its platforms, which describe one invented "
+            "shop: real sign-ins, real syncs, invented numbers with planted trouble. It takes two "
+            "to three minutes. Every figure is marked as demo, and one click removes all of it.",
             class_name="lo-measure",
         ),
         rx.el.div(

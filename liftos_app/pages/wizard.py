@@ -21,6 +21,7 @@ from liftos_app.components.stepper import stepper
 from liftos_app.pages import _wizard_plan as late
 from liftos_app.pages import _wizard_sign_in as early
 from liftos_app.pages._page import page
+from liftos_app.services.catalogue import CATEGORIES
 from liftos_app.services.wizard import STEPS
 from liftos_app.state.wizard import WizardState as S
 
@@ -60,10 +61,19 @@ def _catalogue() -> rx.Component:
                 placeholder="Search platforms",
                 aria_label="Search platforms",
             ),
+            rx.el.select(
+                rx.el.option("All kinds", value=""),
+                *(rx.el.option(kind, value=kind) for kind in CATEGORIES),
+                name="category",
+                default_value=S.category,
+                class_name="lo-input",
+                aria_label="Kind of platform",
+            ),
             button("Search", type="submit"),
             on_submit=S.find,
-            class_name="lo-row lo-narrow",
+            class_name="lo-filters",
             role="search",
+            key=S.search.to(str) + S.category.to(str),
         ),
         rx.cond(
             S.cards.length() > 0,

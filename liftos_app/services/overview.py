@@ -118,7 +118,7 @@ def passport_words(metric: Metric, value: Value, reading: Reading) -> str:
         f"{_capital(fmt.days(passport.period.start, passport.period.end, today))}, "
         f"{_zones(passport)}."
     )
-    names = [c.connection for c in passport.connections]
+    names = [c.connection for c in passport.sources]
     if names:
         parts.append(f"{_capital(passport.provenance)} data from {fmt.listed(names)}.")
     if passport.data_through:

@@ -8,11 +8,11 @@ from decimal import Decimal
 from typing import Any
 
 from liftos_app.errors import Invalid
-from liftos_app.services import figures, organization, overview
+from liftos_app.services import connections, figures, organization, overview
 from liftos_app.services import format as fmt
 from liftos_app.services.context import Context
 from liftos_app.services.metrics import attribution, readout
-from liftos_app.services.metrics.definitions import BASIS_TITLES
+from liftos_app.services.metrics.definitions import BASIS_TITLES, Supply
 from liftos_app.services.metrics.query import Channel, Claims
 from liftos_app.services.metrics.values import Gap, Passport
 from liftos_app.state import filters
@@ -21,6 +21,7 @@ from liftos_app.state.filters import Asked, FilterState
 
 TILES = ("spend", "revenue", "blended_roas", "claimed_value")
 MORE = ("orders", "aov", "new_customers", "cac", "claim_ratio")
+_CHANNELS = frozenset({Supply.ADS, Supply.MAIL})  # what spends or claims
 _GAPS = {
     Gap.MISSING: "not read yet",
     Gap.FAILED: "could not be read",
@@ -152,9 +153,10 @@ def view_of(ctx: Context, asked: Asked) -> View:
         return View(phase="first_use", todos=todos)
     kind, word, title = readout.freshness(passport, today, organization.get(ctx).time_zone)
     tiles = [_tile(t, passport, today) for t in found.tiles]
+    channels = [r for r in found.channels.rows if _CHANNELS & set(r.supplies)]
     view = View(
         scope=f"{filters.words(wanted, today)}. "
-        f"{fmt.plural(len(found.channels.rows), 'channel')}, {passport.currency}"
+        f"{fmt.plural(len(channels), 'channel')}, {passport.currency}"
         + _not_over(passport),
         fresh_kind=kind,
         fresh_word=word,
@@ -165,7 +167,7 @@ def view_of(ctx: Context, asked: Asked) -> View:
         source=_source(passport),
         todos=todos,
         gaps=_gaps(passport, today),
-        channels=[_channel(row, passport, today) for row in found.channels.rows],
+        channels=[_channel(row, passport, today) for row in channels],
         unit=f"{passport.currency} a day, {BASIS_TITLES.get(passport.revenue_basis, 'revenue')}",
     )
     _fill_chart(view, found, today)
@@ -247,7 +249,7 @@ def _fill_claims(view: View, claims: Claims) -> None:
             value=readout.text(c.claimed),
             width=width(c.claimed.amount),
             note=f"{fmt.share(c.of_revenue, 0)} of revenue",
-            hue=f"lo-hue-{c.color_index % 6}",
+            hue=f"lo-hue-{_hue(c.color_index)}",
         )
         for c in claims.rows
     ]
@@ -287,7 +289,7 @@ def _channel(row: Channel, passport: Passport, today: dt.date) -> ChannelRow:
     return ChannelRow(
         id=str(row.connection_id),
         name=row.connection,
-        dot=f"lo-dot lo-dot-{row.color_index % 6}",
+        dot=f"lo-dot lo-dot-{_hue(row.color_index)}",
         spend=readout.text(row.values["spend"]),
         share=fmt.share(row.spend_share),
         claimed=readout.text(row.values["claimed_value"]),
@@ -297,6 +299,11 @@ def _channel(row: Channel, passport: Passport, today: dt.date) -> ChannelRow:
     )
 
 
+def _hue(color_index: int) -> str:
+    """One of the series colours; the rest share the grey of "Other"."""
+    return str(color_index) if color_index < connections.COLORS else "other"
+
+
 def _settings(names: tuple[str, ...]) -> str:
     return "; ".join(attribution.words_of(n) for n in names if n != "none") or fmt.UNKNOWN
 
@@ -304,7 +311,7 @@ def _settings(names: tuple[str, ...]) -> str:
 def _source(passport: Passport) -> str:
     zones = "mixed time zones" if passport.mixed_time_zones else "".join(passport.time_zones)
     parts = [
-        f"Source: {fmt.listed([c.connection for c in passport.connections])}",
+        f"Source: {fmt.listed([c.connection for c in passport.sources])}",
         f"days of {zones}" if zones else "",
         passport.currency,
     ]

@@ -166,6 +166,8 @@ def show(editor: Editor, found: connections.Preview) -> None:
     fill(editor, one)
     editor.seen, editor.problem, editor.wrong = True, found.problem, ""
     editor.version += 1
+    for setting in editor.settings:  # the inputs are made anew and would forget what was typed
+        setting.value = one.source.get(setting.name, "")
     editor.columns = [
         ColumnLine(c.name, f"{c.name} ({c.detail or c.type})") for c in found.columns
     ]

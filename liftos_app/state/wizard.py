@@ -13,6 +13,7 @@ import reflex as rx
 from liftos_app.errors import LiftOSError, Missing
 from liftos_app.models import Connection
 from liftos_app.services import condition, connections, consent, wizard
+from liftos_app.services.catalogue import CATEGORIES
 from liftos_app.services.context import App, Context, Principal, open_context
 from liftos_app.state import process
 from liftos_app.state.app import AppState, handler, perform, reach
@@ -51,6 +52,7 @@ class WizardState(AppState):
     cards: list[Card] = []
     loaded: bool = False
     search: str = ""
+    category: str = ""
     problem: Problem = Problem()
     filled: int = 0  # how often the sandbox's values were filled in
     busy: str = ""
@@ -66,7 +68,8 @@ class WizardState(AppState):
         given = self._given()
         if not given["id"] and not given["platform"]:
             self.view, self.search = View(), given["search"]
-            self.cards = await perform(card_rows, self.search)
+            self.category = given["category"] if given["category"] in CATEGORIES else ""
+            self.cards = await perform(card_rows, self.search, self.category)
         else:
             self.filled = 0
             await self._refresh(step=_number(given["step"]))
@@ -97,8 +100,9 @@ class WizardState(AppState):
     @handler("connections.write")
     async def find(self, form: dict[str, Any]):
         """Search the catalogue."""
-        self.search = str(form.get("search", ""))[:80]
-        self.cards = await perform(card_rows, self.search)
+        asked = {n: str(form.get(n, ""))[:80] for n in ("search", "category")}
+        query = urlencode({n: v for n, v in asked.items() if v})
+        return rx.redirect("/connections/new" + (f"?{query}" if query else ""))
 
     @handler("connections.write")
     async def begin(self, form: dict[str, Any]):
@@ -235,7 +239,7 @@ class WizardState(AppState):
         asked = self.router.url.query_parameters
         return {
             k: str(asked.get(k, ""))[:80]
-            for k in ("id", "platform", "step", "result", "search", "method")
+            for k in ("id", "platform", "step", "result", "search", "category", "method")
         }
 
     async def _refresh(self, *, step: int | None, method: str = "", fill: bool = False) -> None:

@@ -176,8 +176,8 @@ class View:
     cause_fix: str = ""
 
 
-def card_rows(ctx: Context, search: str) -> list[Card]:
-    """The catalogue, narrowed by words."""
+def card_rows(ctx: Context, search: str, category: str = "") -> list[Card]:
+    """The catalogue, narrowed by words and category."""
     return [
         Card(
             id=c.id,
@@ -185,11 +185,11 @@ def card_rows(ctx: Context, search: str) -> list[Card]:
             mark=c.id,
             category=c.category,
             summary=c.summary,
-            facts=f"About {_minutes(c.setup_minutes)}. History: {c.history}.",
+            facts=f"Tier {c.tier}. About {_minutes(c.setup_minutes)}. History: {c.history}.",
             have=fmt.plural(sum(c.connections.values()), "connection") if c.connections else "",
             sandbox=bool(c.demo_credentials),
         )
-        for c in catalogue.cards(ctx, search=search)
+        for c in catalogue.cards(ctx, search=search, category=category)
     ]
 
 

@@ -58,16 +58,27 @@ def look_around(page: Page, seen: list[str]) -> None:
     expect(page.get_by_role("heading", name="By channel")).to_be_visible()
 
 
-def fill_in_credentials(page: Page, platform: str, *, method: str) -> None:
-    """The wizard's first two steps, up to the button that signs in."""
+def open_sign_in(page: Page, platform: str, *, method: str) -> None:
+    """The wizard's first step: a platform from the catalogue, and a way to sign in."""
     page.goto("/connections/new")
     page.get_by_role("main").get_by_role("link", name=re.compile(f"^.?{platform}")).click()
     expect(heading(page)).to_have_text(f"Connect {platform}")
     page.locator(f"input[name=method][value={method}]").check()
     page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_role("button", name="Fill in sandbox credentials")).to_be_visible()
+
+
+def fill_in(page: Page) -> None:
+    """The sandbox's own credentials, in every field that needs one."""
     page.get_by_role("button", name="Fill in sandbox credentials").click()
     for box in page.locator("form input[required]").all():
         expect(box).not_to_have_value("")
+
+
+def fill_in_credentials(page: Page, platform: str, *, method: str) -> None:
+    """The wizard's first two steps, up to the button that signs in."""
+    open_sign_in(page, platform, method=method)
+    fill_in(page)
 
 
 def consent(page: Page, platform: str) -> None:
@@ -79,14 +90,24 @@ def consent(page: Page, platform: str) -> None:
     page.get_by_role("button", name="Allow").click()
 
 
-def choose_and_plan(page: Page) -> None:
-    """Steps three and four: all accounts, 90 days."""
+def choose_accounts(page: Page) -> None:
+    """Step three: all accounts."""
     expect(page.get_by_role("heading", name="Accounts")).to_be_visible()
     page.get_by_role("button", name="Tick all").click()
     expect(page.locator("main input[type=checkbox]:not(:disabled):not(:checked)")).to_have_count(0)
     page.get_by_role("button", name="Continue").click()
     expect(page.get_by_role("heading", name="History")).to_be_visible()
-    page.locator("input[name=history][value='90']").check()
+
+
+def choose_and_plan(page: Page, *, days: int = 90) -> None:
+    """Steps three and four: all accounts, so many days."""
+    choose_accounts(page)
+    plan(page, days=days)
+
+
+def plan(page: Page, *, days: int) -> None:
+    """Step four: how far back."""
+    page.locator(f"input[name=history][value='{days}']").check()
     page.get_by_role("button", name="Continue").click()
     expect(page.get_by_role("heading", name="Summary")).to_be_visible()
 

@@ -19,6 +19,7 @@ from liftos_app.services.sandbox.world import World
 SEED = 7  # what the server's sandbox is made with
 SHOP = ZoneInfo("America/New_York")
 ADS = ("meta_business", "google_ads")
+OTHER_ADS = ("tiktok_ads", "linkedin_ads", "x_ads")  # claims by windows of their own
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,8 @@ def _store_days(span: Span, seen_from: dt.datetime | None) -> dict[dt.date, tupl
 
 
 def expected_days(
-    span: Span, *, seen_from: dt.datetime | None = None, currency: str = "USD"
+    span: Span, *, seen_from: dt.datetime | None = None, currency: str = "USD",
+    platforms: tuple[str, ...] = ADS,
 ) -> list[tuple[str, str, str]]:
     """Day, spend and net sales as Overview's table writes them, newest first.
 
@@ -126,7 +128,7 @@ def expected_days(
     """
     world = World(seed=SEED, today=span.now.date())
     spend: defaultdict[dt.date, Decimal] = defaultdict(Decimal)
-    for platform in ADS:
+    for platform in platforms:
         for account in world.accounts(platform):
             if account.manager or account.status != "active":
                 continue

@@ -16,6 +16,7 @@ from liftos_app.services.connections.defining import (
     preview,
 )
 from liftos_app.services.connections.drafts import (
+    COLORS,
     HISTORY_DAYS,
     SCHEDULE,
     choose_streams,
@@ -59,7 +60,8 @@ from liftos_app.services.connections.signin import (
 from liftos_app.services.connections.testing import Tested, test
 
 __all__ = [
-    "HISTORY_DAYS", "SCHEDULE", "Column", "ConnectionRow", "CredentialView", "Difference",
+    "COLORS", "HISTORY_DAYS", "SCHEDULE", "Column", "ConnectionRow", "CredentialView",
+    "Difference",
     "LogPage", "Overview", "Preview", "PreviewRow", "Reconnect", "SignedIn", "Tested", "Wishes",
     "account_ids", "accounts_of", "after_sign_in", "also_connected", "choose_streams",
     "create_connected", "create_draft", "credentials_of", "default_streams", "define", "defined",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any, Final
 from uuid import UUID
 
-from sqlmodel import col, func, select
+from sqlmodel import col, select
 
 from liftos_app.errors import Conflict, Invalid
 from liftos_app.models import Connection, Credential, Provenance
@@ -19,6 +20,8 @@ from liftos_app.services.context import Context
 from liftos_app.services.sync import schedule
 
 HISTORY_DAYS: Final = 90
+COLORS: Final = 6  # the series colours of charts; what comes after is grey
+CHANNELS: Final = ("Ads", "Mail")
 SCHEDULE: Final = "every 1 h"  # what the 2-hour timeliness target needs
 TOKEN_FIELDS: Final = (
     "access_token", "access_token_secret", "refresh_token", "refresh_token_previous",
@@ -51,12 +54,14 @@ def create_draft(
     ctx.require("connections.write")
     platform = catalogue.find(platform_id)
     chosen = catalogue.find_method(platform, method)
+    provenance = resolve_mode(ctx, mode)
     connection = Connection(
         org_id=ctx.org, platform=platform.slug, name=check_name(name) if name
-        else _free_name(ctx, platform.name), provenance=resolve_mode(ctx, mode),
+        else _free_name(ctx, platform.name), provenance=provenance,
         auth_kind=chosen.id, streams=default_streams(platform),
         history_days=min(HISTORY_DAYS, longest_history(platform)), schedule=SCHEDULE,
-        schedule_zone=_organization_zone(ctx), wizard_step=2, color_index=_next_color(ctx),
+        schedule_zone=_organization_zone(ctx), wizard_step=2,
+        color_index=_next_color(ctx, provenance, platform.category),
         created_by=ctx.who.user_id, created_at=ctx.now(), updated_at=ctx.now(),
     )
     ctx.session.add(connection)
@@ -267,11 +272,15 @@ def _free_name(ctx: Context, base: str) -> str:
     return name
 
 
-def _next_color(ctx: Context) -> int:
-    used = ctx.session.exec(
-        select(func.count()).select_from(Connection).where(col(Connection.org_id) == ctx.org)
-    ).one()
-    return int(used)
+def _next_color(ctx: Context, provenance: Provenance, category: str) -> int:
+    """The first free one among connections shown together; channels come before the rest."""
+    used = set(ctx.session.exec(
+        select(Connection.color_index).where(
+            col(Connection.org_id) == ctx.org, col(Connection.deleted_at).is_(None),
+            col(Connection.provenance) == provenance.value,
+        )
+    ).all())
+    return next(n for n in count(0 if category in CHANNELS else COLORS) if n not in used)
 
 
 def _organization_zone(ctx: Context) -> str:

@@ -26,7 +26,7 @@ from liftos_app.services import connections
 from liftos_app.services.connectors import registry
 from liftos_app.services.connectors.defined import streams_of
 from liftos_app.services.connectors.rows import ATTRIBUTION
-from liftos_app.services.connectors.spec import Lands, Stream
+from liftos_app.services.connectors.spec import STREAM_OF, Lands, Stream
 from liftos_app.services.context import Context
 
 PAGE: Final = 50
@@ -142,8 +142,11 @@ def browse(ctx: Context, asked: Asked) -> Found:
     connection = connections.get(ctx, asked.connection_id)
     streams = _streams(connection)
     stream = _one_stream(streams, asked.stream)
-    accounts = _accounts(ctx, connection)
-    account = _one_account(accounts, asked.account_id)
+    chosen = _accounts(ctx, connection)
+    account = _one_account(chosen, asked.account_id)
+    accounts = [a for a in chosen if _has(a, stream)] or chosen
+    if account not in accounts:  # another stream's: the address kept it while the stream changed
+        account = accounts[0]
     if asked.start and asked.end and asked.end < asked.start:
         raise Invalid(
             "The last day is before the first.", why="Days are asked for in order.",
@@ -190,6 +193,11 @@ def _one_stream(streams: Sequence[Stream], name: str) -> Stream:
 def _accounts(ctx: Context, connection: Connection) -> list[Account]:
     found = connections.accounts_of(ctx, connection.id)
     return [a for a in found if a.selected] or found
+
+
+def _has(account: Account, stream: Stream) -> bool:
+    """Whether the account has rows of this stream; a defined stream has accounts of its own."""
+    return str(account.extra.get(STREAM_OF, "")) == (stream.name if stream.defined else "")
 
 
 def _one_account(accounts: Sequence[Account], account_id: UUID | None) -> Account:

@@ -358,4 +358,5 @@ def _freshness(sources: Sequence[Source], now: dt.datetime) -> Freshness:
         connection_id=first.connection_id, connection=first.connection, platform=first.platform,
         status=str(first.status), last_success_at=first.last_success_at,
         data_through=min(reached) if reached and len(reached) == len(days) else None,
+        brings=bool(days),
     )

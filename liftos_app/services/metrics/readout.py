@@ -62,7 +62,7 @@ def change(delta: Delta | None, passport: Passport, today: dt.date) -> Change:
 
 def freshness(passport: Passport, today: dt.date, zone: str = "UTC") -> tuple[str, str, str]:
     """Kind of pill, its words, and a line per connection for hover."""
-    rows = passport.connections
+    rows = passport.sources
     if not rows:
         return "mute", "No data yet", ""
     stale = [r for r in rows if _is_stale(r, today)]

@@ -135,6 +135,7 @@ class Freshness:
     status: str
     last_success_at: datetime | None
     data_through: dt.date | None  # last full day loaded for every account that counts
+    brings: bool = True  # figures of these metrics; payments and CRM records do not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +168,11 @@ class Passport:
     holes: tuple[Hole, ...]
     conversions: tuple[Conversion, ...]
     mixed_currencies: bool
+
+    @property
+    def sources(self) -> tuple[Freshness, ...]:
+        """The connections that bring figures."""
+        return tuple(c for c in self.connections if c.brings)
 
     @property
     def mixed_time_zones(self) -> bool:

@@ -13,7 +13,8 @@ DEMO: Final = {
 }
 SPARE: Final = {"access_token": "erp-read-7d3a81bc52e8594f"}
 
-LOOK_AROUND: Final = ("deals",)  # what touches no figure of the Overview
+LOOK_AROUND: Final = ("deals",)  # the agency reports what Google Ads brings itself
+
 # Streams on what it exports: an agency's daily report, and the ERP's own list of deals.
 STREAMS: Final[list[dict[str, Any]]] = [
     {
