@@ -48,7 +48,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session that may only look. Ends with a roll-back."""
-        with Session(self._reader, autoflush=False) as session:
+        with Session(self._reader, autoflush=False, info={"reads": True}) as session:
             event.listen(session, "before_flush", _refuse_flush)
             yield session
             session.expunge_all()  # a roll-back would empty the rows that were handed out
