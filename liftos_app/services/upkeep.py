@@ -19,6 +19,7 @@ from liftos_app.models import (
     WebSession,
 )
 from liftos_app.services import links, oauth, rates
+from liftos_app.services.audit import checkpoints, notes, state
 from liftos_app.services.context import App, job_principal, open_context
 from liftos_app.services.quality import runner
 
@@ -51,5 +52,17 @@ def hourly(app: App) -> None:
 
 
 def daily(app: App) -> None:
-    """Renew tokens that idleness would kill."""
+    """Renew tokens that idleness would kill; look whether the audit log is whole."""
     links.keep_alive(app)
+    state.verify_and_note(app)
+
+
+def every_minute(app: App) -> None:
+    """Close the audit log's segments that are due."""
+    checkpoints.due(app)
+
+
+def at_stop(app: App) -> None:
+    """The last entry of this process, and a checkpoint over it."""
+    notes.stopped(app)
+    checkpoints.make(app)

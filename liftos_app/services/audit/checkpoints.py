@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import select
 from sqlmodel import Session, col
@@ -22,7 +22,9 @@ from liftos_app.models import AuditCheckpoint, AuditEntry, AuditHead
 from liftos_app.services.audit import chain
 from liftos_app.services.audit.canonical import merkle_root, moment
 from liftos_app.services.context import App, Context, job_principal, open_context
-from liftos_app.services.vault import Vault
+
+if TYPE_CHECKING:
+    from liftos_app.services.vault import Vault
 
 log = logging.getLogger(__name__)
 MOST_ROWS: Final = 1000

@@ -6,7 +6,7 @@ import hmac
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import RowMapping, inspect, select, text
 from sqlmodel import Session, col
@@ -15,7 +15,9 @@ from liftos_app.models import AuditCheckpoint, AuditEntry, AuditHead
 from liftos_app.services.audit import checkpoints
 from liftos_app.services.audit.canonical import GENESIS, hash_of, merkle_root
 from liftos_app.services.context import App
-from liftos_app.services.vault import Vault
+
+if TYPE_CHECKING:
+    from liftos_app.services.vault import Vault
 
 _ENTRIES: Final = AuditEntry.__table__  # type: ignore[attr-defined]
 _BATCH: Final = 5000
