@@ -94,7 +94,7 @@ def _sqlite_engine(url: str, *, writer: bool) -> Engine:
         connection.isolation_level = None  # we write BEGIN ourselves
         for pragma in (
             "journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON",
-            "temp_store=MEMORY", "cache_size=-16000", "mmap_size=0",
+            "temp_store=MEMORY", "cache_size=-16000", "mmap_size=0", "secure_delete=ON",
         ):
             connection.execute(f"PRAGMA {pragma}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from typing import Final
 
 from sqlalchemy import delete
 from sqlmodel import col
@@ -22,8 +23,10 @@ from liftos_app.services import links, oauth, rates
 from liftos_app.services.audit import checkpoints, notes, state
 from liftos_app.services.context import App, job_principal, open_context
 from liftos_app.services.quality import runner
+from liftos_app.services.vault import rotation
 
 log = logging.getLogger(__name__)
+DATA_KEY_LIFE: Final = timedelta(days=90)
 
 
 def after_sync(app: App, org_id: int) -> None:
@@ -40,6 +43,7 @@ def after_sync(app: App, org_id: int) -> None:
 def hourly(app: App) -> None:
     """Remove what has served its time: consents, kept answers, sign-in attempts, old sessions."""
     oauth.purge(app)
+    rotation.retire(app)
     yesterday = app.now() - timedelta(hours=24)
     with app.db.write() as session:
         for model, moment in (
@@ -52,9 +56,10 @@ def hourly(app: App) -> None:
 
 
 def daily(app: App) -> None:
-    """Renew tokens that idleness would kill; look whether the audit log is whole."""
+    """Renew tokens that idleness would kill; verify the audit log; renew data keys of 90 days."""
     links.keep_alive(app)
     state.verify_and_note(app)
+    rotation.renew_data_keys(app, before=app.now() - DATA_KEY_LIFE)
 
 
 def every_minute(app: App) -> None:

@@ -225,6 +225,14 @@ class Vault:
         row.kid = self._active
         row.wrapped = self._wrap(row, raw)
 
+    def wrap_new(self, row: DataKey) -> None:
+        """Give a new row a random data key, wrapped by the active master key."""
+        row.wrapped = self._wrap(row, os.urandom(32))
+
+    def open_data_key(self, row: DataKey) -> None:
+        """Unwrap a data key to see that it opens. Raises VaultFault."""
+        self._unwrap(row)
+
     def forget(self, dek_id: UUID) -> None:
         """Drop a data key from memory."""
         with self._lock:
