@@ -65,6 +65,8 @@ ROUTES: Final[dict[str, str]] = {
     f"GET {API}/api-keys": "keys.write",
     f"POST {API}/api-keys": "keys.write",
     f"DELETE {API}/api-keys/{{key_id}}": "keys.write",
+    f"GET {API}/audit": "audit.read",
+    f"GET {API}/audit/export": "audit.read",
 }
 
 # Open to strangers on purpose, each with the reason.
@@ -107,6 +109,7 @@ FORMS: Final[dict[str, str]] = {
     "POST /auth/keys": "keys.write",
     "POST /auth/invite": "members.write",
     "POST /auth/invite/again": "members.write",
+    "POST /auth/audit": "audit.read",
 }
 
 

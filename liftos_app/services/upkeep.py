@@ -19,7 +19,7 @@ from liftos_app.models import (
     RefreshToken,
     WebSession,
 )
-from liftos_app.services import links, oauth, rates
+from liftos_app.services import incidents, links, oauth, rates
 from liftos_app.services.audit import checkpoints, notes, state
 from liftos_app.services.context import App, job_principal, open_context
 from liftos_app.services.quality import runner
@@ -63,8 +63,9 @@ def daily(app: App) -> None:
 
 
 def every_minute(app: App) -> None:
-    """Close the audit log's segments that are due."""
+    """Close the audit log's segments that are due; ask the incident rules."""
     checkpoints.due(app)
+    incidents.sweep(app)
 
 
 def at_stop(app: App) -> None:

@@ -1,4 +1,4 @@
-"""New keys while syncs run: master keys (rewrapping), data keys (re-encrypting); and a check of all.
+"""New keys while syncs run: master keys (rewrapping), data keys (re-encrypting); checks of all.
 
 Every step is one short transaction that leaves the vault whole; a killed rotation goes on where it
 was when it is asked again, and asking twice does nothing more.
