@@ -12,6 +12,7 @@ from fastapi import Request
 
 from liftos_app.errors import Denied, TooMany
 from liftos_app.services import access, quotas
+from liftos_app.services.audit import notes
 from liftos_app.services.context import App, Principal
 
 API: Final = "/api/v1"
@@ -65,6 +66,8 @@ ROUTES: Final[dict[str, str]] = {
     f"GET {API}/api-keys": "keys.write",
     f"POST {API}/api-keys": "keys.write",
     f"DELETE {API}/api-keys/{{key_id}}": "keys.write",
+    f"GET {API}/audit": "audit.read",
+    f"GET {API}/audit/export": "audit.read",
 }
 
 # Open to strangers on purpose, each with the reason.
@@ -107,6 +110,7 @@ FORMS: Final[dict[str, str]] = {
     "POST /auth/keys": "keys.write",
     "POST /auth/invite": "members.write",
     "POST /auth/invite/again": "members.write",
+    "POST /auth/audit": "audit.read",
 }
 
 
@@ -125,7 +129,12 @@ def need_of(request: Request) -> str:
 def check(request: Request, app: App, who: Principal, org_id: int) -> None:
     """Let a request in: its permission, then its hourly limit. Raises Denied, TooMany."""
     need = need_of(request)
-    access.authorize(who, need)
+    try:
+        access.authorize(who, need)
+    except Denied as error:
+        notes.denied(app, who, org_id, need=need, where=f"{request.method} {request.url.path}",
+                     reason=error.why)
+        raise
     category = quotas.category_of(need, looks=request.method in {"GET", "HEAD", "OPTIONS"})
     told = request.scope.get("liftos.quota")
     try:

@@ -22,6 +22,7 @@ from sqlmodel import col, select
 from liftos_app.errors import Missing, PlatformFault, Retry, SignInAgain
 from liftos_app.models import Connection, ConnectionStatus, Credential, Provenance
 from liftos_app.services import condition, leases, vault
+from liftos_app.services.audit import notes
 from liftos_app.services.connectors import addresses, client, grants, registry
 from liftos_app.services.connectors.addresses import Addresses
 from liftos_app.services.connectors.client import Client
@@ -76,6 +77,8 @@ def open_client(
     PlatformFaults. `purpose`: sync, discover, test; all but sync give up early on outages.
     """
     link = load(app, org_id, connection_id, purpose=purpose)
+    if purpose not in _PATIENT:
+        notes.vault_used(app, org_id, connection_id, purpose)
     try:
         _freshen(link)
         opened_now: list[Client] = []
@@ -94,6 +97,7 @@ def open_client(
     except SignInAgain as error:
         if _is_unchanged(link):
             condition.mark_needs_reauth(app, org_id, connection_id, error)
+            notes.needs_sign_in(app, org_id, connection_id, platform=link.platform.slug)
         raise
 
 
@@ -141,6 +145,7 @@ def store_tokens(ctx: Context, connection: Connection, tokens: TokenSet | None) 
 def revoke(app: App, org_id: int, connection_id: UUID) -> bool:
     """Give the tokens back to the platform. False when there is no way or nothing to give."""
     link = load(app, org_id, connection_id, purpose="revoke", complete=False)
+    notes.vault_used(app, org_id, connection_id, "revoke")
     if not {"access_token", "refresh_token"} & set(link.versions):
         return False
     return grants.revoke(
@@ -179,6 +184,7 @@ def keep_alive(app: App, *, idle: timedelta = timedelta(hours=24)) -> int:
                 _renew(link)
             except SignInAgain as error:
                 condition.mark_needs_reauth(app, org_id, connection_id, error)
+                notes.needs_sign_in(app, org_id, connection_id, platform=link.platform.slug)
                 continue
             renewed += 1
         except (PlatformFault, Missing) as error:

@@ -25,6 +25,7 @@ from sqlmodel import Session, col, select
 
 from liftos_app.models import Connection, ConnectionStatus, RunState, SyncEvent, SyncRun
 from liftos_app.services import access
+from liftos_app.services.audit import notes
 from liftos_app.services.context import App, job_principal
 from liftos_app.services.sync import run as running
 from liftos_app.services.sync.schedule import next_runs
@@ -205,6 +206,7 @@ class SyncEngine:
                 run.attempts += 1
                 if run.attempts > MOST_ATTEMPTS:
                     running.end_poisoned(session, run, self.app.now())
+                    notes.sync_ended(self.app, session, run)
                 else:
                     run.state, run.holder = RunState.QUEUED, ""
                     session.add(SyncEvent(

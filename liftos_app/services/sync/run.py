@@ -28,6 +28,7 @@ from liftos_app.models import (
     SyncRun,
 )
 from liftos_app.services import links, status
+from liftos_app.services.audit import notes
 from liftos_app.services.connectors import registry
 from liftos_app.services.connectors.client import PATIENCE, Client, Stopped
 from liftos_app.services.connectors.defined import streams_of
@@ -102,6 +103,7 @@ def fail(app: App, run_id: UUID, epoch: int) -> int | None:
         if run is None or run.epoch != epoch or run.state != RunState.RUNNING:
             return None
         _end_ours(session, run, app.now(), "The sync stopped on a fault of ours.")
+        notes.sync_ended(app, session, run)
         return run.org_id
 
 
@@ -189,6 +191,7 @@ def _announce(job: Job) -> bool:
         session.add(run)
         if run.attempts == 0 and not there:
             session.add(_event(job, f"Sync started: {len(job.plan.units)} windows to read."))
+            notes.sync_started(job.app, session, run, windows=len(job.plan.units))
             _warn_of_old_refunds(job, session)
     return True
 
@@ -442,6 +445,7 @@ def _finish(job: Job) -> None:
         run.finished_at = now
         session.add(run)
         _settle(job, session, connection, run, now)
+        notes.sync_ended(job.app, session, run)
         session.add(_event(
             job,
             f"Sync {run.state}: {run.rows_read:,} rows read, {run.rows_written:,} new, "
