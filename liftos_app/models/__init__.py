@@ -18,6 +18,14 @@ from liftos_app.models.connections import (
     Provenance,
     StreamState,
 )
+from liftos_app.models.engine import (
+    Breaker,
+    RateBudget,
+    Restatement,
+    ResyncChange,
+    StagedUnit,
+    SyncPreference,
+)
 from liftos_app.models.facts import (
     CrmRecord,
     Entity,
@@ -47,10 +55,11 @@ from liftos_app.models.requests import KeptAnswer
 from liftos_app.models.syncs import Lease, RejectedRow, RunState, StreamRun, SyncEvent, SyncRun
 
 __all__ = [
-    "Account", "AuditEntry", "CheckResult", "Connection", "ConnectionStatus", "Coverage",
+    "Account", "AuditEntry", "Breaker", "CheckResult", "Connection", "ConnectionStatus", "Coverage",
     "CoverageState", "Credential", "CrmRecord", "DataKey", "Entity", "FactDaily", "FactExtra",
     "KeptAnswer", "KeyCheck", "Lease", "LoginAttempt", "MailFact", "Membership", "OAuthRequest",
-    "Order", "OrderLine", "Organization", "Payment", "Provenance", "QualityScore", "RateDay",
-    "RefreshToken", "Refund", "RejectedRow", "Role", "RunState", "SourceRecord", "StreamRun",
-    "StreamState", "SyncEvent", "SyncRun", "User", "WebSession",
+    "Order", "OrderLine", "Organization", "Payment", "Provenance", "QualityScore",
+    "RateBudget", "RateDay", "RefreshToken", "Refund", "RejectedRow", "Restatement", "ResyncChange",
+    "Role", "RunState", "SourceRecord", "StagedUnit", "StreamRun", "StreamState", "SyncEvent",
+    "SyncPreference", "SyncRun", "User", "WebSession",
 ]

@@ -219,6 +219,7 @@ class Task:
     end: dt.date
     today: dt.date  # in the account's time zone
     cursor: str = ""  # last committed cursor, empty at first
+    before: dt.date | None = None  # with a cursor: records of this day and later may be left out
     options: Mapping[str, Any] = field(default_factory=dict)
     salt: str = ""  # the organization's salt for pseudonyms (customer ids)
 

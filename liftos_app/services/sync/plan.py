@@ -2,6 +2,7 @@
 
 The unit of work is account x stream x a span of days; each unit lands in one transaction. Whole
 streams come first (they carry the names), then increments, then the newest days, then the past.
+A first load of orders ends with what changed in older orders since the history began: refunds.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from liftos_app.services.connectors.spec import AccountInfo, Platform, Stream
+from liftos_app.services.connectors.spec import AccountInfo, Lands, Platform, Stream
 
 RECENT_DAYS = 30
 CURSOR_DAYS_PER_UNIT = 7
@@ -24,6 +25,7 @@ class Phase(IntEnum):
     INCREMENT = 1
     RECENT = 2
     BACKFILL = 3
+    CATCH_UP = 4  # changes to orders from before the history, once
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Unit:
     start: dt.date
     end: dt.date
     cursor: str = ""
+    before: dt.date | None = None  # only records dated before this day are wanted
 
     @property
     def days(self) -> int:
@@ -55,6 +58,7 @@ class Known:
     covered: frozenset[dt.date] = frozenset()  # complete, empty or partial
     done_in_run: frozenset[dt.date] = frozenset()  # days this very run has committed
     cursor: str = ""
+    caught_up_from: dt.date | None = None  # orders: changes since this day were read
     whole_done: bool = False  # this very run has read the whole stream
 
 
@@ -144,6 +148,16 @@ def _units(
     for start, end in _spans(days, size):
         phase = Phase.RECENT if end > recent else Phase.BACKFILL
         yield Unit(account.key, stream.name, phase, start, end)
+    if _must_catch_up(stream, known, ask, oldest):
+        since = f"{oldest - dt.timedelta(days=1)}T00:00:00Z"
+        yield Unit(account.key, stream.name, Phase.CATCH_UP, today, today, since, before=oldest)
+
+
+def _must_catch_up(stream: Stream, known: Known, ask: Ask, oldest: dt.date) -> bool:
+    """Refunds of orders older than the history fall into it: they are looked for once."""
+    if not stream.cursor or stream.lands is not Lands.ORDERS or ask.is_resync:
+        return False
+    return known.caught_up_from is None or known.caught_up_from > oldest
 
 
 def _spans(days: Iterable[dt.date], size: int) -> Iterator[tuple[dt.date, dt.date]]:

@@ -30,10 +30,10 @@ from liftos_app.models import (
 from liftos_app.services import links, status
 from liftos_app.services.connectors import registry
 from liftos_app.services.connectors.client import PATIENCE, Client, Stopped
-from liftos_app.services.connectors.spec import AccountInfo, Lands, Platform
+from liftos_app.services.connectors.spec import AccountInfo, Platform
 from liftos_app.services.context import App
 from liftos_app.services.sync.load import Target
-from liftos_app.services.sync.plan import AccountDay, Ask, Known, Phase, Plan, Unit, make_plan
+from liftos_app.services.sync.plan import AccountDay, Ask, Known, Plan, Unit, make_plan
 from liftos_app.services.sync.schedule import next_runs, zone_of
 from liftos_app.services.sync.window import LeaseLost, Reading, Work, commit_unit, read_unit
 
@@ -55,6 +55,7 @@ class Job:
     platform: Platform
     accounts: dict[int, Account]
     options: dict[str, Any]
+    drift_policy: str
     plan: Plan
     stop: Stop
     abort: threading.Event = field(default_factory=threading.Event)
@@ -158,7 +159,8 @@ def _prepare(app: App, run_id: UUID, epoch: int, stop: Stop) -> Job | None:
     job = Job(
         app=app, run_id=run_id, epoch=epoch, org_id=run.org_id, connection_id=connection.id,
         connection_name=connection.name, platform=platform, accounts=accounts,
-        options=dict(connection.options), plan=plan, stop=stop,
+        options=dict(connection.options), drift_policy=connection.drift_policy, plan=plan,
+        stop=stop,
     )
     return job if _announce(job) else None
 
@@ -186,22 +188,7 @@ def _announce(job: Job) -> bool:
         session.add(run)
         if run.attempts == 0 and not there:
             session.add(_event(job, f"Sync started: {len(job.plan.units)} windows to read."))
-            _warn_of_old_refunds(job, session)
     return True
-
-
-def _warn_of_old_refunds(job: Job, session: Session) -> None:
-    """A first load reads orders by their own day, so refunds of earlier orders stay unknown."""
-    first = [
-        u.start for u in job.plan.units
-        if job.platform.stream(u.stream).lands is Lands.ORDERS and u.phase is not Phase.INCREMENT
-    ]
-    if first and not any(u.phase is Phase.INCREMENT for u in job.plan.units):
-        session.add(_event(
-            job, f"Refunds of orders from before {min(first)} are not read: net sales of the first "
-                 "weeks can be too high. Choose a longer history to include them.",
-            level="warning", kind="note",
-        ))
 
 
 def _ask(run: SyncRun) -> Ask:
@@ -232,7 +219,7 @@ def _known(
         if run_id == run.id:
             done[key, stream].add(day)
     cursors = {
-        (s.account_key, s.stream): s.cursor
+        (s.account_key, s.stream): (s.cursor, s.caught_up_from)
         for s in session.exec(select(StreamState).where(
             StreamState.org_id == run.org_id, col(StreamState.account_key).in_(keys)
         ))
@@ -240,7 +227,8 @@ def _known(
     return {
         ident: Known(
             covered=frozenset(covered[ident]), done_in_run=frozenset(done[ident]),
-            cursor=cursors.get(ident, ""), whole_done=bool(done[ident]),
+            cursor=cursors.get(ident, ("", None))[0],
+            caught_up_from=cursors.get(ident, ("", None))[1], whole_done=bool(done[ident]),
         )
         for ident in {*covered, *done, *cursors}
     }
@@ -259,6 +247,7 @@ def _account(job: Job, key: int, units: list[Unit]) -> None:
         connection_id=job.connection_id, account_key=key, account=info,
         target=Target(job.org_id, key, job.run_id, now), options=job.options,
         salt=job.app.vault.salt(job.org_id), today=now.astimezone(zone_of(info.time_zone)).date(),
+        drift_policy=job.drift_policy,
     )
     try:
         with links.open_client(
@@ -277,7 +266,10 @@ def _units(job: Job, work: Work, client: Client, units: Iterable[Unit]) -> None:
     """Read unit by unit; while one is being stored the next is being read."""
     skip: set[str] = set()
     outages = 0
-    with ThreadPoolExecutor(1, thread_name_prefix="read") as reader:
+    with (
+        ThreadPoolExecutor(1, thread_name_prefix="read") as reader,
+        ThreadPoolExecutor(1, thread_name_prefix="pack") as work.packer,
+    ):
         ahead: tuple[Unit, Future[Reading]] | None = None
         queue = iter(units)
         while True:
@@ -360,6 +352,7 @@ def _note(job: Job, key: int, unit: Unit, error: LiftOSError) -> None:
             StreamState.stream == unit.stream,
         )).first() or StreamState(org_id=job.org_id, account_key=key, stream=unit.stream)
         state.error = row.error
+        state.new_columns = list(error.facts.get("added") or state.new_columns)  # type: ignore[call-overload]
         session.add(state)
         session.add(_event(
             job, f"{job.accounts[key].name}, {unit.start} to {unit.end}: {error.sentence()}",
@@ -423,6 +416,12 @@ def _finish(job: Job) -> None:
             StreamRun.org_id == job.org_id, StreamRun.run_id == job.run_id
         )).all()
         for row in rows:
+            if row.rows_restated:
+                session.add(_event(
+                    job, f"{job.accounts[row.account_key].name}: {row.rows_restated:,} numbers of "
+                         "days read before were changed by the platform.",
+                    kind="restatement", stream=row.stream, facts={"cells": row.rows_restated},
+                ))
             row.state = _stream_verdict(row, job.errors.get((row.account_key, row.stream)))
             row.waiting_until = None
             session.add(row)

@@ -84,7 +84,8 @@ def _compare(
     new: list[tuple[Any, ...]] = []
     changed: list[tuple[Any, ...]] = []
     place = (target.org_id, target.account_key, level)
-    if not old:
+    listening, tell = landing.changes.listening, landing.changes.figures
+    if not old and not listening:
         new = [key + place + values for key, values in fresh.items()]
     else:
         for key, values in fresh.items():
@@ -93,6 +94,10 @@ def _compare(
                 new.append(key + place + values)
             elif before != values:
                 changed.append(values + key)
+            else:
+                continue
+            if listening:
+                tell(shape.name, shape.values, key, before, values)
     counts.unchanged += len(fresh) - len(new) - len(changed)
     counts.written += len(new)
     counts.updated += len(changed)
@@ -110,6 +115,8 @@ def _compare(
             f"UPDATE {shape.name} SET {values_sql} WHERE {where}", changed  # noqa: S608
         )
     if landing.span is not None and old:
+        for key in old if listening else ():
+            tell(shape.name, shape.values, key, old[key], None)
         connection.exec_driver_sql(
             f"DELETE FROM {shape.name} WHERE {where}", list(old)  # noqa: S608
         )
