@@ -45,7 +45,8 @@ from liftos_app.services.sync import schedule
 # Children before parents; every one of them points at an account of the connection.
 _OF_ACCOUNTS: tuple[type[SQLModel], ...] = (
     FactDaily, FactExtra, MailFact, Refund, OrderLine, Order, CrmRecord, Payment, SourceRecord,
-    Restatement, ResyncChange, StagedUnit, CheckResult, RejectedRow, StreamRun, Coverage, StreamState, Entity,
+    Restatement, ResyncChange, StagedUnit, CheckResult, RejectedRow, StreamRun,
+    Coverage, StreamState, Entity,
 )
 
 _OF_CONNECTION: tuple[type[SQLModel], ...] = (SyncEvent, SyncRun, OAuthRequest, Account)

@@ -56,6 +56,14 @@ class Reading:
         """Whether every source record became a row, was rejected or was rightly left out."""
         return self.read == len(self.rows) + len(self.rejected) + self.skipped
 
+    def arranged(self, stream: Stream) -> Reading:
+        """With its daily figures by day, and the digest of each."""
+        if stream.lands in (Lands.FACTS, Lands.MAIL):
+            for row in self.rows:
+                self.by_day.setdefault(str(row.get("day")), []).append(row)
+            self.digests = cover.digests_of(stream, self.by_day)
+        return self
+
     def records(self) -> Packed:
         """The source records, once they are compressed."""
         return self.packed.result() if isinstance(self.packed, Future) else self.packed
@@ -99,14 +107,11 @@ def read_unit(
     )
     reading = Reading(began_at=work.app.now())
     slots: dict[str, Slot] = {}
-    daily = stream.lands in (Lands.FACTS, Lands.MAIL) and span_of(unit) is not None
     began, sent = time.monotonic(), client.requests
     for page in stream.read(client, task):
         if cancelled():
             raise Stopped
         reading.rows.extend(page.rows)
-        for row in page.rows if daily else ():
-            reading.by_day.setdefault(str(row.get("day")), []).append(row)
         provenance.gather(stream, page, slots)
         reading.rejected.extend(page.rejected)
         reading.read += page.read_count
@@ -116,7 +121,8 @@ def read_unit(
         reading.bytes_read += page.bytes_read
         reading.notes.update(page.notes)
     reading.seconds, reading.requests = time.monotonic() - began, client.requests - sent
-    reading.digests = cover.digests_of(stream, reading.by_day)
+    if span_of(unit) is not None:
+        reading.arranged(stream)
     if slots:
         with work.app.db.read() as session:
             known = provenance.known_digests(session, work.target, stream, list(slots))
@@ -147,19 +153,25 @@ def commit_unit(work: Work, stream: Stream, unit: Unit, *, reading: Reading) -> 
 
 def land(
     session: Session, work: Work, stream: Stream, unit: Unit, *, reading: Reading,
-    undo: bool = False,
+    staged: bool = False,
 ) -> tuple[Counts, Changes]:
-    """Everything a unit's reading means for the tables, in the caller's transaction."""
+    """Everything a unit's reading means for the tables, in the caller's transaction.
+
+    `staged`: a re-sync swaps it in, its reading is counted already; every row is compared, and
+    what is replaced is kept.
+    """
     now = work.target.now = work.app.now()
     place, span = work.place(stream, now), span_of(unit)
     first, last = _reach(unit, reading)
     before = cover.known(session, place, first, last)
     changes = Changes(
         settled=frozenset(d.isoformat() for d, b in before.items() if b.settled),
-        room=restate.MOST_CELLS - work.listed.get(stream.name, 0), undo=undo,
+        room=restate.MOST_CELLS - work.listed.get(stream.name, 0), undo=staged,
     )
-    counts, bad_days = _load(session, work, stream, unit, reading=reading, before=before,
-                             changes=changes)
+    same = set() if staged or span is None else _unchanged(unit, reading, before)
+    counts, bad_days = _load(
+        session, work, stream, unit, reading=reading, before=before, same=same, changes=changes
+    )
     if unit.phase is not Phase.CATCH_UP:
         cover.write(
             session, place, unit, counts=counts.per_day, left=counts.read - counts.rejected,
@@ -170,7 +182,9 @@ def land(
     provenance.keep(session, work.target, stream, reading.records(), span=span)
     restate.store(session, work.target, stream, changes.cells)
     work.listed[stream.name] = work.listed.get(stream.name, 0) + len(changes.cells)
-    _count(session, work, unit, counts=counts, reading=reading, restated=changes.count)
+    _count(session, work, unit, counts=counts, restated=changes.count)
+    if not staged:
+        count_reading(session, work, unit, reading=reading)
     for note in sorted(reading.notes - work.told):
         session.add(SyncEvent(
             org_id=work.org_id, connection_id=work.connection_id, run_id=work.run_id, at=now,
@@ -192,11 +206,10 @@ def _reach(unit: Unit, reading: Reading) -> tuple[dt.date, dt.date]:
 
 def _load(
     session: Session, work: Work, stream: Stream, unit: Unit, *, reading: Reading,
-    before: Mapping[dt.date, Before], changes: Changes,
+    before: Mapping[dt.date, Before], same: set[dt.date], changes: Changes,
 ) -> tuple[Counts, set[str]]:
     """Land the rows; days whose rows are those that are stored are only counted."""
     span = span_of(unit)
-    same = _unchanged(unit, reading, before) if span is not None else set()
     if not same:
         rejected = list(reading.rejected)
         counts = load(Landing(
@@ -290,33 +303,49 @@ def _move(
     session.add(state)
 
 
-def _count(
-    session: Session, work: Work, unit: Unit, *, counts: Counts, reading: Reading, restated: int
-) -> None:
-    """Add to the counts of the run and of its stream."""
-    for model, more in (
-        (SyncRun, {}),
-        (StreamRun, {
-            "state": RunState.RUNNING.value, "days_done": StreamRun.days_done + unit.days,
-            "current_day": unit.start.isoformat(), "waiting_until": None,
-            "bytes_read": StreamRun.bytes_read + reading.bytes_read,
-            "seconds": StreamRun.seconds + reading.seconds,
-        }),
-    ):
-        table: Any = model
-        mine = (
-            [table.id == work.run_id] if model is SyncRun else
-            [table.run_id == work.run_id, table.account_key == work.account_key,
-             table.stream == unit.stream]
+def count_reading(session: Session, work: Work, unit: Unit, *, reading: Reading) -> None:
+    """Add to the progress of the run and of its stream what reading a unit took."""
+    session.execute(
+        update(StreamRun)
+        .where(*_stream_run(work, unit.stream))
+        .values(
+            state=RunState.RUNNING.value, days_done=StreamRun.days_done + unit.days,
+            current_day=unit.start.isoformat(), waiting_until=None,
+            bytes_read=StreamRun.bytes_read + reading.bytes_read,
+            requests=StreamRun.requests + reading.requests,
+            seconds=StreamRun.seconds + reading.seconds,
         )
+        .execution_options(synchronize_session=False)
+    )
+    session.execute(
+        update(SyncRun)
+        .where(col(SyncRun.id) == work.run_id, col(SyncRun.org_id) == work.org_id)
+        .values(requests=SyncRun.requests + reading.requests)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _count(
+    session: Session, work: Work, unit: Unit, *, counts: Counts, restated: int
+) -> None:
+    """Add to the row counts of the run and of its stream."""
+    run = (col(SyncRun.id) == work.run_id, col(SyncRun.org_id) == work.org_id)
+    for model, mine in ((SyncRun, run), (StreamRun, _stream_run(work, unit.stream))):
+        table: Any = model
         session.execute(
-            update(table).where(table.org_id == work.org_id, *mine).values(
+            update(table).where(*mine).values(
                 rows_read=table.rows_read + counts.read,
                 rows_written=table.rows_written + counts.written,
                 rows_updated=table.rows_updated + counts.updated,
                 rows_unchanged=table.rows_unchanged + counts.unchanged,
                 rows_rejected=table.rows_rejected + counts.rejected,
                 rows_restated=table.rows_restated + restated,
-                requests=table.requests + reading.requests, **more,
             ).execution_options(synchronize_session=False)
         )
+
+
+def _stream_run(work: Work, stream: str) -> tuple[Any, ...]:
+    return (
+        col(StreamRun.run_id) == work.run_id, col(StreamRun.org_id) == work.org_id,
+        col(StreamRun.account_key) == work.account_key, col(StreamRun.stream) == stream,
+    )

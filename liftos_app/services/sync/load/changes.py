@@ -28,9 +28,18 @@ class Replaced:
     """One row as it was and as it became; None: it did not exist, it is gone."""
 
     table: str
-    key: tuple[Any, ...]
+    key: Mapping[str, Any]  # columns that find it, beside organization and account
     before: Mapping[str, Any] | None
     after: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A daily table: its key columns (the second is `day`) and its value columns."""
+
+    name: str
+    keys: tuple[str, ...]
+    values: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -53,13 +62,15 @@ class Changes:
         return self.undo or bool(self.settled)
 
     def figures(
-        self, table: str, names: tuple[str, ...], key: tuple[Any, ...],
+        self, shape: Shape, level: int, key: tuple[Any, ...],
         before: tuple[Any, ...] | None, after: tuple[Any, ...] | None,
     ) -> None:
-        """A row of a daily table: key (entity, day, setting or metric), values by `names`."""
+        """A row of a daily table: its key (entity, day, setting or metric) and its values."""
+        names = shape.values
         if self.undo:
             self.rows.append(Replaced(
-                table, key, dict(zip(names, before, strict=True)) if before else None,
+                shape.name, {**dict(zip(shape.keys, key, strict=True)), "level": level},
+                dict(zip(names, before, strict=True)) if before else None,
                 dict(zip(names, after, strict=True)) if after else None,
             ))
         if key[1] not in self.settled:
@@ -70,10 +81,10 @@ class Changes:
                 self._cell(Cell(key[0], key[1], _named(name, key[2:]), old, new))
 
     def record(
-        self, table: str, key: tuple[Any, ...], names: Iterable[str],
+        self, table: str, key: Mapping[str, Any], names: Iterable[str],
         before: Mapping[str, Any] | None, after: Mapping[str, Any] | None,
     ) -> None:
-        """A record with an id (last part of its key) and a day: its amounts are its cells."""
+        """A record with an id and a day: its amounts are its cells."""
         if self.undo:
             self.rows.append(Replaced(table, key, before, after))
         day = str((before or after or {}).get("day", ""))
@@ -81,7 +92,7 @@ class Changes:
             return
         for name in names:
             if name.endswith("_micros") and name not in _LATER and before[name] != after[name]:
-                self._cell(Cell(str(key[-1]), day, name, before[name], after[name]))
+                self._cell(Cell(str(key["external_id"]), day, name, before[name], after[name]))
 
     def _cell(self, cell: Cell) -> None:
         self.count += 1

@@ -109,7 +109,6 @@ def _upsert(
     """
     session, target, changes = landing.session, landing.target, landing.changes
     fixed = fixed or {}
-    place = tuple(fixed.values())
     existing: dict[str, Any] = {}
     for batch in batches(list(rows), 500):
         found = session.execute(
@@ -135,7 +134,8 @@ def _upsert(
             continue
         if changes.listening:
             before = {n: getattr(old, n) for n in names} if old is not None else None
-            changes.record(table.name, (*place, external_id), names, before, values)
+            key = {**fixed, "external_id": external_id}
+            changes.record(table.name, key, names, before, values)
     if new:
         session.execute(table.insert(), new)
     return len(new), changed, same
@@ -157,7 +157,8 @@ def _drop_vanished(
         vanished = [row for row in there if row.external_id not in keep]
         for row in vanished if undo else ():
             before = {n: getattr(row, n) for n in names}
-            landing.changes.record(table.name, (row.external_id,), names, before, None)
+            key = {"external_id": row.external_id}
+            landing.changes.record(table.name, key, names, before, None)
         gone = [row.key for row in vanished]
         for part in batches(gone, 500):
             session.execute(delete(table).where(
