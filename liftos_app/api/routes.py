@@ -10,13 +10,13 @@ from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 from liftos_app import __version__
-from liftos_app.api import auth, callback, connections, docs, health, problems, web
+from liftos_app.api import auth, callback, connections, docs, health, problems, sync_more, web
 from liftos_app.services.context import App
 
 PREFIX = "/api/v1"
 ROUTERS: tuple[APIRouter, ...] = (
     auth.router, health.router, connections.router, callback.router,
-    docs.router,
+    docs.router, sync_more.router,
 )
 _EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from liftos_app.services import connections
 from liftos_app.services import format as fmt
 from liftos_app.services.connections import ConnectionRow
 from liftos_app.services.context import Context
+from liftos_app.services.sync import breakers
 
 _RANK = {"bad": 0, "warn": 1, "info": 2}
 
@@ -30,13 +31,33 @@ class Item:
 def list_all(ctx: Context) -> list[Item]:
     """Everything that needs a person, the worst first."""
     rows = connections.list_all(ctx)
-    found = [item for row in rows for item in _of(ctx, row)]
+    down = breakers.outages(ctx)
+    found = [_outage(name, rows) for name in down]
+    found += [item for row in rows if not _is_told(row, down) for item in _of(ctx, row)]
     return sorted(found, key=lambda item: _RANK[item.kind])
 
 
 def count(ctx: Context) -> int:
     """How many connections need a person: the number in the navigation."""
     return len({i.connection_id for i in list_all(ctx) if i.urgent})
+
+
+def _outage(platform: str, rows: list[ConnectionRow]) -> Item:
+    """One line for a platform that answers nobody, however many connections it has."""
+    hit = [r for r in rows if r.platform == platform]
+    return Item(
+        kind="warn",
+        what=f"{hit[0].platform_name} does not answer ({fmt.plural(len(hit), 'connection')})",
+        why="All of its accounts fail alike. Syncs wait and go on by themselves.",
+        act="look",
+        connection_id=hit[0].id,
+        urgent=False,
+    )
+
+
+def _is_told(row: ConnectionRow, down: Collection[str]) -> bool:
+    """Whether a connection's trouble is that of its platform, which is told once."""
+    return row.platform in down and (row.cause or {}).get("cause") == "platform_outage"
 
 
 def _of(ctx: Context, row: ConnectionRow) -> Iterator[Item]:

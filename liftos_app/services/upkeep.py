@@ -10,9 +10,10 @@ from sqlmodel import col
 
 from liftos_app.errors import PlatformFault
 from liftos_app.models import KeptAnswer, LoginAttempt, RefreshToken, WebSession
-from liftos_app.services import links, oauth, rates
+from liftos_app.services import expiry, links, oauth, rates
 from liftos_app.services.context import App, job_principal, open_context
 from liftos_app.services.quality import runner
+from liftos_app.services.sync import undo
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +30,11 @@ def after_sync(app: App, org_id: int) -> None:
 
 
 def hourly(app: App) -> None:
-    """Remove what has served its time: consents, kept answers, sign-in attempts, old sessions."""
+    """Remove what has served its time, renew tokens that were idle for a day, warn of ends."""
     oauth.purge(app)
+    undo.purge(app)
+    links.keep_alive(app)
+    expiry.warn(app)
     yesterday = app.now() - timedelta(hours=24)
     with app.db.write() as session:
         for model, moment in (

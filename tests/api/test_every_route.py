@@ -82,6 +82,15 @@ BODIES = {
     "/api/v1/platform-connections/connections": {"platform": "klaviyo", "method": "api_key"},
     "/api/v1/platform-connections/oauth/initiate": {"platform": "meta_business"},
     "/api/v1/platform-connections/connections/{connection_id}": {"name": "Taken over"},
+    "/api/v1/platform-connections/connections/{connection_id}/resync/preview": {
+        "start": "2026-11-01", "end": "2026-11-02",
+    },
+    "/api/v1/platform-connections/connections/{connection_id}/clear": {
+        "streams": ["campaigns"], "confirm": "Klaviyo",
+    },
+    "/api/v1/platform-connections/connections/{connection_id}/schema/accept": {
+        "stream": "campaigns",
+    },
 }
 
 

@@ -79,13 +79,14 @@ def start(ctx: Context, connection_id: UUID) -> SyncRun:
 
 def request_sync(
     ctx: Context, connection_id: UUID, *, streams: Sequence[str] | None = None,
-    start_day: dt.date | None = None, end_day: dt.date | None = None,
+    accounts: Sequence[UUID] | None = None, start_day: dt.date | None = None,
+    end_day: dt.date | None = None,
 ) -> SyncRun:
     """A sync now. On a connection that is ready but was never started, this starts it."""
     connection = reading.get(ctx, connection_id)
     if connection.status in condition.NOT_STARTED:
         run = start(ctx, connection_id)
-        if not (streams or start_day or end_day):
+        if not (streams or accounts or start_day or end_day):
             return run
     if connection.cause and connection.status == ConnectionStatus.NEEDS_REAUTH:
         raise Conflict(
@@ -93,7 +94,8 @@ def request_sync(
             why=str(connection.cause.get("what", "")), fix="Sign in again.",
         )
     return sync.request(
-        ctx, connection_id, trigger="person", streams=streams, start=start_day, end=end_day
+        ctx, connection_id, trigger="person", streams=streams, accounts=accounts,
+        start=start_day, end=end_day,
     )
 
 

@@ -43,7 +43,7 @@ def preview(
     accounts: Sequence[UUID] | None = None, start: dt.date, end: dt.date,
 ) -> Preview:
     """Estimate a re-sync of these days. Raises Missing and Invalid like the request itself."""
-    ctx.require("connections.read")
+    ctx.require("syncs.run")
     connection = connection_of(ctx, connection_id)
     check_ask(ctx, connection, streams=streams, accounts=accounts, start=start, end=end)
     platform = registry.get(connection.platform)

@@ -10,7 +10,8 @@ import pytest
 from sqlmodel import select
 
 from liftos_app.errors import Quota, Retry
-from liftos_app.models import Breaker, Connection, RunState, StreamState
+from liftos_app.models import Breaker, Connection, ConnectionStatus, RunState, StreamState
+from liftos_app.services import attention
 from liftos_app.services.connectors import client
 from liftos_app.services.sync import breakers
 from liftos_app.services.sync.engine import SyncEngine
@@ -73,6 +74,25 @@ def test_accounts_that_fail_alike_are_one_outage(bench: Any, clock: Clock) -> No
     assert breakers.wait_of(bench.app, "bench_ads", 99) is None
     with bench.ctx() as ctx:
         assert breakers.outages(ctx) == {}
+
+
+def test_an_outage_is_one_line_of_what_needs_a_person(bench: Any) -> None:
+    down = {"what": "Bench is down.", "why": "", "fix": "", "cause": "platform_outage"}
+    with bench.app.db.write() as session:
+        mine = session.get_one(Connection, bench.connection_id)
+        mine.status, mine.cause = ConnectionStatus.FAILING, down
+        session.add(mine)
+        session.add(Connection(**{
+            **mine.model_dump(exclude={"id"}, warnings=False), "name": "Second",
+        }))
+    with bench.ctx() as ctx:
+        assert len(attention.list_all(ctx)) == 2
+    fail(bench, 1)
+    fail(bench, 2)
+    with bench.ctx() as ctx:
+        assert [i.what for i in attention.list_all(ctx)] == [
+            "Bench Ads does not answer (2 connections)"
+        ]
 
 
 def test_a_platform_that_answered_somebody_meanwhile_is_not_down(
