@@ -10,6 +10,7 @@ import signal
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,7 +39,7 @@ ACTIVE = (RunState.QUEUED, RunState.RUNNING)
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave the long part of the matrix to `make test-faults`."""
-    here = os.path.dirname(__file__)
+    here = str(Path(__file__).parent)
     for item in items:
         if str(item.path).startswith(here) and item.get_closest_marker("matrix") and not ALL:
             item.add_marker(pytest.mark.skip(reason="part of the whole matrix: make test-faults"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import zlib
 from decimal import Decimal
 from typing import Any, Final
@@ -10,20 +11,24 @@ from typing import Any, Final
 import orjson
 
 _TAG: Final = "\u0000"  # begins no key that a platform sends
+_SLOW: Final = b"~"  # begins what only the standard library can write
 _MARK: Final = b'"\\u0000'
 
 
 def pack(value: Any) -> bytes:
     """The value as compressed JSON."""
-    return zlib.compress(
-        orjson.dumps(value, default=_tagged, option=orjson.OPT_PASSTHROUGH_DATETIME), 1
-    )
+    try:
+        text = orjson.dumps(value, default=_tagged, option=orjson.OPT_PASSTHROUGH_DATETIME)
+    except TypeError:  # a number of more than 64 bits, half a character: refused when it lands
+        text = _SLOW + json.dumps(value, default=_tagged).encode()
+    return zlib.compress(text, 1)
 
 
 def unpack(body: bytes) -> Any:
     """What was packed; tuples come back as lists."""
     text = zlib.decompress(body)
-    found = orjson.loads(text)
+    slow = text.startswith(_SLOW)
+    found = json.loads(text[len(_SLOW):]) if slow else orjson.loads(text)
     return _restored(found) if _MARK in text else found
 
 
@@ -34,8 +39,6 @@ def _tagged(value: Any) -> Any:
         return {_TAG + "d": value.isoformat()}
     if isinstance(value, Decimal):
         return {_TAG + "n": str(value)}
-    if isinstance(value, int):  # wider than JSON numbers here: kept as text and refused later
-        return {_TAG + "i": str(value)}
     if isinstance(value, set | frozenset):
         return sorted(value)
     return str(value)
@@ -56,5 +59,5 @@ def _restored(value: Any) -> Any:
 
 _READ: Final[dict[str, Any]] = {
     _TAG + "t": dt.datetime.fromisoformat, _TAG + "d": dt.date.fromisoformat,
-    _TAG + "n": Decimal, _TAG + "i": int,
+    _TAG + "n": Decimal,
 }
