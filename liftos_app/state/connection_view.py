@@ -25,6 +25,7 @@ KINDS: Final = (
     "settings",
     "quota",
     "issue",
+    "restatement",
 )
 TRIGGERS: Final = {
     "schedule": "Schedule",
