@@ -35,9 +35,9 @@ def schema() -> rx.Component:
                 rx.el.span(r.account, class_name="lo-help"),
             ),
         ),
+        Column("New", _fresh),
         Column("Columns", lambda r: rx.el.span(r.known, class_name="lo-help lo-measure")),
         Column("Since", lambda r: rx.el.span(r.since, class_name="lo-nowrap")),
-        Column("New", _fresh),
     ]
     return rx.el.section(
         rx.el.div(

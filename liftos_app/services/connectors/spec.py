@@ -160,6 +160,7 @@ class Window:
     latency_hours: float  # published delay of the platform
     settle_days: int  # a day older than this no longer changes
     history_days: int  # how far back the platform answers
+    late_days: int = 0  # numbers may trickle in up to this age: read weekly; 0: settle_days
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -33,6 +33,7 @@ from liftos_app.services.sync.plan import AccountDay, Ask, Known, Plan, make_pla
 from liftos_app.services.sync.schedule import zone_of
 
 Stop = Callable[[], bool]
+UNSETTLED_EVERY = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def prepare(app: App, run_id: UUID, epoch: int, stop: Stop) -> Job | None:
         plan = make_plan(
             platform, accounts=days, chosen=connection.streams,
             history_days=connection.history_days, ask=ask,
-            known=_known(session, run, list(accounts), staged),
+            known=_known(session, run, list(accounts), staged, Settling(platform, app.now())),
         )
         preference = session.get(SyncPreference, run.org_id)
         window = connection.sync_window or (preference.sync_window if preference else "")
@@ -196,21 +197,48 @@ def _announce(job: Job) -> bool:
     return True
 
 
+class Settling:
+    """Which days of which streams may still change, though they are past the daily look-back.
+
+    They are read again weekly, and a last time once they have settled.
+    """
+
+    def __init__(self, platform: Platform, now: datetime) -> None:
+        self._days = {
+            s.name: max(s.window.settle_days, s.window.late_days)
+            for s in platform.streams if s.window
+        }
+        self._limit = now - UNSETTLED_EVERY
+
+    def is_open(self, stream: str, day: date, read_at: datetime) -> bool:
+        """Whether a day was last read before it settled, and not in the last week."""
+        settles = self._days.get(stream)
+        return (
+            settles is not None and read_at <= self._limit
+            and read_at.date() <= day + timedelta(days=settles)
+        )
+
+
 def _known(
-    session: Session, run: SyncRun, keys: list[int], staged: list[StagedUnit] | Any
+    session: Session, run: SyncRun, keys: list[int], staged: list[StagedUnit] | Any,
+    settling: Settling,
 ) -> dict[tuple[int, str], Known]:
+    unsettled: dict[tuple[int, str], set[date]] = defaultdict(set)
     covered: dict[tuple[int, str], set[date]] = defaultdict(set)
     done: dict[tuple[int, str], set[date]] = defaultdict(set)
     table: Any = Coverage.__table__  # type: ignore[attr-defined]
-    columns = [table.c[n] for n in ("account_key", "stream", "day", "run_id", "state")]
+    names = ("account_key", "stream", "day", "run_id", "state", "read_at")
+    columns = [table.c[n] for n in names]
     rows = session.execute(
         table.select()
         .with_only_columns(*columns)
         .where(table.c.org_id == run.org_id, table.c.account_key.in_(keys))
     )
-    for key, stream, day, run_id, state in rows:
+    for key, stream, day, run_id, state, read_at in rows:
         if state != "failed":
             covered[key, stream].add(day)
+            if settling.is_open(stream, day, read_at):
+                unsettled[key, stream].add(day)
         if run_id == run.id:
             done[key, stream].add(day)
     for unit in staged:
@@ -227,6 +255,7 @@ def _known(
     return {
         ident: Known(
             covered=frozenset(covered[ident]), done_in_run=frozenset(done[ident]),
+            unsettled=frozenset(unsettled[ident]),
             cursor=positions.get(ident, ("", None))[0],
             caught_up_from=positions.get(ident, ("", None))[1], whole_done=bool(done[ident]),
         )

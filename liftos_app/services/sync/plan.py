@@ -57,6 +57,7 @@ class Known:
 
     covered: frozenset[dt.date] = frozenset()  # complete, empty or partial
     done_in_run: frozenset[dt.date] = frozenset()  # days this very run has committed
+    unsettled: frozenset[dt.date] = frozenset()  # may still change and were not read for a week
     cursor: str = ""
     caught_up_from: dt.date | None = None  # orders: changes since this day were read
     whole_done: bool = False  # this very run has read the whole stream
@@ -136,6 +137,9 @@ def _units(
             d for d in span
             if d not in known.done_in_run and (d >= fresh or d not in known.covered)
         ]
+        # what was loaded is re-read as long as the platform restates it, whatever the history is
+        days += [d for d in known.covered - known.done_in_run if fresh <= d < first]
+        days += [d for d in known.unsettled - known.done_in_run if d < fresh]
     if stream.cursor and known.cursor and not ask.is_resync:
         if today not in known.done_in_run:
             begin = max(known.covered, default=today)
