@@ -60,6 +60,9 @@ demo: $(VENV)/.runtime  ## connect and sync the sandbox's platforms from the com
 lock: $(VENV)/.dev  ## resolve requirements/*.in anew into the hash-locked files
 	@$(BIN)/python scripts/lock.py
 
+platform-docs: $(VENV)/.runtime  ## write the generated part of docs/platforms from the connectors
+	@$(BIN)/python scripts/platform_docs.py
+
 image:  ## build the container image from the same stages as `make stage`
 	docker build -t liftos .
 
@@ -69,4 +72,4 @@ stage: $(VENV)/.runtime .web/.built  ## lay out the run-time tree of the contain
 clean:  ## remove everything that can be made again (not .liftos)
 	rm -rf $(VENV) .web build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info
 
-.PHONY: help run setup test test-faults test-fast check bench demo lock image stage clean
+.PHONY: help run setup test test-faults test-fast check bench demo lock platform-docs image stage clean

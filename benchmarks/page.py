@@ -58,6 +58,7 @@ class Running:
             "LIFTOS_HOME": home,
             "LOG_LEVEL": "ERROR",
             "LIFTOS_ADMIN_EMAIL": EMAIL,
+            "RATE_LIMIT_ANALYTICS": "1000000",
             "LIFTOS_ADMIN_PASSWORD": PASSWORD,
         }
         self.process: subprocess.Popen[bytes] | None = None

@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import typer
 
@@ -18,12 +18,33 @@ from liftos_app import __version__, config
 from liftos_app.config import ConfigError, Settings
 from liftos_app.errors import LiftOSError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from liftos_app.services.context import Context
+
+T = TypeVar("T")
 app = typer.Typer(
     help="LiftOS: self-hosted marketing intelligence.", no_args_is_help=True, add_completion=False,
     pretty_exceptions_enable=False,
 )
 admin = typer.Typer(help="Administrators of this installation.", no_args_is_help=True)
 app.add_typer(admin, name="admin")
+
+
+# Command -> what it takes. Whoever runs commands on the machine acts as its operator, who holds
+# every permission; the table keeps commands from coming in without anybody having thought of it.
+ALLOW: Final[dict[str, str]] = {
+    "version": "public",
+    "serve": "installation.admin",
+    "migrate": "installation.admin",
+    "doctor": "installation.admin",
+    "demo": "installation.admin",
+    "admin create": "installation.admin",
+    "admin reset": "installation.admin",
+    "admin setup-token": "installation.admin",
+    "admin remove-second-factor": "installation.admin",
+}
 
 
 def _settings() -> Settings:
@@ -112,6 +133,60 @@ def admin_create(
     except (LiftOSError, ConfigError) as error:
         raise _stop(error) from error
     typer.echo(f"{user.email} can sign in now.")
+
+
+@admin.command("reset")
+def admin_reset(email: Annotated[str, typer.Argument(help="Whose password to reset.")]) -> None:
+    """Print a link with which somebody chooses a new password, once, within thirty minutes."""
+    from liftos_app.services import resets
+
+    link = _as_operator("admin reset", lambda ctx: resets.create(ctx, email))
+    typer.echo(f"{link.email} can choose a new password within 30 minutes, once:")
+    typer.echo(link.url)
+
+
+@admin.command("setup-token")
+def admin_setup_token() -> None:
+    """Print a token for the set-up page, when nobody exists yet."""
+    from liftos_app.services import accounts, first_run
+
+    def make(ctx: Context) -> str:
+        return first_run.make_token(ctx) if accounts.needs_setup(ctx) else ""
+
+    token = _as_operator("admin setup-token", make)
+    if not token:
+        typer.echo("LiftOS is set up already. Somebody can sign in.", err=True)
+        raise typer.Exit(2)
+    typer.echo(f"Enter this set-up token at /setup within 30 minutes: {token}")
+
+
+@admin.command("remove-second-factor")
+def admin_remove_second_factor(
+    email: Annotated[str, typer.Argument(help="Who lost their phone and their recovery codes.")],
+) -> None:
+    """Take somebody's second factor away; their sessions and tokens end."""
+    from liftos_app.services import second_factor
+
+    _as_operator("admin remove-second-factor", lambda ctx: second_factor.take_away(ctx, email))
+    typer.echo(f"{email} signs in with the password alone, or sets another second factor up.")
+
+
+def _as_operator(command: str, work: Callable[[Context], T]) -> T:
+    """Run one act in one transaction as the operator of the machine; say what went wrong."""
+    from liftos_app.services import access, accounts, boot
+    from liftos_app.services.context import Principal, open_context
+
+    who = Principal(kind="operator", name="command line", role=accounts.OPERATOR_ROLE)
+    access.authorize(who, ALLOW[command])
+    try:
+        process = boot.build_app(_settings())
+        try:
+            with open_context(process, who, None, write=True) as ctx:
+                return work(ctx)
+        finally:
+            process.db.close()
+    except (LiftOSError, ConfigError) as error:
+        raise _stop(error) from error
 
 
 @app.command()

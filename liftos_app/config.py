@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 ROOT = Path(__file__).resolve().parent.parent
 PLATFORM_URL_PREFIX = "LIFTOS_BASE_URL_"
 SHORTEST_PASSWORD = 15
+HOURLY_LIMITS = {"connections": 100, "sync": 50, "analytics": 1000}  # RATE_LIMIT_<CATEGORY>
 _PLACEHOLDERS = {
     "your_secure_jwt_secret_key", "your_secure_master_key", "your_encryption_key", "changeme",
     "secret", "password",
@@ -68,6 +69,13 @@ class Settings:
     admin_email: str  # LIFTOS_ADMIN_EMAIL, first administrator when there is none
     admin_password: str = field(repr=False)  # LIFTOS_ADMIN_PASSWORD
     platform_urls: Mapping[str, str]  # LIFTOS_BASE_URL_<PLATFORM_ID>, keyed by lower-case id
+    require_mfa: str = "admins"  # REQUIRE_MFA, who needs a second factor: admins, everyone, nobody
+    trusted_proxy_hops: int = 0  # TRUSTED_PROXY_HOPS, proxies of ours that add X-Forwarded-For
+    hourly_limits: Mapping[str, int] = field(default_factory=lambda: dict(HOURLY_LIMITS))
+    oidc_issuer: str = ""  # OIDC_ISSUER, sign-in with an OpenID Connect provider
+    oidc_client_id: str = ""  # OIDC_CLIENT_ID
+    oidc_client_secret: str = field(default="", repr=False)  # OIDC_CLIENT_SECRET
+    ssrf_allow: tuple[str, ...] = ()  # SSRF_ALLOW, host:port pairs of our network
     generated: tuple[str, ...] = ()  # names of the secrets generated at this start
 
     @property
@@ -79,6 +87,12 @@ class Settings:
     def loopback_only(self) -> bool:
         """Whether only this machine can reach the port."""
         return _is_loopback(self.host)
+
+    @property
+    def open_to_others(self) -> bool:
+        """Whether somebody on another machine may be the first to open the page."""
+        named = urlsplit(self.public_url).hostname or ""
+        return not self.loopback_only or not _is_loopback(named)
 
     @property
     def auth_required(self) -> bool:
@@ -147,12 +161,14 @@ def load(env: Mapping[str, str] | None = None, *, keep_secrets: bool = True) -> 
     jwt_secret = secret("JWT_SECRET_KEY")
     _check_strength("JWT_SECRET_KEY", jwt_secret)
     admin_email, admin_password = _first_admin(env)
+    demo_mode = _bool(env, "DEMO_MODE", default=True)
+    issuer, client_id, client_secret = _oidc(env)
     return Settings(
         database_url=_database_url(env.get("DATABASE_URL", ""), home),
         redis_url=_redis_url(env.get("REDIS_URL", "")),
         jwt_secret_key=jwt_secret,
         master_keys=parse_master_keys(secret("API_VAULT_MASTER_KEY")),
-        demo_mode=_bool(env, "DEMO_MODE", default=True),
+        demo_mode=demo_mode,
         require_auth=_bool(env, "REQUIRE_AUTH", default=True),
         prefer_live_data=_bool(env, "PREFER_LIVE_DATA", default=True),
         fallback_to_mock=_bool(env, "FALLBACK_TO_MOCK", default=False),
@@ -173,6 +189,16 @@ def load(env: Mapping[str, str] | None = None, *, keep_secrets: bool = True) -> 
         admin_email=admin_email,
         admin_password=admin_password,
         platform_urls=_platform_urls(env),
+        require_mfa=_who_needs_mfa(env, default="nobody" if demo_mode else "admins"),
+        trusted_proxy_hops=_number(env, "TRUSTED_PROXY_HOPS", default=0, most=5),
+        hourly_limits={
+            name: _number(env, f"RATE_LIMIT_{name.upper()}", default=usual, most=1_000_000)
+            for name, usual in HOURLY_LIMITS.items()
+        },
+        oidc_issuer=issuer,
+        oidc_client_id=client_id,
+        oidc_client_secret=client_secret,
+        ssrf_allow=_opened(env),
         generated=tuple(generated),
     )
 
@@ -281,6 +307,35 @@ def _port(env: Mapping[str, str]) -> int:
     return int(text)
 
 
+def _number(env: Mapping[str, str], name: str, *, default: int, most: int) -> int:
+    text = env.get(name, "").strip() or str(default)
+    if not re.fullmatch(r"[0-9]{1,7}", text) or int(text) > most:
+        raise ConfigError(f"{name} must be a number from 0 to {most}, not {text[:40]!r}.")
+    return int(text)
+
+
+def _who_needs_mfa(env: Mapping[str, str], *, default: str) -> str:
+    text = env.get("REQUIRE_MFA", "").strip().lower() or default
+    text = {"true": "everyone", "false": "nobody"}.get(text, text)
+    if text not in {"admins", "everyone", "nobody"}:
+        raise ConfigError(f"REQUIRE_MFA must be admins, everyone or nobody, not {text[:40]!r}.")
+    return text
+
+
+def _oidc(env: Mapping[str, str]) -> tuple[str, str, str]:
+    names = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
+    issuer, client_id, client_secret = (env.get(name, "").strip() for name in names)
+    if not issuer and not client_id and not client_secret:
+        return "", "", ""
+    for name, value in zip(names, (issuer, client_id, client_secret), strict=True):
+        if not value:
+            raise ConfigError(f"{name} is missing: sign-in with a provider needs all three.")
+    _http_url("OIDC_ISSUER", issuer)
+    if issuer.startswith("http://") and not _is_loopback(urlsplit(issuer).hostname or ""):
+        raise ConfigError("OIDC_ISSUER must be an https address.")
+    return issuer, client_id, client_secret
+
+
 def _log_level(env: Mapping[str, str]) -> str:
     text = env.get("LOG_LEVEL", "").strip().upper() or "INFO"
     if text not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
@@ -325,6 +380,18 @@ def _platform_urls(env: Mapping[str, str]) -> dict[str, str]:
         for name, value in sorted(env.items())
         if name.startswith(PLATFORM_URL_PREFIX) and value.strip()
     }
+
+
+def _opened(env: Mapping[str, str]) -> tuple[str, ...]:
+    """`host:port[,host:port]` inside our own network that HTTP sources may be read from."""
+    found = tuple(p.strip().lower() for p in env.get("SSRF_ALLOW", "").split(",") if p.strip())
+    for pair in found:
+        host, _, port = pair.rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 65536 or "/" in host:
+            raise ConfigError(
+                f"SSRF_ALLOW holds {pair[:60]!r}. Write host:port pairs, separated by commas."
+            )
+    return found
 
 
 def _database_url(text: str, home: Path) -> str:

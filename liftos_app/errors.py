@@ -9,6 +9,7 @@ class LiftOSError(Exception):
     LiftOSError
       Denied          the role does not allow it            403
       SignInNeeded    nobody is signed in                   401
+        ProofNeeded   a sensitive act: prove it is you      401
       Missing         it is not there, or not yours         404
       Invalid         an input is wrong                     422
       Conflict        it changed meanwhile                  409
@@ -46,6 +47,12 @@ class SignInNeeded(LiftOSError):
     """Nobody is signed in, or the session ended."""
 
     status, code = 401, "sign_in_needed"
+
+
+class ProofNeeded(SignInNeeded):
+    """Signed in, but a sensitive act asks for the password or the second factor once more."""
+
+    status, code = 401, "proof_needed"
 
 
 class Missing(LiftOSError):

@@ -13,7 +13,7 @@ import os
 import sys
 import threading
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import reflex as rx
 
@@ -24,14 +24,18 @@ from liftos_app.state import process
 from liftos_app.state.guard import EventGuard
 from liftos_app.state.socket import SocketGate
 
+if TYPE_CHECKING:
+    from liftos_app.services.sync.engine import Chore
+
 log = logging.getLogger(__name__)
 
 
 def assemble(page_server: Any) -> Any:
     """REST and sandbox before the page, the socket gate and the security headers around all."""
+    from liftos_app.api.client_address import ClientAddress
     from liftos_app.api.routes import create_api
     from liftos_app.api.security import SecurityHeaders
-    from liftos_app.services import boot, logs
+    from liftos_app.services import boot, first_run, logs
 
     settings = config.load()
     logs.set_up(settings)
@@ -44,13 +48,18 @@ def assemble(page_server: Any) -> Any:
         os._exit(2)
     services.extras["alone"] = held
     process.install(services)
+    token_words = first_run.words_at_start(services)
+    if token_words:
+        sys.stdout.write(f"{token_words}\n")
+        sys.stdout.flush()
     api = create_api(services)
     if services.settings.demo_mode:
         sandbox = SandboxLater(services)
         services.extras["sandbox"] = sandbox.made
         api.mount("/sandbox", sandbox)
     api.mount("", page_server)
-    return SecurityHeaders(SocketGate(api, services), services.settings)
+    inner = SecurityHeaders(SocketGate(api, services), services.settings)
+    return ClientAddress(inner, services.settings.trusted_proxy_hops)
 
 
 class SandboxLater:
@@ -87,12 +96,9 @@ class SandboxLater:
 async def background_work() -> AsyncIterator[None]:
     """The sync engine and its schedule live as long as the server."""
     from liftos_app.services import upkeep
-    from liftos_app.services.sync.engine import Chore, SyncEngine
+    from liftos_app.services.sync.engine import SyncEngine
 
-    engine = SyncEngine(
-        process.app(), after_run=[upkeep.after_sync],
-        chores=[Chore("hourly", 3600, upkeep.hourly), Chore("daily", 86_400, upkeep.daily)],
-    )
+    engine = SyncEngine(process.app(), after_run=[upkeep.after_sync], chores=chores())
     process.app().extras |= {"engine": engine, "wake_engine": engine.wake}
     await process.in_thread(engine.start)
     warming = asyncio.create_task(_warm_up())
@@ -102,6 +108,17 @@ async def background_work() -> AsyncIterator[None]:
         warming.cancel()
         await process.in_thread(engine.stop)
         process.app().db.close()
+
+
+def chores() -> list[Chore]:
+    """Everything the clock does beside syncs, each with the permission of a job it needs."""
+    from liftos_app.services import upkeep
+    from liftos_app.services.sync.engine import Chore
+
+    return [
+        Chore("hourly", 3600, upkeep.hourly, allow="jobs.run"),
+        Chore("daily", 86_400, upkeep.daily, allow="jobs.run"),
+    ]
 
 
 async def _warm_up() -> None:

@@ -28,6 +28,7 @@ class Credentials(_Input):
     email: str = Field(min_length=1, max_length=254)
     password: SecretStr = Field(min_length=1, max_length=1000)
     organization_id: str = Field(default="", max_length=40)
+    code: SecretStr = Field(default=SecretStr(""), max_length=40)  # of the second factor
 
 
 class RefreshInput(_Input):
@@ -107,10 +108,13 @@ def _body(model: type[BaseModel]) -> dict[str, Any]:
 def create_token(
     request: Request, response: Response, given: Annotated[Credentials, Depends(_credentials)]
 ) -> Tokens:
-    """Get tokens for e-mail and password. At most ten failures a minute."""
+    """Get tokens for e-mail and password, and for the `code` of a second factor where there is
+    one. At most ten failures a minute.
+    """
     pair = tokens.sign_in(
         app_of(request), email=given.email, password=given.password.get_secret_value(),
         ip=ip_of(request), client=_client(request), organization=given.organization_id,
+        code=given.code.get_secret_value(),
     )
     return _answer(response, pair)
 

@@ -18,7 +18,7 @@ from liftos_app.api.connection_models import AccountOut, ConsentDone
 from liftos_app.api.connections import wake_engine
 from liftos_app.api.deps import CallerDep, app_of, caller, ip_of
 from liftos_app.errors import LiftOSError, Missing, PlatformFault, SignInNeeded
-from liftos_app.services import condition, connections, oauth, sessions, wizard
+from liftos_app.services import condition, connections, oauth, oauth_errors, sessions, wizard
 from liftos_app.services.connections import SignedIn
 from liftos_app.services.context import App, Principal, open_context
 from liftos_app.services.oauth import Finished, Pending
@@ -28,15 +28,16 @@ router = APIRouter(prefix="/platform-connections/oauth", tags=["Platform connect
 browser = APIRouter(include_in_schema=False)
 _QUIET: Final = {"Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
 _CODES: Final = (
-    (oauth.StateUnknown, "expired"), (oauth.OtherSession, "other_session"),
-    (oauth.Forged, "forged"), (oauth.Refused, "refused"), (Missing, "expired"),
+    (oauth_errors.StateUnknown, "expired"), (oauth_errors.OtherSession, "other_session"),
+    (oauth_errors.Forged, "forged"), (oauth_errors.Refused, "refused"), (Missing, "expired"),
 )
 _FIELDS: Final = {"redirect_uri": "wrong_redirect", "client_secret": "wrong_client"}
 
 
 @router.get("/callback")
 def finish_consent(caller: CallerDep, request: Request) -> JSONResponse:
-    """Hand over what the platform's redirect carried: `state` and `code`, or `error`.
+    """Hand over what the platform's redirect carried: `state` and `code`, or `error`; for
+    OAuth 1.0a `oauth_token` and `oauth_verifier`, or `denied`.
 
     Send every query parameter of the redirect unchanged: some platforms sign them all.
     """
@@ -44,7 +45,7 @@ def finish_consent(caller: CallerDep, request: Request) -> JSONResponse:
     waiting = oauth.pending(caller.app, params, session_id=None, who=caller.who)
     platform = waiting.platform if waiting else ""
     if not platform:  # says why: used, too old, or somebody else's
-        raise oauth.StateUnknown(
+        raise oauth_errors.StateUnknown(
             "This sign-in is no longer valid.",
             why="It took longer than ten minutes, was used before, or is somebody else's.",
             fix="Begin again with POST /platform-connections/oauth/initiate.",

@@ -23,6 +23,12 @@ Text = Annotated[str, Field(max_length=8_192)]
 # --- requests -------------------------------------------------------------------------------------
 
 
+class Options(Strict):
+    """What belongs to a connection beside its inputs: the streams a person defined."""
+
+    streams: Annotated[list[dict[str, Any]], Field(max_length=50)] = Field(default_factory=list)
+
+
 class ConnectionCreate(Strict):
     """Create a connection from a key or client credentials, in one call."""
 
@@ -35,6 +41,7 @@ class ConnectionCreate(Strict):
         default_factory=list
     )
     streams: list[Annotated[str, Field(max_length=80)]] = Field(default_factory=list)
+    options: Options | None = None
     history_days: int | None = None
     schedule: Annotated[str, Field(max_length=200)] = ""
     schedule_zone: Annotated[str, Field(max_length=80)] | None = None
@@ -47,6 +54,7 @@ class ConnectionChange(Strict):
     name: Text | None = None
     accounts: Literal["all"] | list[Annotated[str, Field(max_length=200)]] | None = None
     streams: list[Annotated[str, Field(max_length=80)]] | None = None
+    options: Options | None = None
     history_days: int | None = None
     schedule: Annotated[str, Field(max_length=200)] | None = None
     schedule_zone: Annotated[str, Field(max_length=80)] | None = None
@@ -141,6 +149,7 @@ class ConnectionDetail(ConnectionOut):
 
     method: str
     inputs: dict[str, str]  # the non-secret ones
+    options: Options
     accounts: list[AccountOut]
     credentials: list[CredentialOut]
     missing_scopes: list[str] = Field(default_factory=list)
@@ -155,7 +164,8 @@ class ConnectionDetail(ConnectionOut):
         """From the stored rows."""
         return cls(
             **_row_values(row), method=connection.auth_kind,
-            inputs={str(k): str(v) for k, v in connection.options.items()},
+            inputs={str(k): str(v) for k, v in connection.options.items() if k != "streams"},
+            options=Options(streams=list(connection.options.get("streams") or ())),
             accounts=[AccountOut.of(a) for a in accounts],
             credentials=[
                 CredentialOut(

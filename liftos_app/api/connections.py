@@ -32,7 +32,7 @@ from liftos_app.api.platform_models import PlatformOut
 from liftos_app.api.shapes import CauseOut, Listed
 from liftos_app.api.sync_models import SyncAsk, SyncOut, SyncQueued
 from liftos_app.errors import Conflict, Invalid, Missing
-from liftos_app.services import catalogue, connections, idempotency, oauth, sync
+from liftos_app.services import catalogue, connections, consent, idempotency, sync
 from liftos_app.services.context import App, Context
 from liftos_app.services.idempotency import Answer
 
@@ -117,6 +117,7 @@ def create_connection(
             inputs=body.inputs, mode=body.mode,
             wishes=connections.Wishes(
                 name=body.name, accounts=body.accounts, streams=body.streams,
+                definitions=body.options.streams if body.options else (),
                 history_days=body.history_days, schedule=body.schedule,
                 schedule_zone=body.schedule_zone, start=body.start,
             ),
@@ -298,7 +299,10 @@ def initiate_oauth(caller: CallerDep, body: OAuthInitiate, request: Request) -> 
             _check_same(body, connection.platform, str(connection.provenance))
         if body.inputs or body.connection_id is None:
             connections.save_inputs(ctx, connection.id, body.inputs, method=body.method)
-        begun = oauth.begin_in_full(ctx, connection.id, origin=origin)
+        consent.require(ctx, connection.id)
+    begun = consent.open_consent(
+        caller.app, caller.who, caller.org_id, connection.id, origin=origin
+    )
     return ConsentBegun(
         authorization_url=begun.url, connection_id=connection.id,
         redirect_uri=begun.redirect_uri, expires_at=begun.expires_at,
@@ -319,6 +323,8 @@ def _apply(ctx: Context, connection_id: UUID, body: ConnectionChange) -> None:
             connections.select_accounts(
                 ctx, connection_id, connections.account_ids(ctx, connection_id, body.accounts)
             )
+    if body.options is not None:  # after the accounts: it adds and chooses some of its own
+        connections.define(ctx, connection_id, body.options.streams)
     if body.streams is not None:
         connections.choose_streams(ctx, connection_id, body.streams)
     if body.history_days is not None:

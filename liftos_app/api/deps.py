@@ -15,15 +15,15 @@ from typing import Annotated
 from fastapi import Depends, Header, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from liftos_app.api import problems
+from liftos_app.api import problems, wall
 from liftos_app.errors import Denied, SignInNeeded
-from liftos_app.services import sessions, tokens
+from liftos_app.services import api_keys, sessions, tokens
 from liftos_app.services.context import App, Context, Principal, open_context
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _bearer = HTTPBearer(
     auto_error=False, bearerFormat="JWT", scheme_name="Access token",
-    description="From POST /api/v1/auth/token, sent as Authorization: Bearer.",
+    description="From POST /api/v1/auth/token, or an API key; sent as Authorization: Bearer.",
 )
 OrganizationHeader = Annotated[str | None, Header(
     alias="X-Organization-ID",
@@ -56,7 +56,7 @@ def app_of(request: Request) -> App:
 
 
 def ip_of(request: Request) -> str:
-    """The address of the other end. Forwarded headers are not believed here."""
+    """The address of the other end, as api/client_address.py believes it."""
     return request.client.host if request.client else ""
 
 
@@ -68,7 +68,8 @@ def caller(
     """Who calls, by bearer token only; cookies mean nothing here. Raises SignInNeeded, Denied."""
     app, ip = app_of(request), ip_of(request)
     if bearer is not None:
-        found: sessions.SignedInAs | None = tokens.check(
+        check = api_keys.check if api_keys.looks_like_one(bearer.credentials) else tokens.check
+        found: sessions.SignedInAs | None = check(
             app, bearer.credentials, organization=organization or "", ip=ip
         )
     elif app.settings.auth_required:
@@ -83,6 +84,7 @@ def caller(
     if found is None:
         raise SignInNeeded("Nobody is set up yet.", fix="Open LiftOS in a browser first.")
     who = replace(found.who, request_id=problems.request_id(request.scope)[:40])
+    wall.check(request, app, who, found.org_id)
     return Caller(app=app, who=who, org_id=found.org_id)
 
 

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from liftos_app import __version__
 from liftos_app.api.deps import app_of, ip_of
 from liftos_app.errors import SignInNeeded
-from liftos_app.services import sessions, tokens
+from liftos_app.services import api_keys, sessions, tokens
 
 router = APIRouter(include_in_schema=False)
 TITLE: Final = "LiftOS API"
@@ -68,7 +68,8 @@ def _may_look(request: Request) -> None:
         return
     kind, _, token = request.headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer":
-        tokens.check(app, token, ip=ip_of(request))
+        check = api_keys.check if api_keys.looks_like_one(token) else tokens.check
+        check(app, token, ip=ip_of(request))
         return
     cookie = request.cookies.get(sessions.cookie_name(app.settings), "")
     if sessions.resolve(app, cookie) is None:

@@ -76,6 +76,11 @@ def of_error(scope: Scope, error: LiftOSError) -> JSONResponse:
     if isinstance(after, int | float):
         headers["Retry-After"] = str(max(1, round(after)))
         more["retry_after"] = max(1, round(after))
+    limit = error.facts.get("limit")
+    if isinstance(limit, int):  # of the sign-in; the hourly ones are told by api/wall.py
+        headers |= {"RateLimit-Limit": str(limit), "RateLimit-Remaining": "0",
+                    "RateLimit-Reset": headers.get("Retry-After", "60"),
+                    "RateLimit-Policy": f'"auth";q={limit};w=60'}
     if error.status == 401:
         headers["WWW-Authenticate"] = str(error.facts.get("challenge") or "Bearer")
     if isinstance(error, PlatformFault):

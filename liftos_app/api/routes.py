@@ -10,13 +10,33 @@ from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 from liftos_app import __version__
-from liftos_app.api import auth, callback, connections, docs, health, problems, sync_more, web
+from liftos_app.api import (
+    account_forms,
+    auth,
+    callback,
+    connections,
+    defining,
+    docs,
+    explorer,
+    health,
+    link_forms,
+    people,
+    problems,
+    provider,
+    second_factor_forms,
+    sync_more,
+    web,
+)
 from liftos_app.services.context import App
 
 PREFIX = "/api/v1"
 ROUTERS: tuple[APIRouter, ...] = (
-    auth.router, health.router, connections.router, callback.router,
-    docs.router, sync_more.router,
+    auth.router, health.router, connections.router, defining.router, callback.router,
+    explorer.router, docs.router, people.router, sync_more.router,
+)
+BROWSER_ROUTERS: tuple[APIRouter, ...] = (  # the last one takes what the others leave of /auth
+    web.router, second_factor_forms.router, account_forms.router, link_forms.router,
+    provider.router, callback.browser, web.last,
 )
 _EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
@@ -33,8 +53,8 @@ def create_api(app: App) -> FastAPI:
     api.state.known_paths = _known_paths()
     for router in ROUTERS:
         api.include_router(router, prefix=PREFIX)
-    api.include_router(web.router)
-    api.include_router(callback.browser)
+    for router in BROWSER_ROUTERS:
+        api.include_router(router)
     api.add_api_route(
         "/api/{rest:path}", _nothing_here, methods=_EVERY_METHOD, include_in_schema=False
     )

@@ -117,6 +117,7 @@ class SecurityHeaders:
             return
         headers = Headers(scope=scope)
         scope["liftos.request_id"] = _request_id(headers)
+        scope["liftos.quota"] = {}  # filled by api/wall.py, told with the answer
         if not self._is_ours(headers.get("host", "")):
             await self._refuse_host(scope, receive, send)
             return
@@ -159,6 +160,7 @@ class SecurityHeaders:
         for name in ("server", "x-powered-by"):
             del headers[name]
         headers["X-Request-ID"] = problems.request_id(scope)
+        headers.update(scope.get("liftos.quota") or {})
         for name, value in FIXED.items():
             headers.setdefault(name, value)
         if self.settings.secure_cookies:

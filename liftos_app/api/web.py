@@ -8,42 +8,35 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Final
-from urllib.parse import quote, unquote, urlencode
+from typing import Final
+from urllib.parse import quote, urlencode
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
+from liftos_app.api import plain_page
 from liftos_app.api.deps import app_of, ip_of, is_same_origin
-from liftos_app.errors import Conflict, Denied, Invalid, LiftOSError
-from liftos_app.services import accounts, sessions
+from liftos_app.api.forms import (
+    LONGEST_NEXT,
+    Form,
+    agent_of,
+    drop_cookie,
+    foreign,
+    let_in,
+    local_path,
+    require_own_page,
+    session_token,
+    step_cookie,
+    to_second_step,
+)
+from liftos_app.errors import Conflict, Invalid, LiftOSError
+from liftos_app.services import accounts, first_run, sessions
 from liftos_app.services.context import App, Principal, open_context
 
+__all__ = ["AFTER_SETUP", "LONGEST_NEXT", "local_path", "router"]
 router = APIRouter(prefix="/auth", include_in_schema=False)
 AFTER_SETUP: Final = "/welcome"
-LONGEST_NEXT: Final = 500
-_LOCAL_PATH: Final = re.compile(r"/(?![/\\])[^\x00-\x20\x7f\\]*")
-_NOT_IN_PATHS: Final = re.compile(r"[\x00-\x1f\x7f\\]")
 _FIELD: Final = re.compile(r"[a-z_]{1,40}")
-
-
-def local_path(text: str) -> str:
-    """The path to go on to, when it is one of ours; else an empty text (L48)."""
-    if len(text) > LONGEST_NEXT or not _LOCAL_PATH.fullmatch(text):
-        return ""
-    decoded = unquote(text)
-    if decoded.startswith(("//", "/auth/", "/api/")) or _NOT_IN_PATHS.search(decoded):
-        return ""
-    return text
-
-
-async def form(request: Request) -> dict[str, str]:
-    """The typed values of a posted form; files are refused."""
-    async with request.form(max_files=0, max_fields=20) as found:
-        return {k: v for k, v in found.items() if isinstance(v, str)}
-
-
-Form = Annotated[dict[str, str], Depends(form)]
 
 
 @router.post("/setup")
@@ -51,12 +44,15 @@ def set_up(request: Request, given: Form) -> Response:
     """Create the first administrator and sign them in. Once only."""
     app = app_of(request)
     try:
-        _require_own_page(request)
-        with open_context(app, Principal(ip=ip_of(request)), None, write=True) as ctx:
+        require_own_page(request)
+        who = Principal(ip=ip_of(request))
+        first_run.check_token(app, given.get("setup_token", ""), ip=who.ip)
+        with open_context(app, who, None, write=True) as ctx:
             accounts.create_first_admin(
                 ctx, email=given.get("email", ""), password=given.get("password", ""),
                 organization=given.get("organization", ""), name=given.get("name", ""),
             )
+            first_run.end_tokens(ctx)
         return _signed_in(request, app, given, go_to=AFTER_SETUP)
     except Conflict as error:
         return _back("/login", error)
@@ -69,7 +65,7 @@ def log_in(request: Request, given: Form) -> Response:
     """Sign in and go on to `next`, when that is a path of ours."""
     go_to = local_path(given.get("next", ""))
     try:
-        _require_own_page(request)
+        require_own_page(request)
         return _signed_in(request, app_of(request), given, go_to=go_to or "/")
     except LiftOSError as error:
         return _back("/login", error, go_to=go_to)
@@ -77,60 +73,46 @@ def log_in(request: Request, given: Form) -> Response:
 
 @router.post("/logout")
 def log_out(request: Request) -> Response:
-    """End the session, take the cookie away and clear what the browser kept."""
+    """End the session, take the cookies away and clear what the browser kept."""
     app = app_of(request)
     if not is_same_origin(request):
-        return _back("/login", _foreign())
-    name = sessions.cookie_name(app.settings)
-    sessions.sign_out(app, request.cookies.get(name, ""))
+        return _back("/login", foreign())
+    sessions.sign_out(app, session_token(request))
+    return signed_out(app)
+
+
+def signed_out(app: App) -> Response:
+    """The answer that leaves nothing of a session in the browser (L35)."""
     answer = RedirectResponse("/login", status_code=303)
-    answer.delete_cookie(
-        name, path="/", secure=app.settings.secure_cookies, httponly=True, samesite="lax"
-    )
+    drop_cookie(answer, app, sessions.cookie_name(app.settings))
+    drop_cookie(answer, app, step_cookie(app))
     answer.headers["Clear-Site-Data"] = '"cache", "storage"'
-    return _never_stored(answer)
+    return plain_page.quiet(answer)
 
 
-@router.get("/{rest:path}")
+last = APIRouter(prefix="/auth", include_in_schema=False)  # after every other form of /auth
+
+
+@last.get("/{rest:path}")
 def look(rest: str) -> Response:  # noqa: ARG001
     """A form address opened like a page: show the page instead."""
     return RedirectResponse("/login", status_code=303)
 
 
 def _signed_in(request: Request, app: App, given: Mapping[str, str], *, go_to: str) -> Response:
-    name = sessions.cookie_name(app.settings)
-    found = accounts.sign_in(
-        app, email=given.get("email", ""), password=given.get("password", ""),
-        ip=ip_of(request), user_agent=request.headers.get("user-agent", ""),
-        old_token=request.cookies.get(name, ""),
-    )
-    answer = RedirectResponse(go_to, status_code=303)
-    answer.set_cookie(
-        name, found.token, max_age=int(sessions.ABSOLUTE_LIMIT.total_seconds()), path="/",
-        secure=app.settings.secure_cookies, httponly=True, samesite="lax",
-    )
-    return _never_stored(answer)
-
-
-def _require_own_page(request: Request) -> None:
-    if not is_same_origin(request):
-        raise _foreign()
-
-
-def _foreign() -> Denied:
-    """A refusal with its own code: the form was sent by another page, or through another name."""
-    error = Denied(
-        "This form was sent from another address.",
-        why="LiftOS is opened under an address it does not know as its own.",
-        fix="Open the address LiftOS printed at start, or set LIFTOS_PUBLIC_URL.",
-    )
-    error.code = "origin"
-    return error
+    try:
+        found = accounts.sign_in(
+            app, email=given.get("email", ""), password=given.get("password", ""),
+            ip=ip_of(request), user_agent=agent_of(request), old_token=session_token(request),
+        )
+    except accounts.SecondStepNeeded as step:
+        return to_second_step(request, step, go_to=go_to)
+    return let_in(request, found.token, go_to=go_to)
 
 
 def _back(page: str, error: LiftOSError, *, go_to: str = "") -> Response:
     """The page again with a code it knows a sentence for."""
-    values = {"error": _code(error)}
+    values = {"error": code_of(error)}
     field = error.facts.get("field")
     if isinstance(field, str) and _FIELD.fullmatch(field):
         values["field"] = field
@@ -144,7 +126,7 @@ def _back(page: str, error: LiftOSError, *, go_to: str = "") -> Response:
     )
 
 
-def _code(error: LiftOSError) -> str:
+def code_of(error: LiftOSError) -> str:
     """`password_short`, `invalid_email`: as exact as the page can put into words."""
     if not isinstance(error, Invalid):
         return error.code

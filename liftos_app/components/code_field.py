@@ -30,12 +30,40 @@ def secret_field(
     hint: Any = "",
     wrong: Text = "",
     placeholder: Text = "",
+    multiline: Any = False,
     **props: Any,
 ) -> rx.Component:
-    """A secret to type or replace. Never shows a stored value: only its last four characters.
+    """A secret to type or replace; `multiline` ones, key files, are pasted into a text area.
+
+    Never shows a stored value: only its last four characters.
 
     The value lives in the browser's own field and travels in the form, never in a state var.
     """
+    one_line = text_input(
+        for_id=for_id,
+        wrong=wrong,
+        type="password",
+        auto_complete="off",
+        placeholder=placeholder,
+        spell_check=False,
+        **props,
+    )
+    control = one_line
+    if multiline is not False:
+        control = rx.cond(
+            multiline,
+            rx.el.textarea(
+                id=for_id,
+                name=for_id,
+                rows=5,
+                placeholder=placeholder,
+                spell_check=False,
+                auto_complete="off",
+                class_name="lo-input lo-area",
+                **props,
+            ),
+            one_line,
+        )
     kept = rx.fragment()
     if not (isinstance(hint, str) and not hint):
         kept = rx.cond(
@@ -51,15 +79,7 @@ def secret_field(
     described: Any = "-help"
     return rx.el.div(
         rx.el.label(label, html_for=for_id),
-        text_input(
-            for_id=for_id,
-            wrong=wrong,
-            type="password",
-            auto_complete="off",
-            placeholder=placeholder,
-            spell_check=False,
-            **props,
-        ),
+        control,
         rx.el.p(
             help_text,
             class_name="lo-help",

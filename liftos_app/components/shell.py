@@ -43,6 +43,7 @@ class Frame:
     """The vars the shell shows. `demo` and `auth_off` are booleans, the rest texts."""
 
     org_name: Any
+    organizations: Any  # list of id, name, role, here
     person_name: Any
     person_role: Any
     demo: Any
@@ -144,7 +145,7 @@ def _side(
     return rx.fragment(
         brand() if not closes else rx.fragment(),
         rx.el.div(
-            rx.el.p(frame.org_name, class_name="lo-help lo-cut"),
+            _organization(frame, prefix=prefix),
             rx.cond(
                 frame.demo,
                 rx.el.div(
@@ -166,6 +167,44 @@ def _side(
             _person(frame, prefix=prefix),
             class_name="lo-side-foot",
         ),
+    )
+
+
+def _organization(frame: Frame, *, prefix: str) -> rx.Component:
+    """The organization's name; with several, the menu that goes to another one."""
+
+    def choice(item: Any) -> rx.Component:
+        return rx.el.button(
+            rx.cond(item.here, icon("check"), icon("building-2")),
+            rx.el.span(item.name, class_name="lo-cut"),
+            rx.el.span(item.role, class_name="lo-help lo-end"),
+            type="submit",
+            name="organization",
+            value=item.id,
+            class_name="lo-menu-item",
+            aria_current=rx.cond(item.here, "true", "false"),
+        )
+
+    return rx.cond(
+        (frame.organizations.length() > 1) & ~frame.auth_off,
+        menu(
+            rx.el.button(
+                rx.el.span(frame.org_name, class_name="lo-cut"),
+                icon("chevrons-up-down", size=14),
+                type="button",
+                class_name="lo-org-button",
+                aria_label="Organization: " + frame.org_name.to(str) + ". Switch",
+            ),
+            NativeForm.create(
+                rx.foreach(frame.organizations, choice),
+                action="/auth/organization",
+                method="post",
+            ),
+            menu_id=f"{prefix}-org-menu",
+            place="lo-menu-start",
+            label="Your organizations",
+        ),
+        rx.el.p(frame.org_name, class_name="lo-help lo-cut"),
     )
 
 

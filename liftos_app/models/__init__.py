@@ -39,6 +39,16 @@ from liftos_app.models.facts import (
     Refund,
     SourceRecord,
 )
+from liftos_app.models.identity import (
+    ApiKey,
+    Invitation,
+    OneTimeLink,
+    PendingSignIn,
+    ProviderSignIn,
+    RecoveryCode,
+    SecondFactor,
+    UserIdentity,
+)
 from liftos_app.models.people import (
     DataKey,
     KeyCheck,
@@ -55,11 +65,12 @@ from liftos_app.models.requests import KeptAnswer
 from liftos_app.models.syncs import Lease, RejectedRow, RunState, StreamRun, SyncEvent, SyncRun
 
 __all__ = [
-    "Account", "AuditEntry", "Breaker", "CheckResult", "Connection", "ConnectionStatus", "Coverage",
-    "CoverageState", "Credential", "CrmRecord", "DataKey", "Entity", "FactDaily", "FactExtra",
-    "KeptAnswer", "KeyCheck", "Lease", "LoginAttempt", "MailFact", "Membership", "OAuthRequest",
-    "Order", "OrderLine", "Organization", "Payment", "Provenance", "QualityScore",
-    "RateBudget", "RateDay", "RefreshToken", "Refund", "RejectedRow", "Restatement", "ResyncChange",
-    "Role", "RunState", "SourceRecord", "StagedUnit", "StreamRun", "StreamState", "SyncEvent",
-    "SyncPreference", "SyncRun", "User", "WebSession",
+    "Account", "ApiKey", "AuditEntry", "Breaker", "CheckResult", "Connection", "ConnectionStatus",
+    "Coverage", "CoverageState", "Credential", "CrmRecord", "DataKey", "Entity", "FactDaily",
+    "FactExtra", "Invitation", "KeptAnswer", "KeyCheck", "Lease", "LoginAttempt", "MailFact",
+    "Membership", "OAuthRequest", "OneTimeLink", "Order", "OrderLine", "Organization", "Payment",
+    "PendingSignIn", "Provenance", "ProviderSignIn", "QualityScore", "RateBudget", "RateDay",
+    "RecoveryCode", "RefreshToken", "Refund", "RejectedRow", "Restatement", "ResyncChange", "Role",
+    "RunState", "SecondFactor", "SourceRecord", "StagedUnit", "StreamRun", "StreamState",
+    "SyncEvent", "SyncPreference", "SyncRun", "User", "UserIdentity", "WebSession",
 ]

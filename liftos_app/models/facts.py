@@ -39,6 +39,7 @@ class Level(IntEnum):
     OWNER = 16
     FIELD = 17
     KEYWORD = 18
+    FUNDING = 19  # what pays for campaigns
 
 
 class Entity(SQLModel, table=True):

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
 
-from sqlalchemy import String, UniqueConstraint
+from sqlalchemy import String, UniqueConstraint, false
 from sqlmodel import Field, SQLModel
 
 
@@ -33,6 +33,7 @@ class Organization(SQLModel, table=True):
     week_start: int = 0  # 0 Monday .. 6 Sunday
     revenue_basis: str = Field(default="net_sales", max_length=20)
     settings: str = "{}"  # JSON text: checklist dismissed, preferences
+    require_mfa: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     created_at: datetime
 
 
@@ -77,6 +78,7 @@ class WebSession(SQLModel, table=True):
     created_at: datetime
     last_seen_at: datetime
     expires_at: datetime
+    proved_at: datetime | None = None  # when the person last proved who they are (step-up, L12)
     ip: str = Field(default="", max_length=64)
     user_agent: str = Field(default="", max_length=300)
 

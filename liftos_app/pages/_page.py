@@ -104,6 +104,7 @@ def _framed(
 ) -> rx.Component:
     frame = Frame(
         org_name=AppState.org_name,
+        organizations=AppState.organizations,
         person_name=AppState.person_name,
         person_role=AppState.person_role,
         demo=AppState.demo,

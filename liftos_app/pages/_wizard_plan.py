@@ -15,16 +15,23 @@ from liftos_app.components.elements import (
 )
 from liftos_app.components.status_pill import status_icon
 from liftos_app.components.sync_progress import sync_progress
+from liftos_app.pages._stream_editor import editor
 from liftos_app.pages._wizard_foot import foot
+from liftos_app.state.stream_editor import StreamEditorState as E
 from liftos_app.state.wizard import WizardState as S
 from liftos_app.state.wizard_view import SCHEDULES
 
 
 def plan() -> rx.Component:
+    return rx.fragment(editor(), _plan())
+
+
+def _plan() -> rx.Component:
     return rx.el.form(
         rx.el.div(
             card(
                 rx.el.div(rx.foreach(S.view.streams, _stream), class_name="lo-stack-8"),
+                rx.cond(S.view.defines, _own_streams()),
                 title="Streams",
             ),
             card(
@@ -59,8 +66,34 @@ def _stream(one: Any) -> rx.Component:
             rx.el.span(one.title, class_name="lo-h3"),
             rx.el.br(),
             rx.el.span(one.about, class_name="lo-help"),
+            class_name="lo-grow",
+        ),
+        rx.cond(
+            one.defined,
+            rx.el.span(
+                button("Change", kind="quiet", small=True, on_click=E.edit(one.name)),
+                button("Remove", kind="quiet", small=True, on_click=E.remove(one.name)),
+                class_name="lo-row",
+            ),
         ),
         class_name="lo-choice",
+    )
+
+
+def _own_streams() -> rx.Component:
+    return rx.el.div(
+        rx.cond(
+            S.view.streams.length() == 0,
+            rx.el.p(
+                "None yet. Add one: choose a source and say which column is which field.",
+                class_name="lo-help",
+            ),
+        ),
+        rx.el.div(
+            button("Add stream", icon_tag="plus", on_click=E.add, busy=E.working == "sources"),
+            class_name="lo-row",
+        ),
+        class_name="lo-stack-8 lo-gap",
     )
 
 

@@ -147,7 +147,7 @@ def _choice(name: str, value: str, title: str, words: str, *, chosen: bool) -> r
 
 
 def sign_in() -> rx.Component:
-    consent = S.view.kind == "oauth2"
+    consent = S.view.redirect_uri != ""  # only a consent page returns to us
     return rx.el.form(
         rx.cond(
             S.view.methods.length() > 1,
@@ -249,15 +249,26 @@ def _field(one: Any) -> rx.Component:
             placeholder=one.placeholder,
             default_value=one.value,
             required=one.required,
+            multiline=one.multiline,
         ),
         field(
             one.label,
-            text_input(
-                for_id=one.name,
-                wrong=one.wrong,
-                default_value=one.value,
-                placeholder=one.placeholder,
-                required=one.required,
+            rx.cond(
+                one.choices.length() > 0,
+                rx.el.select(
+                    rx.foreach(one.choices, lambda c: rx.el.option(c[1], value=c[0])),
+                    id=one.name,
+                    name=one.name,
+                    default_value=one.value,
+                    class_name="lo-input",
+                ),
+                text_input(
+                    for_id=one.name,
+                    wrong=one.wrong,
+                    default_value=one.value,
+                    placeholder=one.placeholder,
+                    required=one.required,
+                ),
             ),
             for_id=one.name,
             help_text=one.help,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import reflex as rx
 
-from liftos_app.components.elements import NativeForm, button, field, icon, text_input
+from liftos_app.components.elements import NativeForm, PlainLink, button, field, icon, text_input
 from liftos_app.components.shell import gate
 from liftos_app.state.gate import GateState
 
@@ -23,6 +23,10 @@ def login() -> rx.Component:
                 role="alert",
                 id="trouble",
             ),
+        ),
+        rx.cond(
+            GateState.said != "",
+            rx.el.p(icon("check", size=16), GateState.said, class_name="lo-help", role="status"),
         ),
         NativeForm.create(
             rx.el.input(type="hidden", name="next", value=GateState.next_path),
@@ -53,10 +57,17 @@ def login() -> rx.Component:
             method="post",
             class_name="lo-stack-16",
         ),
+        rx.cond(
+            GateState.provider,
+            PlainLink.create(
+                icon("key-round"),
+                "Sign in with your organization",
+                href="/auth/provider?next=" + GateState.next_path.to(str),
+                class_name="lo-btn",
+            ),
+        ),
         rx.el.p(
-            "Forgot your password? An administrator can set a new one; on the server, ",
-            rx.el.code("liftos admin create"),
-            " helps.",
+            PlainLink.create("Forgot your password?", href="/auth/forgot", class_name="lo-link"),
             class_name="lo-help",
         ),
     )

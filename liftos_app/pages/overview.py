@@ -76,7 +76,11 @@ def overview() -> rx.Component:
             ("loading", _loading()),
             ("first_use", _first_use()),
             ("failed", rx.fragment()),
-            _figures(),
+            rx.el.div(
+                _figures(),
+                class_name=rx.cond(S.stale, "lo-stack lo-stale", "lo-stack"),
+                aria_busy=S.stale,
+            ),
         ),
     )
 

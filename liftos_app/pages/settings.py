@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import reflex as rx
 
-from liftos_app.components.data_table import Column, data_table
 from liftos_app.components.dialog import close, dialog
-from liftos_app.components.elements import button, card, field, go, text_input
+from liftos_app.components.elements import button, card, field, text_input
 from liftos_app.components.page_header import page_header
 from liftos_app.components.states import error_state, loading_rows
-from liftos_app.components.status_pill import badge
 from liftos_app.pages._page import FOOT, page
+from liftos_app.pages._settings_security import keys, security
+from liftos_app.pages._settings_tabs import settings_tabs
 from liftos_app.services.organization import REVENUE_BASES, WEEK_STARTS, time_zones
 from liftos_app.state.app import AppState
 from liftos_app.state.settings import SettingsState as S
-
-TABS = (("profile", "Profile"), ("organization", "Organization"), ("about", "About"))
 
 
 @page(
@@ -27,138 +25,48 @@ TABS = (("profile", "Profile"), ("organization", "Organization"), ("about", "Abo
     on_load=S.load,
 )
 def settings() -> rx.Component:
-    """Three tabs, each an address."""
+    """Tabs, each an address."""
     return rx.fragment(
         page_header("Settings", rx.el.p(S.view.org_name, class_name="lo-head-line")),
-        rx.el.nav(
-            *(
-                go(
-                    words,
-                    href=f"/settings?tab={name}",
-                    class_name="lo-tab",
-                    aria_current=rx.cond(S.tab == name, "true", "false"),
-                )
-                for name, words in TABS
-            ),
-            class_name="lo-tabs",
-            aria_label="Settings",
-        ),
+        settings_tabs(S.tab),
         rx.cond(S.wrong != "", error_state(S.wrong)),
         rx.cond(
             S.loaded,
-            rx.match(S.tab, ("organization", _organization()), ("about", _about()), _profile()),
+            rx.match(
+                S.tab,
+                ("organization", _organization()),
+                ("about", _about()),
+                ("security", security()),
+                ("keys", keys()),
+                _profile(),
+            ),
             loading_rows(),
         ),
     )
 
 
 def _profile() -> rx.Component:
-    columns = [
-        Column(
-            "Browser",
-            lambda s: rx.el.span(s.what, " ", rx.cond(s.here, badge("This one", kind="info"))),
-        ),
-        Column("Address", lambda s: s.where),
-        Column("Last seen", lambda s: s.seen),
-        Column(
-            rx.el.span("Actions", class_name="lo-sr"),
-            lambda s: rx.cond(
-                s.here, rx.fragment(), button("End", small=True, on_click=S.end_session(s.id))
-            ),
-            right=True,
-        ),
-    ]
-    return rx.fragment(
-        rx.el.div(
-            card(
-                rx.el.form(
-                    field(
-                        "Name",
-                        text_input(
-                            for_id="name",
-                            default_value=S.view.name,
-                            key=S.view.name,
-                            max_length=120,
-                            auto_complete="name",
-                        ),
-                        for_id="name",
-                    ),
-                    rx.el.p(
-                        "E-mail ",
-                        rx.el.b(S.view.email),
-                        ", role ",
-                        S.view.role,
-                        class_name="lo-help",
-                    ),
-                    rx.el.div(button("Save name", type="submit"), class_name="lo-row"),
-                    on_submit=S.rename,
-                    class_name="lo-stack-16",
+    return card(
+        rx.el.form(
+            field(
+                "Name",
+                text_input(
+                    for_id="name",
+                    default_value=S.view.name,
+                    key=S.view.name,
+                    max_length=120,
+                    auto_complete="name",
                 ),
-                title="You",
+                for_id="name",
             ),
-            rx.cond(
-                AppState.auth_off,
-                rx.fragment(),
-                card(
-                    rx.el.form(
-                        field(
-                            "Current password",
-                            text_input(
-                                for_id="current",
-                                type="password",
-                                required=True,
-                                auto_complete="current-password",
-                            ),
-                            for_id="current",
-                        ),
-                        field(
-                            "New password",
-                            text_input(
-                                for_id="new",
-                                type="password",
-                                required=True,
-                                min_length=15,
-                                auto_complete="new-password",
-                            ),
-                            for_id="new",
-                            help_text="At least 15 characters",
-                        ),
-                        field(
-                            "New password again",
-                            text_input(
-                                for_id="again",
-                                type="password",
-                                required=True,
-                                auto_complete="new-password",
-                            ),
-                            for_id="again",
-                        ),
-                        rx.el.div(button("Change password", type="submit"), class_name="lo-row"),
-                        on_submit=S.change_password,
-                        class_name="lo-stack-16",
-                        key=S.saved.to(str),
-                    ),
-                    title="Password",
-                ),
+            rx.el.p(
+                "E-mail ", rx.el.b(S.view.email), ", role ", S.view.role, class_name="lo-help"
             ),
-            class_name="lo-grid lo-grid-2",
+            rx.el.div(button("Save name", type="submit"), class_name="lo-row"),
+            on_submit=S.rename,
+            class_name="lo-stack-16",
         ),
-        rx.cond(
-            S.view.sessions.length() > 0,
-            rx.el.section(
-                rx.el.div(
-                    rx.el.div(
-                        rx.el.h2("Signed-in browsers", class_name="lo-h2"),
-                        rx.el.p("A session ends after an hour without use.", class_name="lo-help"),
-                    ),
-                    class_name="lo-card-head",
-                ),
-                data_table(
-                    S.view.sessions, columns, label="Signed-in browsers", row_key=lambda s: s.id
-                ),
-                class_name="lo-card lo-card-flush",
-            ),
-        ),
+        title="You",
     )
 
 
@@ -285,22 +193,10 @@ def _demo() -> rx.Component:
 
 
 def _about() -> rx.Component:
-    columns = [
-        Column("What", lambda r: r[0]),
-        Column("From role", lambda r: r[1]),
-        Column("You may", lambda r: r[2]),
-    ]
-    return rx.fragment(
-        card(
-            rx.el.dl(
-                rx.foreach(S.view.about, lambda p: rx.el.div(rx.el.dt(p[0]), rx.el.dd(p[1]))),
-                class_name="lo-facts",
-            ),
-            title="This installation",
+    return card(
+        rx.el.dl(
+            rx.foreach(S.view.about, lambda p: rx.el.div(rx.el.dt(p[0]), rx.el.dd(p[1]))),
+            class_name="lo-facts",
         ),
-        rx.el.section(
-            rx.el.div(rx.el.h2("Roles", class_name="lo-h2"), class_name="lo-card-head"),
-            data_table(S.view.rights, columns, label="Roles and permissions"),
-            class_name="lo-card lo-card-flush",
-        ),
+        title="This installation",
     )

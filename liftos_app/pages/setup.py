@@ -71,6 +71,21 @@ def setup() -> rx.Component:
                 for_id="password",
                 help_text="At least 15 characters. A few words in a row are easy to remember.",
             ),
+            rx.cond(
+                GateState.needs_token,
+                field(
+                    "Set-up token",
+                    text_input(
+                        for_id="setup_token",
+                        required=True,
+                        max_length=200,
+                        auto_complete="off",
+                        spell_check=False,
+                    ),
+                    for_id="setup_token",
+                    help_text="Printed when the server started; it proves that you run it.",
+                ),
+            ),
             button("Create administrator", kind="solid", type="submit"),
             action="/auth/setup",
             method="post",

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NoReturn
 from uuid import UUID
 
 from sqlmodel import Session, col, func, select
 
 from liftos_app.errors import Conflict, Denied, Invalid, SignInNeeded
 from liftos_app.models import Membership, Organization, RefreshToken, Role, User, WebSession
-from liftos_app.services import audit, limits, passwords, sessions
+from liftos_app.services import (
+    audit,
+    limits,
+    links_once,
+    mailer,
+    passwords,
+    second_factor,
+    sessions,
+)
 from liftos_app.services.context import App, Context, Principal, open_context
 from liftos_app.services.sessions import SignedInAs, resolve, resolve_async, sign_out
 
 __all__ = [
-    "SignedIn", "SignedInAs", "WrongSignIn", "change_password", "create_first_admin",
-    "ensure_local_admin", "me", "needs_setup", "rename", "resolve", "resolve_async", "set_password",
-    "sign_in", "sign_out", "verify",
+    "SecondStepNeeded", "SignedIn", "SignedInAs", "WrongSignIn", "change_password",
+    "check_password", "create_first_admin", "ensure_local_admin", "me", "needs_setup", "new_user",
+    "open_session", "prove", "rename", "require_no_more", "resolve", "resolve_async",
+    "set_hash", "set_password", "sign_in", "sign_out", "verify",
 ]
 log = logging.getLogger(__name__)
+OPERATOR_ROLE: Final = Role.SUPER_ADMIN  # whoever can run commands on the machine owns it anyway
 LOCAL_EMAIL: Final = "you@localhost"
 _EMAIL: Final = re.compile(r"[^@\s\x00-\x1f<>\"]{1,64}@[^@\s\x00-\x1f<>\"]{1,189}")
 
@@ -29,6 +39,21 @@ class WrongSignIn(SignInNeeded):
     """E-mail and password do not belong together. Says nothing about which of them is wrong."""
 
     status, code = 401, "wrong_sign_in"
+
+
+class SecondStepNeeded(SignInNeeded):
+    """The password was right; a code has to follow, or a second factor has to be set up first."""
+
+    status, code = 401, "second_factor_needed"
+
+    def __init__(self, user: User, org_id: int, attempt: int, *, enrol: bool) -> None:
+        super().__init__(
+            "This account needs a second factor.",
+            why="None is set up yet." if enrol else "The password alone is not enough.",
+            fix="Sign in with a browser once and set it up." if enrol
+            else "Send the code of your authenticator app as `code`.",
+        )
+        self.user, self.org_id, self.attempt, self.enrol = user, org_id, attempt, enrol
 
 
 class SignedIn(NamedTuple):
@@ -91,6 +116,26 @@ def sign_in(
     TooMany; a known and an unknown e-mail answer alike, also in time.
     """
     user, org_id, attempt = verify(app, email=email, password=password, ip=ip)
+    require_no_more(app, user, org_id, attempt)
+    return open_session(
+        app, user, org_id, ip=ip, user_agent=user_agent, old_token=old_token, attempt=attempt,
+        password=password,
+    )
+
+
+def require_no_more(app: App, user: User, org_id: int, attempt: int) -> None:
+    """Raise SecondStepNeeded unless the first factor is enough for this person."""
+    with app.db.read() as session:
+        step = second_factor.step_for(session, app.settings, user)
+    if step:
+        raise SecondStepNeeded(user, org_id, attempt, enrol=step == "enrol")
+
+
+def open_session(
+    app: App, user: User, org_id: int, *, ip: str, user_agent: str, old_token: str = "",
+    attempt: int = 0, password: str = "", by: str = "password",
+) -> SignedIn:
+    """A new session for a person who has proved everything. The browser's old session ends."""
     if old_token:
         sign_out(app, old_token)
     who = _principal(user, ip)
@@ -98,12 +143,12 @@ def sign_in(
         limits.succeeded(ctx.session, attempt)
         row = ctx.session.get_one(User, user.id)
         row.last_sign_in_at = ctx.now()
-        if passwords.is_outdated(row.password_hash):
+        if password and passwords.is_outdated(row.password_hash):
             row.password_hash = passwords.make_hash(password)
         token = sessions.create(
             ctx.session, app, user=row, org_id=org_id, ip=ip, user_agent=user_agent
         )
-        audit.record(ctx, "auth.signed_in", row)
+        audit.record(ctx, "auth.signed_in", row, by=by)
     return SignedIn(token, row, org_id)
 
 
@@ -112,6 +157,19 @@ def verify(app: App, *, email: str, password: str, ip: str) -> tuple[User, int, 
 
     Raises WrongSignIn or TooMany. Also used by the REST API, which gives tokens, not sessions.
     """
+    user, attempt = check_password(app, email=email, password=password, ip=ip)
+    with app.db.read() as session:
+        org_id = home_of(session, user)
+    if org_id is None:
+        raise Denied(
+            "Your account belongs to no organization.", why="You were removed from the last one.",
+            fix="Ask an administrator to invite you.",
+        )
+    return user, org_id, attempt
+
+
+def check_password(app: App, *, email: str, password: str, ip: str) -> tuple[User, int]:
+    """The person with this e-mail and password, member of something or not. Raises as `verify`."""
     key = email.strip().casefold()[:254]
     attempt = limits.begin_attempt(app, account=key, ip=ip)
     with app.db.read() as session:
@@ -121,19 +179,36 @@ def verify(app: App, *, email: str, password: str, ip: str) -> tuple[User, int, 
     if user is None or not (known and right):
         with open_context(app, Principal(ip=ip), None, write=True) as ctx:
             audit.record(ctx, "auth.sign_in_failed", user, result="refused")
-        raise WrongSignIn(
-            "E-mail and password do not belong together.",
-            why="One of them is mistyped, or there is no such account.",
-            fix="Check both and try again.",
-        )
-    with app.db.read() as session:
-        org_id = _home(session, user)
-    if org_id is None:
-        raise Denied(
-            "Your account belongs to no organization.", why="You were removed from the last one.",
-            fix="Ask an administrator to invite you.",
-        )
-    return user, org_id, attempt
+        _wrong_sign_in()
+    return user, attempt
+
+
+def _wrong_sign_in() -> NoReturn:
+    raise WrongSignIn(
+        "E-mail and password do not belong together.",
+        why="One of them is mistyped, or there is no such account.",
+        fix="Check both and try again.",
+    )
+
+
+def prove(app: App, who: Principal, org_id: int, *, password: str) -> str:
+    """Check the password (or the code) of a signed-in person again: a new session token, proved
+    just now (L12). Raises WrongSignIn, WrongCode or TooMany.
+    """
+    with open_context(app, who, org_id) as ctx:
+        user = me(ctx)
+        has_factor = second_factor.is_set_up(ctx.session, user.id)
+    if has_factor and re.fullmatch(r"\d{6}", password, re.ASCII):
+        attempt = second_factor.check(app, user.id, password, ip=who.ip)
+    else:
+        attempt = limits.begin_attempt(app, account=user.email_key, ip=who.ip)
+        if not passwords.fits(password[: passwords.LONGEST], user.password_hash):
+            _wrong_sign_in()
+    with open_context(app, who, org_id, write=True) as ctx:
+        limits.succeeded(ctx.session, attempt)
+        token = sessions.renew(ctx)
+        audit.record(ctx, "auth.proved", user)
+    return token
 
 
 def me(ctx: Context) -> User:
@@ -152,35 +227,41 @@ def rename(ctx: Context, name: str) -> User:
     return user
 
 
-def change_password(app: App, who: Principal, org_id: int, *, current: str, new: str) -> None:
-    """Change one's own password; every other session and every token of this person ends."""
+def change_password(app: App, who: Principal, org_id: int, *, current: str, new: str) -> str:
+    """Change one's own password; every other session and every token of this person ends.
+
+    Returns the new token of the session in use, empty for a program.
+    """
     with open_context(app, who, org_id) as ctx:
         user = me(ctx)
         organization = ctx.session.get_one(Organization, ctx.org)
     attempt = limits.begin_attempt(app, account=user.email_key, ip=who.ip)
     if not passwords.fits(current[: passwords.LONGEST], user.password_hash):
         raise Invalid(
-            "The current password is not right.", fix="Type it again.", field="current_password"
+            "The current password is not right.", fix="Type it again.", field="current_password",
+            reason="current_password",
         )
     passwords.check_new(new, about=(user.email, user.name, organization.name))
     hashed = passwords.make_hash(new)
     with open_context(app, who, org_id, write=True) as ctx:
         ctx.require("profile.write")
         limits.succeeded(ctx.session, attempt)
-        _set_hash(ctx, _me(ctx), hashed, keep=who.session_id)
+        set_hash(ctx, _me(ctx), hashed, keep=who.session_id)
+        here = ctx.session.get(WebSession, who.session_id) if who.session_id else None
+        return sessions.renew(ctx) if here is not None else ""
 
 
 def set_password(app: App, *, email: str, password: str) -> User:
     """Give a person a new password, from the command line of the machine. Ends all they hold."""
     hashed = passwords.make_hash(password)
-    operator = Principal(kind="operator", role=Role.SUPER_ADMIN)
+    operator = Principal(kind="operator", role=OPERATOR_ROLE)
     with open_context(app, operator, None, write=True) as ctx:
         ctx.require("installation.admin")
         key = email.strip().casefold()
         user = ctx.session.exec(select(User).where(User.email_key == key)).first()
         if user is None:
             raise Invalid("There is no account with this e-mail.", field="email")
-        _set_hash(ctx, user, hashed, keep=None)
+        set_hash(ctx, user, hashed, keep=None)
         return user
 
 
@@ -200,10 +281,8 @@ def _create(
     now = ctx.now()
     home = _orphan(ctx.session) or Organization(created_at=now, name=organization)
     home.name = organization
-    user = User(
-        email=email, email_key=email.casefold(), name=_name(name), password_hash=password_hash,
-        is_super_admin=True, created_at=now,
-    )
+    user = new_user(ctx, email=email, name=name, password_hash=password_hash)
+    user.is_super_admin = True
     ctx.session.add_all([home, user])
     ctx.session.flush()
     assert home.id is not None  # noqa: S101  (flushed)
@@ -217,16 +296,25 @@ def _create(
     return user
 
 
+def new_user(ctx: Context, *, email: str, name: str, password_hash: str) -> User:
+    """A person who is not yet stored and belongs to no organization. Raises Invalid."""
+    return User(
+        email=email, email_key=email.casefold(), name=_name(name), password_hash=password_hash,
+        created_at=ctx.now(),
+    )
+
+
 def _orphan(session: Session) -> Organization | None:
     """The organization that `liftos demo` filled before anybody was there."""
     found = session.exec(select(Organization)).all()
     return found[0] if len(found) == 1 else None
 
 
-def _set_hash(ctx: Context, user: User, hashed: str, *, keep: UUID | None) -> None:
+def set_hash(ctx: Context, user: User, hashed: str, *, keep: UUID | None) -> None:
     user.password_hash = hashed
     user.auth_epoch += 1
     ended = sessions.end_all(ctx, user.id, but=keep)
+    links_once.end_all(ctx, user.id)
     for token in ctx.session.exec(
         select(RefreshToken).where(
             RefreshToken.user_id == user.id, col(RefreshToken.revoked_at).is_(None)
@@ -234,6 +322,7 @@ def _set_hash(ctx: Context, user: User, hashed: str, *, keep: UUID | None) -> No
     ).all():
         token.revoked_at = ctx.now()
     audit.record(ctx, "user.password_changed", user, sessions_ended=ended)
+    mailer.tell(ctx, user, "Your password was changed.")
 
 
 def _me(ctx: Context) -> User:
@@ -251,7 +340,7 @@ def _people(session: Session) -> int:
     return session.exec(select(func.count()).select_from(User)).one()
 
 
-def _home(session: Session, user: User) -> int | None:
+def home_of(session: Session, user: User) -> int | None:
     """The organization looked at last, else the first one joined."""
     last = session.exec(
         select(WebSession.org_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -11,8 +11,10 @@ from liftos_app.services import connections
 from liftos_app.services import format as fmt
 from liftos_app.services.connections import ConnectionRow
 from liftos_app.services.context import Context
+from liftos_app.services.metrics.sources import platform_of
 from liftos_app.services.sync import breakers
 
+VERSION_DAYS = 60  # ahead of the end of a platform's version
 _RANK = {"bad": 0, "warn": 1, "info": 2}
 
 
@@ -34,6 +36,7 @@ def list_all(ctx: Context) -> list[Item]:
     down = breakers.outages(ctx)
     found = [_outage(name, rows) for name in down]
     found += [item for row in rows if not _is_told(row, down) for item in _of(ctx, row)]
+    found += _ending_versions(ctx, rows)
     return sorted(found, key=lambda item: _RANK[item.kind])
 
 
@@ -58,6 +61,28 @@ def _outage(platform: str, rows: list[ConnectionRow]) -> Item:
 def _is_told(row: ConnectionRow, down: Collection[str]) -> bool:
     """Whether a connection's trouble is that of its platform, which is told once."""
     return row.platform in down and (row.cause or {}).get("cause") == "platform_outage"
+
+
+def _ending_versions(ctx: Context, rows: Sequence[ConnectionRow]) -> Iterator[Item]:
+    """Platforms in use whose interface version ends soon: LiftOS must be updated before."""
+    today = ctx.now().date()
+    first = {row.platform: row for row in reversed(rows)}
+    for slug, row in sorted(first.items()):
+        platform = platform_of(slug)
+        end = platform.version_ends if platform else None
+        if platform is None or end is None or (end - today).days > VERSION_DAYS:
+            continue
+        over = end < today
+        yield Item(
+            kind="bad" if over else "warn",
+            what=f"{platform.name} {'ended' if over else 'ends'} version {platform.api_version} "
+            f"{'on' if over else 'of its interface on'} {fmt.day(end, today)}",
+            why="LiftOS reads through this version. Update LiftOS before then; nothing that was "
+            "read is lost.",
+            act="look",
+            connection_id=row.id,
+            urgent=over,
+        )
 
 
 def _of(ctx: Context, row: ConnectionRow) -> Iterator[Item]:

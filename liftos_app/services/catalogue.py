@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlmodel import col, func, select
 
@@ -39,7 +39,7 @@ class MethodView:
     """One way to sign in, with the sandbox's own values for it in demo mode."""
 
     id: str
-    kind: str  # oauth2, key, client_credentials
+    kind: str  # oauth2, oauth1, key, client_credentials
     title: str
     summary: str
     access_life: str
@@ -171,6 +171,14 @@ def demo_credentials(platform_id: str) -> Mapping[str, Mapping[str, str]]:
 
     found: Mapping[str, Mapping[str, str]] = credentials.DEMO.get(platform_id, {})
     return found
+
+
+def demo_streams(platform_id: str) -> list[dict[str, Any]]:
+    """Streams to define in a look-around: those that bring what no other imitation brings."""
+    from liftos_app.services.sandbox import credentials
+
+    names = credentials.LOOK_AROUND.get(platform_id, ())
+    return [s for s in credentials.STREAMS.get(platform_id, []) if s["name"] in names]
 
 
 def card(

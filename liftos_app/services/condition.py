@@ -6,6 +6,7 @@ that the list, the detail page, REST and the engine tell one story.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -24,6 +25,7 @@ from liftos_app.models import (
 )
 from liftos_app.services import status
 from liftos_app.services.connectors import registry
+from liftos_app.services.connectors.spec import AuthMethod
 from liftos_app.services.context import App, Context, job_principal, open_context
 
 NOT_STARTED: Final = frozenset(
@@ -31,7 +33,7 @@ NOT_STARTED: Final = frozenset(
 )
 MISSING_SCOPE: Final = "missing_scope"  # codes of causes that only the sign-in sets
 OTHER_ACCOUNTS: Final = "other_accounts"
-SIGNS_IN: Final = frozenset({"access_token", "refresh_token", "api_key"})
+TOKENS: Final = frozenset({"access_token", "refresh_token"})
 
 _ACTIVE: Final = (RunState.QUEUED.value, RunState.RUNNING.value)
 _SPOKE: Final = (RunState.SUCCEEDED.value, RunState.PARTIAL.value, RunState.FAILED.value)
@@ -79,15 +81,26 @@ def signed_in(ctx: Context, connection: Connection) -> bool:
             col(Credential.org_id) == ctx.org, col(Credential.connection_id) == connection.id
         )
     ).all()
-    if not SIGNS_IN.intersection(fields):
+    method = _method(connection)
+    if not proven(method, fields):
         return False
-    if started(connection) or _kind(connection) != "key":
+    if started(connection) or method is None or method.kind != "key":
         return True
     return ctx.session.exec(
         select(Account.key).where(
             col(Account.org_id) == ctx.org, col(Account.connection_id) == connection.id
         )
     ).first() is not None
+
+
+def proven(method: AuthMethod | None, fields: Iterable[str]) -> bool:
+    """Whether stored fields are a sign-in: a token, or every secret that a pasted key must have.
+
+    A method without a secret needs none.
+    """
+    if method is None or method.kind != "key":
+        return bool(TOKENS.intersection(fields))
+    return {i.name for i in method.inputs if i.secret and i.required} <= set(fields)
 
 
 def require_sign_in(ctx: Context, connection: Connection) -> None:
@@ -250,11 +263,11 @@ def _verdict(ctx: Context, connection: Connection) -> RunState | None:
     return RunState.SUCCEEDED if connection.last_success_at else None
 
 
-def _kind(connection: Connection) -> str:
+def _method(connection: Connection) -> AuthMethod | None:
     for platform in registry.all_platforms():
         if platform.slug == connection.platform:
-            return next((m.kind for m in platform.auth if m.id == connection.auth_kind), "")
-    return ""
+            return next((m for m in platform.auth if m.id == connection.auth_kind), None)
+    return None
 
 
 def _iso(moment: datetime) -> str:

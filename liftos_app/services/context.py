@@ -10,15 +10,15 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from sqlmodel import Session
 
 from liftos_app.config import Settings
 from liftos_app.db import Database
-from liftos_app.errors import Denied, SignInNeeded
+from liftos_app.errors import ProofNeeded, SignInNeeded
 from liftos_app.models import Role
 from liftos_app.services import access
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 Clock = Callable[[], datetime]
+PROOF_LASTS: Final = timedelta(minutes=5)
 
 
 def utc_now() -> datetime:
@@ -45,6 +46,8 @@ class Principal:
     session_id: UUID | None = None
     ip: str = ""
     request_id: str = ""
+    scopes: frozenset[str] | None = None  # of an API key: the permissions it is limited to
+    proved_at: datetime | None = None  # when they last typed their password or code
 
 
 NOBODY = Principal()
@@ -90,22 +93,25 @@ class Context:
 
     def can(self, permission: str) -> bool:
         """Whether the actor may do this, without raising."""
-        return access.allows(self.who.role, permission)
+        return access.permits(self.who, permission)
 
-    def require(self, permission: str) -> None:
-        """Raise SignInNeeded or Denied unless the actor may do this in this organization."""
-        if self.can(permission):
+    def require(self, permission: str, resource: object = None) -> None:
+        """Raise SignInNeeded, Denied or Missing unless the actor may do this here."""
+        access.authorize(self.who, permission, org_id=self.org_id, resource=resource)
+
+    def require_proof(self) -> None:
+        """Raise ProofNeeded unless the person proved who they are within five minutes (L12)."""
+        if self.who.kind == "operator" or not self.settings.auth_required:
             return
-        if self.who.role is None:
-            raise SignInNeeded("You are not signed in.", why="The session ended.", fix="Sign in.")
-        needed = access.role_for(permission)
-        raise Denied(
-            "Your role does not allow this.",
-            why=f"You are {self.who.role.value.replace('_', ' ')}; "
-                f"it takes {needed.value.replace('_', ' ')} or above.",
-            fix="Ask an administrator of your organization.",
-            permission=permission,
-        )
+        at = self.who.proved_at
+        if at is None or not timedelta(0) <= self.now() - at <= PROOF_LASTS:
+            raise ProofNeeded(
+                "Type your password again.",
+                why="This is sensitive, and you last proved who you are more than five minutes "
+                    "ago.",
+                fix="Confirm it is you, then do it again.",
+                challenge='Bearer error="insufficient_user_authentication", max_age=300',
+            )
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from sqlmodel import col, select
 from liftos_app.models import Account, Connection, Coverage, CoverageState, StreamState
 from liftos_app.services import format as fmt
 from liftos_app.services.connectors import registry
+from liftos_app.services.connectors.defined import streams_of
 from liftos_app.services.context import Context
 
 _WORST = ("failed", "missing", "partial", "ok", "empty", "none")
@@ -123,7 +124,7 @@ def _counting(connection: Connection) -> frozenset[str]:
         if platform.slug == connection.platform:
             return frozenset(
                 s.name
-                for s in platform.streams
+                for s in streams_of(platform, connection.options)
                 if s.name in connection.streams and (s.window is not None or s.cursor)
             )
     return frozenset(connection.streams)

@@ -20,7 +20,7 @@ from sqlmodel import col, select
 
 from liftos_app.errors import Conflict, GiveUp, LiftOSError, Retry
 from liftos_app.models import Connection, Provenance
-from liftos_app.services import audit, catalogue, condition, connections, oauth
+from liftos_app.services import audit, catalogue, condition, connections, consent, oauth
 from liftos_app.services.connectors import registry
 from liftos_app.services.connectors.spec import AuthMethod, Platform
 from liftos_app.services.context import App, Context, Principal, open_context
@@ -122,6 +122,9 @@ def _connect(
         connections.discover_accounts(app, who, org_id, draft.id)
     with open_context(app, who, org_id, write=True) as ctx:
         connections.select_accounts(ctx, draft.id, "all")
+        own = catalogue.demo_streams(platform.slug)
+        if own:
+            connections.define(ctx, draft.id, own)
         run = connections.start(ctx, draft.id)
         return Connected(platform.slug, platform.name, draft.id, run.id)
 
@@ -135,7 +138,7 @@ def _sign_in_values(platform: Platform) -> tuple[AuthMethod, Mapping[str, str]]:
             f"The sandbox has no credentials for {platform.name}.", why="They are not listed.",
             fix="Report it to the people who run this installation.",
         )
-    first = next((m for m in ready if m.kind == "oauth2"), ready[0])
+    first = next((m for m in ready if m.has_consent), ready[0])
     chosen = ready[0] if ready[0].kind == "key" else first
     return chosen, demo[chosen.id]
 
@@ -146,13 +149,13 @@ def _sign_in(
 ) -> None:
     known = {i.name for i in method.inputs}
     values = {k: v for k, v in inputs.items() if k in known}
-    if method.kind != "oauth2":
+    if not method.has_consent:
         connections.sign_in(app, who, org_id, connection_id, inputs=values, method=method.id)
         return
     with open_context(app, who, org_id, write=True) as ctx:
         connections.save_inputs(ctx, connection_id, values, method=method.id)
-        begun = oauth.begin_in_full(ctx, connection_id, origin=origin)
         platform = connections.get(ctx, connection_id).platform
+    begun = consent.open_consent(app, who, org_id, connection_id, origin=origin)
     params = walk_consent(begun.url, return_to=begun.redirect_uri, reach=app.settings.self_url)
     finished = oauth.finish(
         app, platform, params, session_id=who.session_id, origin=origin, who=who

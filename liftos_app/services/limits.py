@@ -146,4 +146,5 @@ def _too_many(wait: float) -> TooMany:
     return TooMany(
         "There were too many tries to sign in.", why="Several tries in a row did not succeed.",
         fix=f"Wait {seconds} {unit}, then try again.", retry_after=seconds,
+        limit=FAILURES_PER_MINUTE,
     )

@@ -75,9 +75,10 @@ def open_client(
     link = load(app, org_id, connection_id, purpose=purpose)
     try:
         _freshen(link)
+        opened_now: list[Client] = []
         own = client.Credential(
             method=link.method.id, values=dict(link.values),
-            renew=_renewer(link) if link.method.renewal != "never" else None,
+            renew=_renewer(link, opened_now) if link.method.renewal != "never" else None,
         )
         link.values = own.values  # one dict: a renewal reaches the client at once
         with Client(
@@ -86,6 +87,7 @@ def open_client(
             cancelled=cancelled,
             tries=client.TRIES if purpose in _PATIENT else QUICK_TRIES,
         ) as opened:
+            opened_now.append(opened)
             yield opened
     except SignInAgain as error:
         if _is_unchanged(link):
@@ -105,6 +107,9 @@ def open_trial(
     if method.kind == "client_credentials":
         tokens = grants.obtain(platform, method, found, values, now=app.now())
         values |= tokens.values()
+        found = addresses.resolve(
+            platform, app.settings, demo=demo, inputs={**inputs, **tokens.beside}
+        )
     with Client(
         platform, found, client.Credential(method=method.id, values=values), tries=QUICK_TRIES
     ) as opened:
@@ -119,6 +124,8 @@ def store_tokens(ctx: Context, connection: Connection, tokens: TokenSet | None) 
         ctx, connection, "access_token", tokens.access_token, expires_at=tokens.expires_at,
         scopes=tokens.scopes,
     )
+    for name, value in tokens.beside.items():
+        vault.put(ctx, connection, name, value)
     if tokens.refresh_token:
         vault.put(
             ctx, connection, "refresh_token", tokens.refresh_token,
@@ -164,7 +171,7 @@ def keep_alive(app: App, *, idle: timedelta = timedelta(hours=24)) -> int:
     for org_id, connection_id in rows:
         try:
             link = load(app, org_id, connection_id, purpose="refresh")
-            if link.method.renewal == "never":
+            if not _renewable(link):
                 continue
             try:
                 _renew(link)
@@ -187,21 +194,22 @@ def load(
         method = platform.method(connection.auth_kind)
         secrets = vault.get_all(ctx, connection, purpose=purpose)
         rows = _rows(ctx, connection)
-        if complete and not condition.SIGNS_IN.intersection(secrets):
+        if complete and not condition.proven(method, secrets):
             raise SignInAgain(
                 f"{connection.name} has no sign-in.", why="It was never finished.",
                 fix="Sign in first.",
             )
-        options = {str(k): str(v) for k, v in connection.options.items()}
+        options = {str(k): str(v) for k, v in connection.options.items() if k != "streams"}
         ends = rows["access_token"].expires_at if "access_token" in rows else None
         now = app.now()
         early = timedelta(seconds=method.renew_early)
+        hosts = {k.name: client.reveal(secrets.get(k.name)) for k in platform.keeps}
         return Link(
             app=app, org_id=org_id, connection_id=connection_id, platform=platform,
             method=method, values={**options, **secrets},
             addresses=addresses.resolve(
                 platform, app.settings, demo=connection.provenance == Provenance.DEMO,
-                inputs=options,
+                inputs={**options, **{k: v for k, v in hosts.items() if v}},
             ),
             versions={name: row.row_version for name, row in rows.items()},
             due=method.renewal != "never"
@@ -210,9 +218,16 @@ def load(
         )
 
 
+def _renewable(link: Link) -> bool:
+    """Whether there is something to renew with; some apps are given no refresh token (LinkedIn)."""
+    return link.method.renewal != "never" and not (
+        link.method.renewal == "refresh_token" and "refresh_token" not in link.versions
+    )
+
+
 def _freshen(link: Link) -> None:
     """Renew ahead of the end. While the old token still lives, an outage can wait."""
-    if not link.due:
+    if not link.due or not (link.expired or _renewable(link)):
         return
     try:
         _renew(link)
@@ -224,9 +239,15 @@ def _freshen(link: Link) -> None:
         log.info("credential.renewal_put_off", extra={"code": error.code})
 
 
-def _renewer(link: Link) -> Callable[[], None]:
+def _renewer(link: Link, clients: list[Client]) -> Callable[[], None]:
     """What the client calls when the platform refuses a token before its time."""
-    return lambda: _renew(link)
+
+    def again() -> None:
+        _renew(link)
+        for one in clients:  # a renewal may name another host
+            one.addresses = link.addresses
+
+    return again
 
 
 def _renew(link: Link) -> None:
@@ -302,6 +323,8 @@ def _store(link: Link, tokens: TokenSet, used: str) -> None:
                 ctx, connection, "access_token", tokens.access_token,
                 expires_at=tokens.expires_at, scopes=scopes,
             )
+            for name, value in tokens.beside.items():
+                vault.put(ctx, connection, name, value)
             if tokens.refresh_token and tokens.refresh_token != used:
                 vault.put(
                     ctx, connection, "refresh_token", tokens.refresh_token,
@@ -324,6 +347,7 @@ def _adopt(link: Link, newer: Link) -> None:
     link.values.update(newer.values)
     link.versions = newer.versions
     link.due, link.expired = newer.due, newer.expired
+    link.addresses = newer.addresses
 
 
 def _is_unchanged(link: Link) -> bool:

@@ -40,7 +40,7 @@ _USER_INFO: Final = re.compile(r"(?P<before>://[^/\s:@]{0,200}:)[^@/\s]{1,500}(?
 _SHAPES: Final = re.compile(
     r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){1,3}"  # JWT
     r"|\b(?:Bearer|Basic|Klaviyo-API-Key)\s+[A-Za-z0-9._~+/=-]{8,}"
-    r"|\b(?:lft|whsec|shpat|shpss|shpca|shppa|pk|sk)_[A-Za-z0-9_+/=-]{8,}"
+    r"|\b(?:lft|whsec|shpat|shpss|shpca|shppa|pk|rk|sk)_[A-Za-z0-9_+/=-]{8,}"
     r"|\bEAA[A-Za-z0-9]{20,}|\bya29\.[\w.-]{10,}|\b1//0[\w-]{10,}|\bGOCSPX-[\w-]{10,}"
     r"|\blv1\.[0-9a-f-]{36}\.[\w-]+",  # sealed values
 )

@@ -23,6 +23,7 @@ from liftos_app.models import (
     MailFact,
     Order,
     Organization,
+    Payment,
     Refund,
     Role,
 )
@@ -154,6 +155,23 @@ def _sums(session: Session, org_id: int, account: Account) -> Iterator[str]:
     ).one()
     if mails[0]:
         yield f"{mails[0]:,} message results, {int(mails[1] or 0):,} recipients"
+    yield from _payments(session, org_id, account)
+
+
+def _payments(session: Session, org_id: int, account: Account) -> Iterator[str]:
+    """What reached a payment account, per currency of its balance; payouts only move it on."""
+    found = session.exec(
+        select(
+            Payment.currency, func.count(), func.sum(Payment.net_micros), func.min(Payment.day)
+        ).where(
+            Payment.org_id == org_id, Payment.account_key == account.key,
+            Payment.kind == "balance_entry", Payment.category != "payout",
+            Payment.is_test == False,  # noqa: E712
+        ).group_by(Payment.currency)
+    ).all()
+    for currency, number, net, day in found:
+        left = money(Decimal(int(net or 0)) / 1_000_000, currency)
+        yield f"{number:,} movements of the balance since {day}, {left} after fees and refunds"
 
 
 def _money(micros: int | None, account: Account) -> str:

@@ -2,7 +2,8 @@
 
 State is 256 random bits, kept as a keyed hash for ten minutes and deleted before its code is
 exchanged. The redirect address is built from settings only. Begun in a browser, it must come back
-to the same browser session; begun over REST, to the same person.
+to the same browser session; begun over REST, to the same person. OAuth 1.0a has no state of its
+own: its request token is the state, and the token's secret is sealed in the verifier's place.
 """
 
 from __future__ import annotations
@@ -19,42 +20,20 @@ from uuid import UUID
 from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
-from liftos_app.errors import Conflict, Fix, Invalid, LiftOSError, Missing, SignInNeeded
+from liftos_app.errors import Conflict, Invalid, LiftOSError, Missing, SignInNeeded
 from liftos_app.models import Connection, ConnectionStatus, OAuthRequest, Provenance
 from liftos_app.services import audit, condition, links, vault
-from liftos_app.services.connectors import addresses, grants, registry
-from liftos_app.services.connectors.redaction import said
+from liftos_app.services.connectors import addresses, grants, grants_oauth1, registry
+from liftos_app.services.connectors.grants_oauth1 import Ticket
 from liftos_app.services.connectors.spec import AuthMethod, Platform, TokenSet
 from liftos_app.services.context import App, Context, Principal, open_context
+from liftos_app.services.oauth_errors import Forged, OtherSession, Refused, StateUnknown, refusal
 
 log = logging.getLogger(__name__)
 LIFE: Final = timedelta(minutes=10)
 LONGEST_PARAM: Final = 4096
+_OAUTH1_ANSWER: Final = ("oauth_token", "oauth_verifier")
 _OPERATOR: Final = UUID(int=0)
-
-
-class StateUnknown(Conflict):
-    """The state is not one we gave, was used, or is too old."""
-
-    code = "state_expired"
-
-
-class OtherSession(Conflict):
-    """The consent was begun by somebody else or in another browser."""
-
-    code = "state_other_session"
-
-
-class Forged(Conflict):
-    """The answer does not carry the platform's signature, or names another sender."""
-
-    code = "callback_forged"
-
-
-class Refused(Conflict):
-    """The person said no on the platform's page, or the platform did."""
-
-    code = "consent_refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +82,48 @@ def begin(ctx: Context, connection_id: UUID, *, origin: str) -> str:
     return begin_in_full(ctx, connection_id, origin=origin).url
 
 
-def begin_in_full(ctx: Context, connection_id: UUID, *, origin: str) -> Begun:
+def begin_in_full(
+    ctx: Context, connection_id: UUID, *, origin: str, ticket: Ticket | None = None
+) -> Begun:
     """The same with the return address and the end of its life.
 
     `origin` is one of ours (`settings.origin_for`); anything else falls back to the public one.
-    Raises Invalid when the inputs are missing, Conflict for a method without a consent page.
+    OAuth 1.0a needs the `ticket` its platform gave (consent.py). Raises Invalid when the inputs
+    are missing, Conflict for a method without a consent page.
     """
+    connection, platform, method, inputs = require(ctx, connection_id)
+    if (method.kind == "oauth1") != (ticket is not None):
+        raise ValueError(f"{method.kind} and the ticket do not fit")
+    home = home_for(ctx.app, origin)
+    state = ticket.token if ticket else secrets.token_urlsafe(32)
+    verifier = ticket.secret if ticket else grants.new_verifier()
+    row = _store(ctx, connection, home=home, state=state, verifier=verifier)
+    where = addresses_of(ctx.app, platform, connection, inputs, home)
+    if ticket:
+        url = grants_oauth1.authorize_url(method, where, ticket)
+    else:
+        url = grants.authorize_url(
+            platform, method, where, inputs,
+            state=state, redirect_uri=row.redirect_uri, verifier=verifier,
+            again=str((connection.cause or {}).get("code")) == condition.MISSING_SCOPE,
+        )
+    if connection.status == ConnectionStatus.DRAFT:
+        connection.status = ConnectionStatus.AUTHORISING
+        connection.updated_at = ctx.now()
+        ctx.session.add(connection)
+    audit.record(ctx, "oauth.begun", connection, platform=platform.slug)
+    return Begun(url, row.redirect_uri, row.expires_at, connection.id)
+
+
+def require(
+    ctx: Context, connection_id: UUID
+) -> tuple[Connection, Platform, AuthMethod, dict[str, Any]]:
+    """What a consent needs before it can begin. Raises as `begin_in_full` says."""
     ctx.require("connections.write")
     connection = _connection(ctx, connection_id)
     platform = registry.get(connection.platform)
     method = platform.method(connection.auth_kind)
-    if method.kind != "oauth2" or method.oauth is None:
+    if not method.has_consent:
         raise Conflict(
             f"{method.title} has no consent page.", why="It signs in with a key.",
             fix="Enter the key instead, or choose another method.",
@@ -127,20 +137,17 @@ def begin_in_full(ctx: Context, connection_id: UUID, *, origin: str) -> Begun:
             f"{missing[0]} is missing.", why="The platform asks which app wants to sign in.",
             fix="Enter it first.", field=missing[0],
         )
-    home = origin if origin in ctx.settings.origins else ctx.settings.public_url
-    state, verifier = secrets.token_urlsafe(32), grants.new_verifier()
-    row = _store(ctx, connection, home=home, state=state, verifier=verifier)
-    url = grants.authorize_url(
-        platform, method, _addresses(ctx.app, platform, connection, inputs, home), inputs,
-        state=state, redirect_uri=row.redirect_uri, verifier=verifier,
-        again=str((connection.cause or {}).get("code")) == condition.MISSING_SCOPE,
-    )
-    if connection.status == ConnectionStatus.DRAFT:
-        connection.status = ConnectionStatus.AUTHORISING
-        connection.updated_at = ctx.now()
-        ctx.session.add(connection)
-    audit.record(ctx, "oauth.begun", connection, platform=platform.slug)
-    return Begun(url, row.redirect_uri, row.expires_at, connection.id)
+    return connection, platform, method, inputs
+
+
+def home_for(app: App, origin: str) -> str:
+    """The origin a consent returns to: one of ours, else the public one."""
+    return origin if origin in app.settings.origins else app.settings.public_url
+
+
+def return_address(home: str, platform_slug: str) -> str:
+    """The address of ours that the platform sends the person back to."""
+    return f"{home}/oauth/callback/{platform_slug}"
 
 
 def finish(
@@ -156,16 +163,10 @@ def finish(
     platform = registry.get(platform_slug)
     taken = _take(app, platform, params, session_id=session_id, who=who)
     try:
-        if params.get("error"):
-            raise _refusal(platform, params)
+        if params.get("error") or params.get("denied"):
+            raise refusal(platform, taken.method, params)
         _check_answer(app, taken, params)
-        tokens = grants.exchange(
-            platform, taken.method,
-            addresses.resolve(platform, app.settings, demo=taken.demo, inputs=taken.inputs,
-                              origin=origin),
-            taken.inputs, code=params["code"], redirect_uri=taken.redirect_uri, now=app.now(),
-            verifier=taken.verifier,
-        )
+        tokens = _exchange(app, platform, taken, params, origin=origin)
     except LiftOSError as error:
         _note_failure(app, who, taken, error)
         raise
@@ -177,7 +178,7 @@ def pending(
 ) -> Pending | None:
     """What a state belongs to, when it is this caller's; for the way back to the wizard."""
     with app.db.read() as session:
-        row = _pending(app, session, params.get("state", ""))
+        row = _pending(app, session, _state_in(params))
         if row is None or not _is_theirs(row, session_id=session_id, who=who):
             return None
         return Pending(row.connection_id, row.platform)
@@ -207,7 +208,7 @@ def _store(
     row = OAuthRequest(
         state_hash=state_hash, org_id=ctx.org, connection_id=connection.id,
         user_id=holder, session_id=ctx.who.session_id, platform=connection.platform,
-        redirect_uri=f"{home}/oauth/callback/{connection.platform}",
+        redirect_uri=return_address(home, connection.platform),
         verifier_sealed=vault.seal(
             ctx, verifier, table="oauth_request", row_id=state_hash, field="verifier"
         ),
@@ -223,9 +224,8 @@ def _take(
     who: Principal,
 ) -> _Taken:
     """Delete the pending request and return what it held: of two callers one gets it."""
-    state = params.get("state", "")
     with app.db.write() as session:
-        row = _pending(app, session, state, lock=True)
+        row = _pending(app, session, _state_in(params), lock=True)
         if row is None or row.platform != platform.slug:
             raise _unknown()
         if not _is_theirs(row, session_id=session_id, who=who):
@@ -257,6 +257,11 @@ def _take(
     if expired:
         raise _unknown()
     return taken
+
+
+def _state_in(params: Mapping[str, str]) -> str:
+    """The state of an answer; OAuth 1.0a names the request token instead, also when refused."""
+    return params.get("state") or params.get("oauth_token") or params.get("denied") or ""
 
 
 def _pending(app: App, session: Session, state: str, *, lock: bool = False) -> OAuthRequest | None:
@@ -291,28 +296,38 @@ def _check_answer(app: App, taken: _Taken, params: Mapping[str, str]) -> None:
             "The answer did not come from the platform.", why=error.why or error.what,
             fix="Start the sign-in again.",
         ) from error
-    if not params.get("code"):
+    needed = _OAUTH1_ANSWER if taken.method.kind == "oauth1" else ("code",)
+    if not all(params.get(name) for name in needed):
         raise Refused(
             "The platform sent no code.", why="Its answer holds neither a code nor an error.",
             fix="Sign in again.",
         )
 
 
-def _refusal(platform: Platform, params: Mapping[str, str]) -> LiftOSError:
-    """What an error on the way back means; the platform's words are quoted as plain text."""
-    name = said(params.get("error", ""), 60)
-    words = said(params.get("error_description") or params.get("error_reason") or "")
-    if "redirect" in name.lower() or "redirect" in words.lower():
-        return Fix(
-            f"{platform.name} does not know our redirect address.",
-            why="The address registered with the app differs from the one we sent.",
-            fix="Copy the redirect address shown in the wizard into the app's settings.",
-            field="redirect_uri",
+def _with_hosts(
+    app: App, platform: Platform, taken: _Taken, params: Mapping[str, str]
+) -> dict[str, Any]:
+    """The inputs with the hosts this very answer named."""
+    where = addresses.resolve(platform, app.settings, demo=taken.demo, inputs=taken.inputs)
+    return {**taken.inputs, **addresses.told(platform, where, params)}
+
+
+def _exchange(
+    app: App, platform: Platform, taken: _Taken, params: Mapping[str, str], *, origin: str
+) -> TokenSet:
+    """Turn the answer into tokens. Raises a PlatformFault."""
+    where = addresses.resolve(
+        platform, app.settings, demo=taken.demo, origin=origin,
+        inputs=_with_hosts(app, platform, taken, params),
+    )
+    if taken.method.kind == "oauth1":
+        return grants_oauth1.exchange(
+            platform, taken.method, where, taken.inputs,
+            ticket=Ticket(_state_in(params), taken.verifier), verifier=params["oauth_verifier"],
         )
-    return Refused(
-        f"The permissions were not given in {platform.name}.",
-        why=f"It says: {words or name}.".replace("..", "."),
-        fix="Sign in again and allow reading; nothing is ever written.",
+    return grants.exchange(
+        platform, taken.method, where, taken.inputs, code=params["code"],
+        redirect_uri=taken.redirect_uri, now=app.now(), verifier=taken.verifier,
     )
 
 
@@ -350,9 +365,10 @@ def _note_failure(app: App, who: Principal, taken: _Taken, error: LiftOSError) -
         audit.record(ctx, "oauth.failed", connection, result="failed", reason=error.code)
 
 
-def _addresses(
+def addresses_of(
     app: App, platform: Platform, connection: Connection, inputs: Mapping[str, Any], origin: str
 ) -> addresses.Addresses:
+    """Where a connection's platform is, as the browser at `origin` reaches it."""
     return addresses.resolve(
         platform, app.settings, demo=connection.provenance == Provenance.DEMO, inputs=inputs,
         origin=origin,
@@ -360,9 +376,11 @@ def _addresses(
 
 
 def _inputs(ctx: Context, connection: Connection) -> dict[str, Any]:
-    """Options in clear, secrets as Secret."""
+    """Options in clear, secrets as Secret; hosts that an older sign-in named are left out."""
     options: dict[str, Any] = {str(k): str(v) for k, v in connection.options.items()}
-    return {**options, **vault.get_all(ctx, connection, purpose="consent")}
+    named = {k.name for k in registry.get(connection.platform).keeps}
+    sealed = vault.get_all(ctx, connection, purpose="consent")
+    return {**options, **{k: v for k, v in sealed.items() if k not in named}}
 
 
 def _connection(ctx: Context, connection_id: UUID) -> Connection:

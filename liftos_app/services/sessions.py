@@ -68,7 +68,7 @@ def create(
     session.add(
         WebSession(
             token_hash=app.vault.token_hash(token), user_id=user.id, org_id=org_id,
-            created_at=now, last_seen_at=now, expires_at=now + ABSOLUTE_LIMIT,
+            created_at=now, last_seen_at=now, expires_at=now + ABSOLUTE_LIMIT, proved_at=now,
             ip=ip[:64], user_agent=user_agent[:300],
         )
     )
@@ -167,6 +167,31 @@ def end_mine(ctx: Context, session_id: UUID) -> None:
     audit.record(ctx, "auth.session_ended", row)
 
 
+def end_everywhere(ctx: Context) -> int:
+    """End all of one's own sessions, this one too. Returns how many."""
+    ctx.require("profile.write")
+    if ctx.who.user_id is None:
+        return 0
+    ended = end_all(ctx, ctx.who.user_id)
+    audit.record(ctx, "auth.signed_out_everywhere", sessions_ended=ended)
+    return ended
+
+
+def renew(ctx: Context) -> str:
+    """A new token for the session in use; the old one stands for nobody from now on (L32).
+
+    Whoever calls it has just checked a password or a code, so the session counts as proved.
+    """
+    ctx.require("profile.write")
+    web = ctx.session.get(WebSession, ctx.who.session_id) if ctx.who.session_id else None
+    if web is None or web.user_id != ctx.who.user_id:
+        raise Missing("This session does not exist.", why="It ended already.", fix="Sign in again.")
+    token = secrets.token_urlsafe(32)
+    web.token_hash, web.proved_at = ctx.app.vault.token_hash(token), ctx.now()
+    forget(ctx.app, user_id=ctx.who.user_id)
+    return token
+
+
 def switch_organization(ctx: Context, public_id: UUID) -> Organization:
     """Look at another organization of one's own from now on. Raises Missing for any other."""
     ctx.require("profile.write")
@@ -227,7 +252,7 @@ def _look_up(app: App, token: str, now: datetime) -> _Remembered | None:
             return None
         who = Principal(
             kind="person", user_id=user.id, name=user.name or user.email, role=role,
-            session_id=web.id, ip=web.ip,
+            session_id=web.id, ip=web.ip, proved_at=web.proved_at,
         )
         return _Remembered(SignedInAs(who, web.org_id), now, web.last_seen_at)
 

@@ -10,7 +10,7 @@ import hashlib
 import logging
 import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -22,7 +22,7 @@ from sqlmodel import Session, col, select
 
 from liftos_app.errors import Denied, Invalid, SignInNeeded
 from liftos_app.models import Membership, Organization, RefreshToken, Role, User
-from liftos_app.services import accounts, audit, limits, sessions
+from liftos_app.services import accounts, audit, limits, second_factor, sessions
 from liftos_app.services.context import App, Principal, open_context
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,8 @@ ISSUER: Final = "liftos"
 AUDIENCE: Final = "liftos-api"
 SCOPE: Final = "api"
 _HEADER_NAMES: Final = {"alg", "typ", "kid"}
-_CLAIM_NAMES: Final = {"iss", "aud", "sub", "org", "jti", "iat", "nbf", "exp", "epoch", "scope"}
+_CLAIM_NAMES: Final = {"iss", "aud", "sub", "org", "jti", "iat", "nbf", "exp", "epoch", "scope",
+                       "auth_time"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,19 @@ class _Standing:
 
 
 def sign_in(
-    app: App, *, email: str, password: str, ip: str, client: str, organization: str = ""
+    app: App, *, email: str, password: str, ip: str, client: str, organization: str = "",
+    code: str = "",
 ) -> TokenPair:
-    """Tokens for a person who proves who they are. Raises WrongSignIn, TooMany, Denied."""
+    """Tokens for a person who proves who they are, with the code of their second factor if there
+    is one. Raises WrongSignIn, SecondStepNeeded, WrongCode, TooMany, Denied.
+    """
     user, home, attempt = accounts.verify(app, email=email, password=password, ip=ip)
+    try:
+        accounts.require_no_more(app, user, home, attempt)
+    except accounts.SecondStepNeeded as step:
+        if step.enrol or not code:
+            raise
+        second_factor.check(app, user.id, code, ip=ip)
     with app.db.read() as session:
         org = _organization(session, user, home, organization)
         org_id, public_id = org.id or 0, org.public_id
@@ -84,7 +94,7 @@ def sign_in(
         )
         ctx.session.add(link)
         audit.record(ctx, "auth.tokens_issued", row)
-    return _pair(app, user, public_id, refresh, link.expires_at)
+    return _pair(app, user, public_id, refresh, link)
 
 
 def refresh(app: App, token: str, *, ip: str, client: str) -> TokenPair:
@@ -95,7 +105,7 @@ def refresh(app: App, token: str, *, ip: str, client: str) -> TokenPair:
     with open_context(app, who, None, write=True) as ctx:
         link = _find(ctx.session, app, token)
         if link is None:
-            outcome: tuple[str, str, datetime] | None = None
+            outcome: tuple[str, str, RefreshToken] | None = None
         else:
             ctx.org_id = link.org_id
             outcome = _rotate(ctx.session, app, link, token, client)
@@ -107,12 +117,20 @@ def refresh(app: App, token: str, *, ip: str, client: str) -> TokenPair:
         if outcome is not None and link is not None:
             user = ctx.session.get_one(User, link.user_id)
             org = ctx.session.get_one(Organization, link.org_id)
-            if user.disabled_at is None and sessions.role_in(ctx.session, user, link.org_id):
+            if _may_go_on(ctx.session, app, user, link.org_id):
                 return _pair(app, user, org.public_id, outcome[1], outcome[2])
+    limits.begin_attempt(app, account=f"refresh\x00{token[:200]}", ip=ip)  # failures count
     raise SignInNeeded(
         "This refresh token is not valid.", why="It was used, ended or never issued.",
         fix="Sign in again: POST /api/v1/auth/token.",
     )
+
+
+def _may_go_on(session: Session, app: App, user: User, org_id: int) -> bool:
+    """Whether a person may still renew: a member, not disabled, with a second factor if asked."""
+    if user.disabled_at is not None or sessions.role_in(session, user, org_id) is None:
+        return False
+    return second_factor.step_for(session, app.settings, user) != "enrol"
 
 
 def revoke(app: App, token: str, *, ip: str = "") -> None:
@@ -125,13 +143,18 @@ def revoke(app: App, token: str, *, ip: str = "") -> None:
             audit.record(ctx, "auth.tokens_revoked", link, user_id=str(link.user_id))
 
 
-def access_token(app: App, *, user_id: UUID, organization: UUID, epoch: int) -> str:
-    """A signed access token for one person and one organization."""
+def access_token(
+    app: App, *, user_id: UUID, organization: UUID, epoch: int, proved_at: datetime | None = None
+) -> str:
+    """A signed access token for one person and one organization. `proved_at` is when they last
+    typed their password (claim auth_time); now, when it is not given.
+    """
     now = int(app.now().timestamp())
     claims = {
         "iss": ISSUER, "aud": AUDIENCE, "sub": str(user_id), "org": str(organization),
         "jti": str(uuid4()), "iat": now, "nbf": now,
         "exp": now + int(ACCESS_LIFE.total_seconds()), "epoch": epoch, "scope": SCOPE,
+        "auth_time": int(proved_at.timestamp()) if proved_at else now,
     }
     header = {"alg": ALGORITHM, "typ": "at+jwt", "kid": key_id(app)}
     return jwt.encode(header, claims, _key(app), algorithms=[ALGORITHM], default_type=None)
@@ -155,7 +178,10 @@ def check(app: App, token: str, *, organization: str = "", ip: str = "") -> sess
             fix="Leave X-Organization-ID away, or send the id of one of your organizations.",
         )
     org_id, role = standing.roles[asked]
-    who = Principal(kind="program", user_id=user_id, name=standing.name, role=role, ip=ip)
+    who = Principal(
+        kind="program", user_id=user_id, name=standing.name, role=role, ip=ip,
+        proved_at=datetime.fromtimestamp(claims["auth_time"], UTC),
+    )
     return sessions.SignedInAs(who, org_id)
 
 
@@ -199,19 +225,21 @@ def _claims_registry(now: int) -> jwt.JWTClaimsRegistry:
         now=now, leeway=LEEWAY_SECONDS, iss={"essential": True, "value": ISSUER},
         aud={"essential": True, "value": AUDIENCE}, scope={"essential": True, "value": SCOPE},
         sub=needed, org=needed, jti=needed, iat=needed, nbf=needed, exp=needed, epoch=needed,
+        auth_time=needed,
     )
 
 
 def _check_claims(claims: dict[str, Any], now: int) -> None:
     """What the claims registry does not look at."""
     _require(set(claims) == _CLAIM_NAMES, "claim names")
-    for name in ("iat", "nbf", "exp", "epoch"):
+    for name in ("iat", "nbf", "exp", "epoch", "auth_time"):
         _require(type(claims[name]) is int, name)
     for name in ("iss", "aud", "sub", "org", "jti", "scope"):
         _require(type(claims[name]) is str, name)
     life = int(ACCESS_LIFE.total_seconds())
     _require(claims["exp"] <= now + life + LEEWAY_SECONDS, "exp too far away")
     _require(0 < claims["exp"] - claims["iat"] <= life, "life")
+    _require(0 <= claims["auth_time"] <= claims["iat"], "auth_time")
     for name in ("sub", "org", "jti"):
         _require(str(UUID(claims[name])) == claims[name], name)
 
@@ -313,8 +341,8 @@ def _find(session: Session, app: App, token: str) -> RefreshToken | None:
 
 def _rotate(
     session: Session, app: App, link: RefreshToken, token: str, client: str
-) -> tuple[str, str, datetime] | None:
-    """(how, next token, its end), or None when this token may not be used."""
+) -> tuple[str, str, RefreshToken] | None:
+    """(how, next token, its row), or None when this token may not be used."""
     now = app.now()
     if link.revoked_at is not None or link.expires_at <= now:
         return None
@@ -326,7 +354,7 @@ def _rotate(
             since=link.family_started_at, token=following, client=client,
         )
         session.add(after)
-        return "rotated", following, after.expires_at
+        return "rotated", following, after
     after_hash = app.vault.token_hash(following)
     next_link = session.exec(
         select(RefreshToken).where(RefreshToken.token_hash == after_hash)
@@ -336,7 +364,7 @@ def _rotate(
         and next_link.client_hash == app.vault.token_hash(f"client\x00{client}")
     )
     if lost_answer and next_link is not None:
-        return "repeated", following, next_link.expires_at
+        return "repeated", following, next_link
     return None
 
 
@@ -350,15 +378,17 @@ def _end_family(session: Session, app: App, family: UUID) -> None:
 
 
 def _pair(
-    app: App, user: User, organization: UUID, refresh_token: str, ends: datetime
+    app: App, user: User, organization: UUID, refresh_token: str, link: RefreshToken
 ) -> TokenPair:
     access = access_token(
-        app, user_id=user.id, organization=organization, epoch=user.auth_epoch
+        app, user_id=user.id, organization=organization, epoch=user.auth_epoch,
+        proved_at=link.family_started_at,
     )
     return TokenPair(
         access_token=access, refresh_token=refresh_token,
         expires_in=int(ACCESS_LIFE.total_seconds()),
-        refresh_expires_in=int((ends - app.now()).total_seconds()), organization=organization,
+        refresh_expires_in=int((link.expires_at - app.now()).total_seconds()),
+        organization=organization,
     )
 
 

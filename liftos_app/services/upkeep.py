@@ -9,7 +9,15 @@ from sqlalchemy import delete
 from sqlmodel import col
 
 from liftos_app.errors import PlatformFault
-from liftos_app.models import KeptAnswer, LoginAttempt, RefreshToken, WebSession
+from liftos_app.models import (
+    KeptAnswer,
+    LoginAttempt,
+    OneTimeLink,
+    PendingSignIn,
+    ProviderSignIn,
+    RefreshToken,
+    WebSession,
+)
 from liftos_app.services import expiry, links, oauth, rates
 from liftos_app.services.context import App, job_principal, open_context
 from liftos_app.services.quality import runner
@@ -40,6 +48,8 @@ def hourly(app: App) -> None:
         for model, moment in (
             (KeptAnswer, KeptAnswer.created_at), (LoginAttempt, LoginAttempt.at),
             (WebSession, WebSession.expires_at), (RefreshToken, RefreshToken.expires_at),
+            (OneTimeLink, OneTimeLink.expires_at), (PendingSignIn, PendingSignIn.expires_at),
+            (ProviderSignIn, ProviderSignIn.expires_at),
         ):
             session.execute(delete(model).where(col(moment) < yesterday))
 

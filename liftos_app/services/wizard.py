@@ -7,6 +7,7 @@ a new view.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -15,6 +16,7 @@ from uuid import UUID
 from liftos_app.errors import Invalid, LiftOSError
 from liftos_app.models import Connection, ConnectionStatus, Provenance
 from liftos_app.services import catalogue, condition, connections, sync
+from liftos_app.services.connectors.defined import streams_of
 from liftos_app.services.connectors.spec import AuthMethod, Platform
 from liftos_app.services.consent_words import PROBLEMS, Problem, step_address
 from liftos_app.services.context import Context
@@ -50,6 +52,8 @@ class Field:
     required: bool
     placeholder: str
     value: str  # non-secret values only
+    multiline: bool
+    choices: tuple[tuple[str, str], ...]
     hint: str  # last characters of a stored secret
     stored: bool
 
@@ -93,6 +97,7 @@ class StreamRow:
     reread_days: int
     history_days: int
     pii: bool
+    defined: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +124,7 @@ class View:
     steps: tuple[Step, ...]
     platform: catalogue.Card
     method: str
-    kind: str  # oauth2, key, client_credentials
+    kind: str  # oauth2, oauth1, key, client_credentials
     fields: tuple[Field, ...]
     redirect_uri: str  # empty for methods without a consent page
     signed_in: bool
@@ -127,6 +132,7 @@ class View:
     missing_scopes: tuple[str, ...]
     accounts: tuple[AccountRow, ...]
     streams: tuple[StreamRow, ...]
+    defines: bool  # streams are added by a person
     history_days: int
     history: tuple[HistoryRow, ...]
     schedule: str
@@ -160,7 +166,8 @@ def view(
     days = connection.history_days if connection else connections.HISTORY_DAYS
     now_step, steps = _steps(connection, step, signed_in=signed_in, selected=selected)
     scopes, missing = _scopes(ctx, connection, platform)
-    planned = sync.estimate(platform, streams, selected, days)
+    options = connection.options if connection else {}
+    planned = sync.estimate(platform, streams, selected, days, options)
     text = connection.schedule if connection else connections.SCHEDULE
     zone = connection.schedule_zone if connection else "UTC"
     upcoming, problem = _next_runs(text, zone, ctx.now())
@@ -174,8 +181,10 @@ def view(
         method=chosen.id, kind=chosen.kind, fields=_fields(ctx, connection, chosen),
         redirect_uri=redirect_uri(ctx, platform, chosen, origin),
         signed_in=signed_in, scopes=scopes, missing_scopes=missing, accounts=accounts,
-        streams=_streams(platform, streams), history_days=days,
-        history=_history(platform, streams, selected, days), schedule=text, schedule_zone=zone,
+        streams=_streams(platform, streams, options), defines=platform.define is not None,
+        history_days=days,
+        history=_history(platform, streams, selected, days, options), schedule=text,
+        schedule_zone=zone,
         next_runs=upcoming, schedule_problem=problem, calls=planned.calls,
         seconds=planned.seconds,
         cause=condition.whole_cause(connection.cause) if connection else None,
@@ -185,7 +194,7 @@ def view(
 
 def redirect_uri(ctx: Context, platform: Platform, method: AuthMethod, origin: str = "") -> str:
     """The address to copy into the platform's app; empty when the method has no consent page."""
-    if method.kind != "oauth2":
+    if not method.has_consent:
         return ""
     base = origin if origin in ctx.settings.origins else ctx.settings.public_url
     return f"{base}/oauth/callback/{platform.slug}"
@@ -202,7 +211,7 @@ def preview_load(
     """Calls and seconds of a first load being chosen. Raises Invalid for impossible days."""
     connection = connections.get(ctx, connection_id)
     platform = catalogue.find(connection.platform)
-    longest = connections.longest_history(platform)
+    longest = connections.longest_history(platform, connection.options)
     if not 1 <= days <= longest:
         raise Invalid(
             f"A history of {days} days cannot be read.",
@@ -210,7 +219,7 @@ def preview_load(
             fix=f"Choose from 1 to {longest} days.", field="history_days",
         )
     selected = sum(a.selected for a in connections.accounts_of(ctx, connection_id))
-    return sync.estimate(platform, streams, selected, days)
+    return sync.estimate(platform, streams, selected, days, connection.options)
 
 
 def _steps(
@@ -252,7 +261,8 @@ def _fields(
     return tuple(
         Field(
             name=i.name, label=i.label, help=i.help, secret=i.secret, required=i.required,
-            placeholder=i.placeholder, value="" if i.secret else str(plain.get(i.name, "")),
+            placeholder=i.placeholder, multiline=i.multiline, choices=i.choices,
+            value="" if i.secret else str(plain.get(i.name, "")),
             hint=hints.get(i.name, "") if i.secret else "",
             stored=i.name in hints if i.secret else bool(plain.get(i.name)),
         )
@@ -288,27 +298,31 @@ def _accounts(ctx: Context, connection: Connection | None) -> tuple[AccountRow, 
     )
 
 
-def _streams(platform: Platform, chosen: list[str]) -> tuple[StreamRow, ...]:
+def _streams(
+    platform: Platform, chosen: list[str], options: Mapping[str, Any]
+) -> tuple[StreamRow, ...]:
     return tuple(
         StreamRow(
             name=s.name, title=s.title, grain=s.grain, chosen=s.name in chosen,
             reread_days=s.window.reread_days if s.window else 0,
             history_days=s.window.history_days if s.window else 0, pii=s.pii,
+            defined=s.defined,
         )
-        for s in platform.streams
+        for s in streams_of(platform, options)
     )
 
 
 def _history(
-    platform: Platform, streams: list[str], selected: int, chosen: int
+    platform: Platform, streams: list[str], selected: int, chosen: int,
+    options: Mapping[str, Any],
 ) -> tuple[HistoryRow, ...]:
-    longest = connections.longest_history(platform)
+    longest = connections.longest_history(platform, options)
     offers = [(d, t) for d, t in HISTORY if d < longest] + [(longest, f"All, {longest} days")]
     if chosen not in {d for d, _ in offers}:
         offers.append((chosen, f"{chosen} days"))
     rows = []
     for days, title in sorted(offers):
-        planned = sync.estimate(platform, streams, selected, days)
+        planned = sync.estimate(platform, streams, selected, days, options)
         rows.append(HistoryRow(
             days=days, title=title, calls=planned.calls, seconds=planned.seconds,
             chosen=days == chosen,

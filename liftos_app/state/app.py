@@ -18,8 +18,8 @@ from urllib.parse import quote
 
 import reflex as rx
 
-from liftos_app.errors import Denied, LiftOSError, SignInNeeded
-from liftos_app.services import access, accounts, attention, organization
+from liftos_app.errors import Denied, LiftOSError, ProofNeeded, SignInNeeded
+from liftos_app.services import access, accounts, attention, organization, people
 from liftos_app.services.context import NOBODY, Context, open_context
 from liftos_app.state import process, visitor
 
@@ -41,6 +41,16 @@ class Notice:
     more: str = ""
     reference: str = ""
     at: float = 0.0  # seconds since 1970
+
+
+@dataclass
+class OrgChoice:
+    """One organization of the person, for the switcher."""
+
+    id: str
+    name: str
+    role: str
+    here: bool
 
 
 def handler(permission: str, *, background: bool = False, **options: Any) -> Callable[[Any], Any]:
@@ -118,6 +128,7 @@ class AppState(rx.State):
     person_name: str = ""
     person_role: str = ""
     org_name: str = ""
+    organizations: list[OrgChoice] = []
     demo: bool = False
     auth_off: bool = False
     can_write: bool = False
@@ -141,11 +152,12 @@ class AppState(rx.State):
             return await self._send_to_door()
         frame = await perform(_frame)
         self.person_name, self.person_role, self.org_name = frame.person, frame.role, frame.org
+        self.organizations = frame.organizations
         self.can_write = access.allows(seen.who.role, "connections.write")
         self.can_sync = access.allows(seen.who.role, "syncs.run")
         self.can_check = access.allows(seen.who.role, "quality.run")
         self.attention = frame.attention
-        if need != PUBLIC and need in access.PERMISSIONS and not access.allows(seen.who.role, need):
+        if need != PUBLIC and need in access.PERMISSIONS and not access.permits(seen.who, need):
             self.forbidden = _forbidden(need)
         self.ready = True
         return None
@@ -175,12 +187,17 @@ class Frame:
     person: str
     role: str
     org: str
+    organizations: list[OrgChoice]
     attention: int
 
 
 def _frame(ctx: Context) -> Frame:
     role = ctx.who.role.value.replace("_", " ").capitalize() if ctx.who.role else ""
-    return Frame(ctx.who.name, role, organization.get(ctx).name, attention.count(ctx))
+    homes = [
+        OrgChoice(str(h.public_id), h.name, access.word(h.role).capitalize(), h.here)
+        for h in people.my_organizations(ctx)
+    ]
+    return Frame(ctx.who.name, role, organization.get(ctx).name, homes, attention.count(ctx))
 
 
 def needs_setup() -> bool:
@@ -205,6 +222,10 @@ async def _lock(state: Any, *, held: bool) -> AsyncIterator[None]:
 
 
 def _tell(state: Any, error: Exception, where: str) -> Any:
+    if isinstance(error, ProofNeeded):
+        url = state.router.url
+        here = quote(url.path + (f"?{url.query}" if url.query else ""), safe="")
+        return rx.redirect(f"/auth/confirm?next={here}")
     if isinstance(error, SignInNeeded):
         return rx.redirect("/login", replace=True)
     if isinstance(error, LiftOSError):

@@ -12,6 +12,7 @@ from uuid import UUID
 from liftos_app.models import Connection, SyncRun
 from liftos_app.services import budgets, catalogue, connections, expiry, organization, sync
 from liftos_app.services import format as fmt
+from liftos_app.services.connectors.defined import streams_of
 from liftos_app.services.context import Context
 from liftos_app.services.metrics.periods import today_in
 from liftos_app.services.sync import breakers, hours, restate, schema, undo
@@ -96,7 +97,8 @@ def view_of(ctx: Context, connection_id: UUID, before: int | None) -> SyncView:
     zone = organization.get(ctx).time_zone
     now = ctx.now()
     today = today_in(zone, now)
-    titles = {s.name: s.title for s in catalogue.find(connection.platform).streams}
+    offered = streams_of(catalogue.find(connection.platform), connection.options)
+    titles = {s.name: s.title for s in offered}
     cells, more = restate.cells(ctx, connection_id, before=before, limit=100)
     accounts = [a for a in connections.accounts_of(ctx, connection_id) if a.selected]
     ends = expiry.forecast(ctx, connection_id)

@@ -12,6 +12,7 @@ from liftos_app.models import ConnectionStatus, RunState, SyncEvent, SyncRun
 from liftos_app.services import catalogue, connections, coverage, organization, sync
 from liftos_app.services import format as fmt
 from liftos_app.services.connections import ConnectionRow
+from liftos_app.services.connectors.defined import streams_of
 from liftos_app.services.context import Context
 from liftos_app.services.metrics.periods import today_in
 from liftos_app.state import words
@@ -119,7 +120,7 @@ def view_of(ctx: Context, connection_id: UUID, *, kind: str, run: str, before: i
     """The page's content. Raises Missing."""
     connection = connections.get(ctx, connection_id)
     row = connections.row_of(ctx, connection)
-    platform = catalogue.find(connection.platform)
+    offered = streams_of(catalogue.find(connection.platform), connection.options)
     zone = organization.get(ctx).time_zone
     now = ctx.now()
     today = today_in(zone, now)
@@ -157,7 +158,7 @@ def view_of(ctx: Context, connection_id: UUID, *, kind: str, run: str, before: i
         accounts=fmt.listed(
             [f"{a.name} ({a.currency or 'no currency'}, {a.time_zone})" for a in accounts]
         ),
-        stream_names=[[s.name, s.title] for s in platform.streams if s.name in row.streams],
+        stream_names=[[s.name, s.title] for s in offered if s.name in row.streams],
         credentials=[
             [
                 c.field.replace("_", " "),
@@ -201,7 +202,8 @@ def _streams(
     ctx: Context, connection_id: UUID, runs: list[SyncRun], zone: str, today: dt.date
 ) -> list[StreamLine]:
     connection = connections.get(ctx, connection_id)
-    about = {s.name: s for s in catalogue.find(connection.platform).streams}
+    platform = catalogue.find(connection.platform)
+    about = {s.name: s for s in streams_of(platform, connection.options)}
     last: dict[tuple[str, str], sync.StreamProgress] = {}
     for run in runs[:5]:  # the newest that got as far as reading
         streams = sync.progress(ctx, run.id).streams

@@ -6,11 +6,12 @@ from typing import Final
 
 import reflex as rx
 
+from liftos_app.services import first_run, oidc
 from liftos_app.state import process, visitor
 from liftos_app.state.app import PUBLIC, AppState, handler, needs_setup
 
 # Codes that the form routes put in the address; words stay here so that nothing is reflected.
-_TROUBLES: Final = {
+TROUBLES: Final = {
     "wrong_sign_in": "E-mail and password do not belong together. Check both and try again.",
     "too_many": "Too many tries. Wait a minute, then try again.",
     "unavailable": "Many people are signing in at this moment. Try again in a few seconds.",
@@ -31,8 +32,19 @@ _TROUBLES: Final = {
     "words work well.",
     "denied": "Your account belongs to no organization. Ask an administrator to invite you.",
     "conflict": "LiftOS is set up already. Sign in, or ask an administrator for an account.",
+    "link_over": "This set-up token is not right, or is older than 30 minutes. Take the newest "
+    "one from the log of the server, or make another with: liftos admin setup-token",
+    "second_factor_needed": "Your account needs a second factor. Sign in again.",
+    "provider_refused": "The sign-in provider did not let you in. Try again, or use your password.",
+    "provider_unknown": "Nobody here has the verified address your provider named. Ask an "
+    "administrator to invite you.",
+    "provider_down": "The sign-in provider does not answer. Try again in a minute.",
+    "provider_expired": "That sign-in took too long or was begun in another browser. Try again.",
     "expired": "Your session ended. Sign in again; nothing you saved is lost.",
 }
+
+
+_DONE: Final = {"reset": "Your new password is set. Sign in with it."}
 
 
 class GateState(AppState):
@@ -42,6 +54,9 @@ class GateState(AppState):
     trouble: str = ""
     field: str = ""
     known: bool = False
+    said: str = ""
+    provider: bool = False
+    needs_token: bool = False
 
     @handler(PUBLIC)
     async def open_login(self):
@@ -50,6 +65,7 @@ class GateState(AppState):
             return rx.redirect(safe_path(self._asked("next")) or "/", replace=True)
         if await process.in_thread(needs_setup):
             return rx.redirect("/setup", replace=True)
+        self.provider = oidc.is_offered(process.app())
         self._read()
         return None
 
@@ -58,6 +74,7 @@ class GateState(AppState):
         """The first run only: afterwards this page sends people to sign in."""
         if not await process.in_thread(needs_setup):
             return rx.redirect("/welcome" if visitor.acting.get() else "/login", replace=True)
+        self.needs_token = await process.in_thread(first_run.needs_token, process.app())
         self._read()
         return None
 
@@ -65,10 +82,11 @@ class GateState(AppState):
         self.next_path = safe_path(self._asked("next"))
         code = self._asked("error") or self._asked("code")
         self.trouble = (
-            _TROUBLES.get(code, "That did not work. Check what you typed and try again.")
+            TROUBLES.get(code, "That did not work. Check what you typed and try again.")
             if code
             else ""
         )
+        self.said = _DONE.get(self._asked("done"), "")
         self.field = self._asked("field")[:40]
         self.known = True
 

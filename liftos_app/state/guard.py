@@ -8,6 +8,7 @@ each one: cookie -> session -> organization -> the tab's state belongs to them (
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import logging
 import typing
@@ -20,8 +21,9 @@ from reflex.state import StateUpdate
 from reflex_base.event import Event
 from reflex_base.registry import RegisteredEventHandler, RegistrationContext
 
-from liftos_app.services import access
-from liftos_app.state import visitor
+from liftos_app.errors import TooMany
+from liftos_app.services import access, quotas
+from liftos_app.state import process, visitor
 from liftos_app.state.app import MARK, PUBLIC, AppState
 from liftos_app.state.limiter import Limiter
 
@@ -40,6 +42,10 @@ FRAMEWORK: Final = frozenset(
     }
 )
 _TEXT_LIMIT: Final = 20_000
+# Events of a permission that changes connections, but only look or prepare: they count as reading.
+_LOOKS: Final = frozenset(
+    {"load", "follow", "find", "begin", "pick_method", "fill_in", "select_all", "preview_schedule"}
+)
 
 
 class EventGuard(Middleware):
@@ -69,17 +75,15 @@ class EventGuard(Middleware):
         if registered is None or need is None:
             log.warning("event.refused", extra={"handler": event.name[:120], "why": "not an event"})
             return StateUpdate()
-        if need != PUBLIC and not access.allows(seen.who.role if seen else None, need):
+        if need != PUBLIC and not access.permits(seen.who if seen else None, need):
             return await self._refuse(
                 app, root, seen, need=need, event=event, ended=bool(had_owner)
             )
-        if not payload_fits(registered, event.payload):
-            log.warning("event.refused", extra={"handler": event.name[:120], "why": "payload"})
-            mine._note(
-                "bad", "That input could not be read.", more="Reload the page and try again."
-            )
-            return await _answer(root)
-        return None
+        trouble = await _trouble(registered, event, seen, need)
+        if trouble is None:
+            return None
+        mine._note(*trouble[:2], more=trouble[2])
+        return await _answer(root)
 
     async def _refuse(
         self,
@@ -113,6 +117,30 @@ class EventGuard(Middleware):
             more=f"{words}: ask an administrator for the role {role.value.replace('_', ' ')}.",
         )
         return await _answer(root)
+
+
+async def _trouble(
+    registered: RegisteredEventHandler, event: Event, seen: visitor.Visitor | None, need: str
+) -> tuple[str, str, str] | None:
+    """What is wrong with an event that is allowed: its payload, or one too many (L80)."""
+    name = event.name[:120]
+    if not payload_fits(registered, event.payload):
+        log.warning("event.refused", extra={"handler": name, "why": "payload"})
+        return "bad", "That input could not be read.", "Reload the page and try again."
+    if seen is None or need == PUBLIC:
+        return None
+    app = process.app()
+    category = quotas.category_of(need, looks=name.rpartition(".")[2] in _LOOKS)
+    spend = functools.partial(quotas.spend, app, category, who=seen.who, org_id=seen.org_id)
+    try:
+        if app.settings.redis_url:  # asks another process: never on the event loop
+            await process.in_thread(spend)
+        else:
+            spend()
+    except TooMany as error:
+        log.warning("event.refused", extra={"handler": name, "why": f"limit {category}"})
+        return "warn", error.what, f"{error.why} {error.fix}"
+    return None
 
 
 _adapters: dict[Any, dict[str, TypeAdapter[Any]]] = {}

@@ -117,15 +117,20 @@ class OverviewState(FilterState):
     trouble: str = ""
     trouble_fix: str = ""
     as_table: bool = False
+    stale: bool = False  # what is shown belongs to another address
+    _shown: str = ""
 
     @handler("metrics.read")
     async def load(self):
-        """Read the address, then the figures."""
+        """Read the address, then the figures; figures of another address are dimmed meanwhile."""
         asked = self._asked()
         self.trouble = ""
+        if self.phase == "ready" and self._shown != asked.query():
+            self.stale = True
+            yield
         try:
             self.view = await perform(view_of, asked)
-            self.phase = self.view.phase
+            self.phase, self.stale, self._shown = self.view.phase, False, asked.query()
         except Invalid as error:
             self.trouble, self.trouble_fix = error.what, f"{error.why} {error.fix}".strip()
             if self.phase == "loading":

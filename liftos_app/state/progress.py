@@ -10,6 +10,7 @@ from uuid import UUID
 from liftos_app.models import RunState
 from liftos_app.services import catalogue, connections, sync
 from liftos_app.services import format as fmt
+from liftos_app.services.connectors.defined import streams_of
 from liftos_app.services.context import Context
 from liftos_app.services.sync import RunProgress, StreamProgress
 from liftos_app.state import words
@@ -57,7 +58,8 @@ def of_run(ctx: Context, run_id: UUID, zone: str) -> Progress:
     """The progress of one run. Raises Missing."""
     found = sync.progress(ctx, run_id)
     connection = connections.get(ctx, found.run.connection_id)
-    titles = {s.name: s.title for s in catalogue.find(connection.platform).streams}
+    platform = catalogue.find(connection.platform)
+    titles = {s.name: s.title for s in streams_of(platform, connection.options)}
     now = ctx.now()
     state = RunState(found.run.state)
     kind, word = words.RUN[state]

@@ -8,14 +8,31 @@ from uuid import UUID
 
 from liftos_app import __version__
 from liftos_app.errors import LiftOSError
-from liftos_app.models import WebSession
-from liftos_app.services import access, accounts, demo, organization, sessions
+from liftos_app.models import ApiKey, WebSession
+from liftos_app.services import (
+    access,
+    accounts,
+    api_keys,
+    demo,
+    organization,
+    second_factor,
+    sessions,
+)
 from liftos_app.services import format as fmt
-from liftos_app.services.context import App, Context, Principal
+from liftos_app.services.context import Context
 from liftos_app.services.organization import Choices
-from liftos_app.state.app import AppState, handler, perform, reach
+from liftos_app.state import gate
+from liftos_app.state.app import AppState, handler, perform
 
-TABS: Final = ("profile", "organization", "about")
+TABS: Final = ("profile", "security", "keys", "organization", "about")
+_DONE: Final = {
+    "password": "Password changed. Your other sessions ended.",
+    "factor_removed": "Your second factor was removed.",
+}
+_TROUBLES: Final = {
+    **gate.TROUBLES, "current_password": "The current password is not right. Type it again.",
+    "passwords_differ": "The two new passwords differ. Type the same twice.",
+}
 
 
 @dataclass
@@ -27,6 +44,19 @@ class SessionRow:
     where: str
     seen: str
     here: bool
+
+
+@dataclass
+class KeyRow:
+    """An API key without its secret."""
+
+    id: str
+    name: str
+    prefix: str
+    scopes: str
+    used: str
+    ends: str
+    live: bool
 
 
 @dataclass
@@ -45,7 +75,10 @@ class View:
     has_demo: bool = False
     sessions: list[SessionRow] = field(default_factory=list)
     about: list[list[str]] = field(default_factory=list)
-    rights: list[list[str]] = field(default_factory=list)
+    factor: bool = False
+    factor_needed: bool = False
+    codes_left: str = ""
+    key_rows: list[KeyRow] = field(default_factory=list)
 
 
 class SettingsState(AppState):
@@ -56,14 +89,18 @@ class SettingsState(AppState):
     loaded: bool = False
     wrong: str = ""
     wrong_field: str = ""
-    saved: int = 0  # remounts the password fields, so that nothing stays typed
 
     @handler("organization.read")
     async def load(self):
         """Read the tab from the address, then the settings."""
         tab = str(self.router.url.query_parameters.get("tab", ""))
         self.tab = tab if tab in TABS else TABS[0]
-        self.wrong = self.wrong_field = ""
+        asked = self.router.url.query_parameters
+        code, done = str(asked.get("error", "")), _DONE.get(str(asked.get("done", "")), "")
+        self.wrong_field = ""
+        self.wrong = _TROUBLES.get(code, "That did not work. Try again.") if code else ""
+        if done:
+            self._note("ok", done)
         self.view = await perform(_view)
         self.loaded = True
 
@@ -73,26 +110,17 @@ class SettingsState(AppState):
         await self._try(perform(_rename, str(form.get("name", "")), write=True), "Name saved.")
 
     @handler("profile.write")
-    async def change_password(self, form: dict[str, Any]):
-        """A new password; other sessions end."""
-        new, again = str(form.get("new", "")), str(form.get("again", ""))
-        if new != again:
-            self.wrong, self.wrong_field = (
-                "The two new passwords differ. Type the same twice.",
-                "again",
-            )
-            return
-        self.saved += 1
-        await self._try(
-            reach(_change_password, str(form.get("current", "")), new),
-            "Password changed. Your other sessions ended.",
-        )
-
-    @handler("profile.write")
     async def end_session(self, session_id: str):
         """Sign another browser out."""
         await perform(_end, session_id, write=True)
         self._note("ok", "That session ended.")
+        self.view = await perform(_view)
+
+    @handler("keys.write")
+    async def revoke_key(self, key_id: str):
+        """End an API key."""
+        await perform(_revoke, key_id, write=True)
+        self._note("ok", "The key was revoked.", more="Programs that use it are refused from now.")
         self.view = await perform(_view)
 
     @handler("organization.write")
@@ -131,7 +159,8 @@ class SettingsState(AppState):
 
 def _view(ctx: Context) -> View:
     me, mine = accounts.me(ctx), organization.get(ctx)
-    role = ctx.who.role.value.replace("_", " ") if ctx.who.role else ""
+    role = access.word(ctx.who.role) if ctx.who.role else ""
+    factor = second_factor.status(ctx)
     return View(
         name=me.name,
         email=me.email,
@@ -145,14 +174,10 @@ def _view(ctx: Context) -> View:
         has_demo=demo.is_there(ctx),
         sessions=[_session(ctx, s, mine.time_zone) for s in sessions.list_mine(ctx)],
         about=_about(ctx),
-        rights=[
-            [
-                words,
-                low.value.replace("_", " ").capitalize(),
-                "Yes" if access.allows(ctx.who.role, name) else "No",
-            ]
-            for name, (low, words) in access.PERMISSIONS.items()
-        ],
+        factor=factor.confirmed,
+        factor_needed=factor.required,
+        codes_left=str(factor.codes_left),
+        key_rows=[_key(ctx, k, mine.time_zone) for k in api_keys.list_mine(ctx)],
     )
 
 
@@ -163,6 +188,20 @@ def _session(ctx: Context, row: WebSession, zone: str) -> SessionRow:
         where=row.ip or "unknown address",
         seen=fmt.ago(row.last_seen_at, ctx.now(), zone),
         here=row.id == ctx.who.session_id,
+    )
+
+
+def _key(ctx: Context, row: ApiKey, zone: str) -> KeyRow:
+    live = api_keys.is_live(row, ctx.now())
+    ended = "Revoked" if row.revoked_at else "Ended"
+    return KeyRow(
+        id=str(row.id),
+        name=row.name,
+        prefix=f"lft_{row.key_id}",
+        scopes="; ".join(access.SCOPES[s][0] for s in row.scopes if s in access.SCOPES),
+        used=fmt.ago(row.last_used_at, ctx.now(), zone) if row.last_used_at else "never",
+        ends=fmt.day(row.expires_at.date()) if live else ended,
+        live=live,
     )
 
 
@@ -209,8 +248,8 @@ def _change(ctx: Context, choices: Choices) -> None:
     organization.change(ctx, choices)
 
 
-def _change_password(app: App, who: Principal, org_id: int, current: str, new: str) -> None:
-    accounts.change_password(app, who, org_id, current=current, new=new)
+def _revoke(ctx: Context, key_id: str) -> None:
+    api_keys.revoke(ctx, UUID(key_id))
 
 
 def _end(ctx: Context, session_id: str) -> None:

@@ -12,7 +12,7 @@ import reflex as rx
 
 from liftos_app.errors import LiftOSError, Missing
 from liftos_app.models import Connection
-from liftos_app.services import condition, connections, oauth, wizard
+from liftos_app.services import condition, connections, consent, wizard
 from liftos_app.services.context import App, Context, Principal, open_context
 from liftos_app.state import process
 from liftos_app.state.app import AppState, handler, perform, reach
@@ -299,14 +299,14 @@ def _sign_in(
         if again.consent is not None:
             return again.consent.url
         return f"/connections/{connection_id}"
-    if kind != "oauth2":
+    if kind not in ("oauth2", "oauth1"):
         done = connections.sign_in(app, who, org_id, connection_id, inputs=typed, method=method)
         if done.missing_scopes:
             return wizard.step_address(connection_id, 2, "missing_scope")
         return wizard.step_address(connection_id, 3, "ok")
     with open_context(app, who, org_id, write=True) as ctx:
         connections.save_inputs(ctx, connection_id, typed, method=method)
-        return oauth.begin(ctx, connection_id, origin=origin)
+    return consent.open_consent(app, who, org_id, connection_id, origin=origin).url
 
 
 def _kind(connection: Connection, method: str) -> str:

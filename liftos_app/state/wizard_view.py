@@ -12,6 +12,7 @@ from liftos_app.services.context import Context
 
 KINDS: Final = {
     "oauth2": "Sign-in on the platform's page",
+    "oauth1": "Sign-in on the platform's page",
     "key": "Key",
     "client_credentials": "App credentials",
 }
@@ -77,6 +78,8 @@ class FieldRow:
     value: str
     hint: str
     wrong: str = ""
+    multiline: bool = False
+    choices: list[list[str]] = field(default_factory=list)  # value and label
 
 
 @dataclass
@@ -111,6 +114,7 @@ class StreamRow:
     title: str
     about: str
     chosen: bool
+    defined: bool = False
 
 
 @dataclass
@@ -157,6 +161,7 @@ class View:
     accounts: list[AccountRow] = field(default_factory=list)
     selected: int = 0
     streams: list[StreamRow] = field(default_factory=list)
+    defines: bool = False  # streams are added by a person
     history: list[HistoryRow] = field(default_factory=list)
     history_days: int = 90
     schedule: str = ""
@@ -237,6 +242,7 @@ def view_of(
         signed_in=found.signed_in,
         missing=list(found.missing_scopes),
         selected=sum(a.selected for a in found.accounts),
+        defines=found.defines,
         history_days=found.history_days,
         schedule=found.schedule,
         zone=found.schedule_zone,
@@ -269,6 +275,8 @@ def _fill_lists(view: View, found: wizard.View, *, fill: bool) -> None:
             placeholder=f.placeholder,
             value=demo.get(f.name, "") if fill else f.value,
             hint=f.hint,
+            multiline=f.multiline,
+            choices=[list(c) for c in f.choices],
         )
         for f in found.fields
     ]
@@ -290,6 +298,7 @@ def _fill_lists(view: View, found: wizard.View, *, fill: bool) -> None:
             name=s.name,
             title=s.title,
             chosen=s.chosen,
+            defined=s.defined,
             about=s.grain
             + (
                 f", the last {fmt.plural(s.reread_days, 'day')} re-read each time"

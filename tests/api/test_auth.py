@@ -516,4 +516,4 @@ def test_the_page_has_a_sentence_for_every_code_a_form_can_answer() -> None:
         "invalid_organization",
         "invalid_name",
     }
-    assert codes <= set(gate._TROUBLES)
+    assert codes <= set(gate.TROUBLES)

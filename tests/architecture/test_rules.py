@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,7 +67,7 @@ def test_no_colour_is_written_outside_the_tokens_and_the_theme() -> None:
 
 
 def test_http_clients_live_in_few_places() -> None:
-    allowed = re.compile(r"services/(connectors/|demo|rates|sandbox/)|liftos_app/cli\.py")
+    allowed = re.compile(r"services/(connectors/|demo|rates|sandbox/|oidc)|liftos_app/cli\.py")
     importing = re.compile(
         r"^\s*(import|from) (httpx|requests|aiohttp|urllib\.request|urllib3)\b", re.M
     )
@@ -138,3 +140,15 @@ def test_version_floors_of_the_security_guide_are_met() -> None:
         assert versions, name
         for version in versions:
             assert tuple(int(x) for x in version.split(".")[:3]) >= floor, (name, version)
+
+
+def test_platform_docs_say_what_the_connectors_declare() -> None:
+    """`python scripts/platform_docs.py` writes the generated part; people write the rest."""
+    found = subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "platform_docs.py"), "--check"],
+        capture_output=True, text=True, check=False,
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
+    for path in (ROOT / "docs" / "platforms").glob("*.md"):
+        written = path.read_text(encoding="utf-8").partition("<!-- generated")[0]
+        assert len(written.split()) > 80, f"{path.name} says nothing of its own"

@@ -14,12 +14,19 @@ import pytest
 
 from liftos_app.services.connectors import registry
 from liftos_app.services.connectors.client import Client
+from liftos_app.services.connectors.defined import accounts_of, streams_of
 from liftos_app.services.connectors.spec import AccountInfo, Page, Platform, Stream, Task
+from liftos_app.services.sandbox.credentials import STREAMS as DEFINED
 from tests.contract.connect import opened
 from tests.sandbox_server import RunningSandbox, running_sandbox
 
 SALT = "5f" * 32
 PLATFORMS = registry.all_platforms()
+
+
+def streams(platform: Platform) -> tuple[Stream, ...]:
+    """A platform's streams, and those defined on what the sandbox holds."""
+    return streams_of(platform, {"streams": DEFINED[platform.slug]})
 
 
 @dataclass
@@ -47,14 +54,19 @@ class Bench:
         today = self.box.clock().astimezone(ZoneInfo(account.time_zone)).date()
         start = today - timedelta(days=back)
         found = {"salt": SALT, **more}
+        one = next(s for s in streams(self.platform) if s.name == stream)
+        if one.defined:
+            options = {"streams": DEFINED[self.platform.slug]}
+            made = accounts_of(self.platform, options, [account])
+            account = next(a for a in made if one.fits(a))
         return Task(
-            stream=self.platform.stream(stream), account=account, start=start,
+            stream=one, account=account, start=start,
             end=start + timedelta(days=days - 1), today=today, **found,
         )
 
     def daily(self) -> Stream:
         """A stream with spans that is read unless a person says otherwise."""
-        return next(s for s in self.platform.streams if s.window and s.default)
+        return next(s for s in streams(self.platform) if s.window and s.default)
 
 
 def read(client: Client, task: Task) -> Page:

@@ -7,13 +7,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import httpx
 
-from liftos_app.services.connectors import grants
-from liftos_app.services.connectors.addresses import Addresses
+from liftos_app.services.connectors import grants, grants_oauth1
+from liftos_app.services.connectors.addresses import Addresses, resolve, told
 from liftos_app.services.connectors.client import Client, Credential
 from liftos_app.services.connectors.spec import AuthMethod, Platform, TokenSet
 from liftos_app.services.sandbox.credentials import DEMO
@@ -21,12 +22,24 @@ from liftos_app.services.sandbox.credentials import DEMO
 BACK = "http://localhost:8000/oauth/callback/{slug}"
 
 
-def addresses(platform: Platform, origin: str) -> Addresses:
-    """The sandbox at `origin`, as `addresses.resolve` gives it in demo mode."""
-    values = {k: v for k, v in inputs(platform).items() if k == "shop"}
-    tail = f"/sandbox/{platform.slug}" + "".join(f"/{v}" for v in values.values())
-    hosts = {n: h.replace("{shop}", values.get("shop", "")) for n, h in platform.hosts.items()}
-    return Addresses(platform.slug, hosts, origin + tail, origin + tail, False, values)
+def addresses(
+    platform: Platform, origin: str, values: Mapping[str, Any] | None = None
+) -> Addresses:
+    """The sandbox at `origin`, as `addresses.resolve` gives it in demo mode.
+
+    `values` are those of a sign-in: they hold the hosts it named, where a platform names some.
+    """
+    there: Any = SimpleNamespace(platform_urls={}, self_url=origin, public_url=origin)
+    given = inputs(platform) if values is None else values
+    return resolve(platform, there, demo=True, inputs=given)
+
+
+def answered(
+    platform: Platform, origin: str, values: Mapping[str, Any], params: Mapping[str, str]
+) -> Addresses:
+    """Where a code is exchanged: at the host the way back named, where one may."""
+    where = addresses(platform, origin, values)
+    return addresses(platform, origin, {**values, **told(platform, where, params)})
 
 
 def inputs(platform: Platform, method: str = "") -> dict[str, str]:
@@ -61,7 +74,7 @@ def sign_in(
 ) -> tuple[dict[str, Any], TokenSet | None]:
     """The values a connection would hold after signing in."""
     values: dict[str, Any] = inputs(platform, method.id)
-    where = addresses(platform, origin)
+    where = addresses(platform, origin, values)
     tokens: TokenSet | None = None
     if method.kind == "client_credentials":
         tokens = grants.obtain(platform, method, where, values, now=now)
@@ -74,9 +87,19 @@ def sign_in(
         params = consent(url, untick=untick)
         assert params["state"] == "state-1"
         grants.verify_callback(method, values, params, now=now)
+        where = answered(platform, origin, values, params)
         tokens = grants.exchange(
             platform, method, where, values, code=params["code"], redirect_uri=back, now=now,
             verifier=verifier,
+        )
+    elif method.kind == "oauth1":
+        ticket = grants_oauth1.request_token(
+            platform, method, where, values, callback=BACK.format(slug=platform.slug)
+        )
+        params = consent(grants_oauth1.authorize_url(method, where, ticket))
+        assert params["oauth_token"] == ticket.token
+        tokens = grants_oauth1.exchange(
+            platform, method, where, values, ticket=ticket, verifier=params["oauth_verifier"]
         )
     return {**values, **(tokens.values() if tokens else {})}, tokens
 
@@ -88,7 +111,7 @@ def opened(
 ) -> Iterator[Client]:
     """A client that renews as links.open_client does. Waits are slept for no time at all."""
     own = dict(values) if values is not None else sign_in(platform, method, origin, now())[0]
-    where = addresses(platform, origin)
+    where = addresses(platform, origin, own)
 
     def renew() -> None:
         tokens = grants.renew(platform, method, where, own, now=now())

@@ -23,7 +23,7 @@ from tests.journeys.conftest import EMAIL, PASSWORD, Server, Tour, Watched, serv
 AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 TABS = {
     "/connections/[connection_id]": ("?tab=runs", "?tab=log", "?tab=settings"),
-    "/settings": ("?tab=organization", "?tab=about"),
+    "/settings": ("?tab=security", "?tab=keys", "?tab=organization", "?tab=about"),
     "/connections/new": ("?platform=google_ads",),
 }
 ROUTES = [route + tab for route in PAGES for tab in ("", *TABS.get(route, ()))]

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import json
+import re
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import aiohttp
 import httpx
@@ -16,11 +20,22 @@ import pytest
 import socketio
 from reflex_base.registry import RegistrationContext
 from socketio.exceptions import ConnectionError as ConnectionRefused
-from sqlmodel import select
+from sqlmodel import Session, select
 
 import liftos_app.pages  # noqa: F401  (registers every event)
 from liftos_app.db import Database
-from liftos_app.models import AuditEntry, Membership, Organization, Role, User
+from liftos_app.models import (
+    ApiKey,
+    AuditEntry,
+    Connection,
+    ConnectionStatus,
+    Invitation,
+    Membership,
+    Organization,
+    Role,
+    User,
+    WebSession,
+)
 from liftos_app.services import access, passwords
 from liftos_app.state.app import MARK, PUBLIC
 from tests.journeys.conftest import EMAIL, PASSWORD, Server, servers_in
@@ -48,8 +63,52 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             session.add(Membership(
                 org_id=org.id or 0, user_id=user.id, role=Role.VIEWER, created_at=org.created_at
             ))
+            for role in (Role.ANALYST, Role.MANAGER, Role.ADMIN):
+                person = User(
+                    email=f"{role}@larkspur.example", email_key=f"{role}@larkspur.example",
+                    password_hash=user.password_hash, created_at=org.created_at,
+                )
+                session.add(person)
+                session.flush()
+                session.add(Membership(
+                    org_id=org.id or 0, user_id=person.id, role=role, created_at=org.created_at
+                ))
+            THEIRS.update(another_organization(session, org.created_at))
         database.close()
         yield made
+
+
+CANARY = "canary-51c7"
+THEIRS: dict[str, str] = {}
+
+
+def another_organization(session: Session, now: datetime) -> dict[str, str]:
+    """One of everything that is none of ours, by the names events use."""
+    org = Organization(name=f"{CANARY} organization", created_at=now)
+    user = User(email=f"{CANARY}@example.com", email_key=f"{CANARY}@example.com", name=CANARY,
+                password_hash="!", created_at=now)
+    session.add_all([org, user])
+    session.flush()
+    org_id, ends = org.id or 0, datetime(2199, 1, 1, tzinfo=UTC)
+    session.add(Membership(org_id=org_id, user_id=user.id, role=Role.ADMIN, created_at=now))
+    connection = Connection(
+        org_id=org_id, platform="klaviyo", name=f"{CANARY} connection", auth_kind="api_key",
+        status=ConnectionStatus.HEALTHY, created_at=now, updated_at=now,
+    )
+    invitation = Invitation(
+        org_id=org_id, email=f"{CANARY}-guest@example.com", email_key=f"{CANARY}-g@example.com",
+        role=Role.VIEWER, token_hash="t", created_at=now, expires_at=ends,
+    )
+    key = ApiKey(key_id="k", secret_hash="s", org_id=org_id, user_id=user.id, name=CANARY,
+                 scopes=["read"], created_at=now, expires_at=ends)
+    web = WebSession(token_hash="w", user_id=user.id, org_id=org_id, created_at=now,
+                     last_seen_at=now, expires_at=ends, user_agent=CANARY)
+    session.add_all([connection, invitation, key, web])
+    session.flush()
+    return {
+        "connection_id": str(connection.id), "user_id": str(user.id), "key_id": str(key.id),
+        "invitation_id": str(invitation.id), "session_id": str(web.id),
+    }
 
 
 def cookie_of(server: Server, email: str) -> str:
@@ -139,7 +198,7 @@ def audited(server: Server) -> int:
     return found
 
 
-async def test_an_anonymous_socket_learns_nothing_from_any_event(server: Server) -> None:
+async def test_L3_an_anonymous_socket_learns_nothing_from_any_event(server: Server) -> None:
     before, names = audited(server), list(events())
     assert len(names) > 30
     for start in range(0, len(names), 25):  # a flood would be refused for another reason
@@ -152,7 +211,7 @@ async def test_an_anonymous_socket_learns_nothing_from_any_event(server: Server)
     assert audited(server) == before
 
 
-async def test_hydrating_without_a_session_reveals_nothing_of_another(server: Server) -> None:
+async def test_L33_hydrating_without_a_session_reveals_nothing_of_another(server: Server) -> None:
     token, cookie = str(uuid.uuid4()), cookie_of(server, EMAIL)
     async with knock(server, cookie=cookie, origin=server.url, token=token) as owner:
         await owner.ask(HYDRATE, until=SECRET)
@@ -166,21 +225,64 @@ async def test_hydrating_without_a_session_reveals_nothing_of_another(server: Se
         assert SECRET not in await stranger.listen()
 
 
-async def test_a_viewer_causes_no_event_of_a_manager(server: Server) -> None:
-    forbidden = [n for n, need in events().items() if not access.allows(Role.VIEWER, need)]
-    assert len(forbidden) > 15
-    cookie = cookie_of(server, "viewer@larkspur.example")
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.ANALYST, Role.MANAGER, Role.ADMIN])
+async def test_L5_a_role_causes_no_event_above_it(server: Server, role: Role) -> None:
+    forbidden = [n for n, need in events().items() if not access.allows(role, need)]
+    assert len(forbidden) > (15 if role is Role.VIEWER else 0) or role is Role.ADMIN
+    cookie = cookie_of(server, f"{role}@larkspur.example")
     before = audited(server)
-    async with knock(server, cookie=cookie, origin=server.url) as viewer:
+    async with knock(server, cookie=cookie, origin=server.url) as person:
         for name in forbidden:
-            await viewer.ask(name, until="Your role does not allow this.")
+            await person.ask(name, until="Your role does not allow this.")
     assert audited(server) == before
+
+
+def with_ids() -> list[tuple[str, dict[str, Any]]]:
+    """Events that take the id of something, each with the other arguments it needs."""
+    found = []
+    registered = RegistrationContext.ensure_context().event_handlers
+    for name in events():
+        names = list(inspect.signature(registered[name].handler.fn).parameters)[1:]
+        if any(n in THEIRS for n in names):
+            more = {"resume": False, "role": "viewer"}
+            found.append((name, {n: more.get(n, "") for n in names}))
+    return found
+
+
+async def test_L17_L21_objects_of_others_answer_like_missing_ones(server: Server) -> None:
+    cookie = cookie_of(server, EMAIL)
+    assert len(with_ids()) >= 7
+    async with knock(server, cookie=cookie, origin=server.url) as admin:
+        for name, payload in with_ids():
+            told = []
+            for ids in (THEIRS, {n: str(uuid4()) for n in THEIRS}):
+                given = {n: ids.get(n, value) for n, value in payload.items()}
+                answer = await admin.ask(name, given, until='"kind": "bad"')
+                notes = re.findall(r'"kind": "bad", "what": "([^"]+)", "more": "([^"]*)"', answer)
+                told.append(notes)
+            assert told[0][-1] == told[1][-1], (name, told)
+        assert CANARY not in await admin.listen()
+
+
+async def test_L4_a_session_that_ended_is_refused_on_the_next_event_and_hung_up(
+    server: Server,
+) -> None:
+    cookie, gone = cookie_of(server, "viewer@larkspur.example"), asyncio.Event()
+    name = next(n for n in events() if n.endswith("settings_state.load"))
+    async with knock(server, cookie=cookie, origin=server.url) as viewer:
+        viewer.client.on("disconnect", lambda *_: gone.set(), namespace="/_event")
+        await viewer.ask(name, until=SECRET)
+        httpx.post(f"{server.url}/auth/everywhere", headers={"cookie": cookie,
+                   "origin": server.url}, trust_env=False)
+        answer = await viewer.ask(name, until="/login")
+        assert SECRET not in answer
+        await asyncio.wait_for(gone.wait(), 10)
 
 
 @pytest.mark.parametrize(
     "origin", ["http://evil.example", "null", "https://127.0.0.1", "http://localhost.evil.example"]
 )
-async def test_a_foreign_page_cannot_open_the_socket(server: Server, origin: str) -> None:
+async def test_L33_a_foreign_page_cannot_open_the_socket(server: Server, origin: str) -> None:
     cookie = cookie_of(server, EMAIL)
     with pytest.raises(ConnectionRefused):
         async with knock(server, cookie=cookie, origin=origin):

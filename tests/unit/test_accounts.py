@@ -350,13 +350,16 @@ def test_addresses_are_counted_as_people_own_them(one: str, other: str, *, same:
 # -- one's own account ---------------------------------------------------------------------------
 
 
-def test_changing_the_password_ends_everything_else(app: App, ann: User) -> None:
+def test_L32_L34_changing_the_password_ends_everything_else(app: App, ann: User) -> None:
     here, there = sign_in(app), sign_in(app)
     pair = tokens.sign_in(app, email=EMAIL, password=PASSWORD, ip="", client="c")
     found = accounts.resolve(app, here.token)
     assert found is not None
-    accounts.change_password(app, found.who, found.org_id, current=PASSWORD, new=WRONG)
-    assert accounts.resolve(app, here.token) is not None
+    renewed = accounts.change_password(
+        app, found.who, found.org_id, current=PASSWORD, new=WRONG
+    )
+    assert accounts.resolve(app, renewed) is not None
+    assert accounts.resolve(app, here.token) is None
     assert accounts.resolve(app, there.token) is None
     with pytest.raises(SignInNeeded):
         tokens.refresh(app, pair.refresh_token, ip="", client="c")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 
 from liftos_app.models import ConnectionStatus, Credential, Role
 from liftos_app.services import attention
+from liftos_app.services.connectors import registry
 from liftos_app.services.context import App
-from tests.facts_builder import Facts, facts, platforms  # noqa: F401 - fixtures
+from tests.facts_builder import PLATFORMS, Facts, facts, platforms  # noqa: F401 - fixtures
 
 CAUSE = {
     "what": "Ads refused the sign-in.",
@@ -97,3 +99,26 @@ def test_a_sign_in_that_ends_is_announced_ahead(
     found = items(open_ctx)
     assert bool(found) is told
     assert [i.urgent for i in found] == ([urgent] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("days", "kind"), [(61, None), (60, "warn"), (0, "warn"), (-1, "bad")]
+)
+def test_a_version_that_ends_is_announced_sixty_days_ahead(
+    days: int,
+    kind: str | None,
+    facts: Facts,  # noqa: F811
+    open_ctx: Callable[..., Any],
+    app: App,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    end = app.now().date() + timedelta(days=days)
+    ending = replace(PLATFORMS[0], version_ends=end)
+    monkeypatch.setattr(registry, "all_platforms", lambda: (ending, *PLATFORMS[1:]))
+    facts.connection("ads_one", "first")
+    facts.connection("ads_one", "second")  # two connections, one announcement
+    found = items(open_ctx)
+    assert [i.kind for i in found] == ([kind] if kind else [])
+    if found:
+        assert "Ads One" in found[0].what
+        assert "Update LiftOS" in found[0].why

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from sqlmodel import select
 from liftos_app.errors import Missing, Retry, SignInAgain
 from liftos_app.models import Connection, Credential, SyncEvent
 from liftos_app.services import connections, leases, links, vault
+from liftos_app.services.connectors.spec import TokenSet
 from liftos_app.services.context import job_principal, open_context
 from tests import connection_fixtures
 from tests.conftest import Clock
@@ -234,6 +236,30 @@ def test_keep_alive_renews_what_was_idle_for_a_day(bench: Bench, clock: Clock) -
     bench.world.refresh = dict.fromkeys(bench.world.refresh, False)
     clock.advance(hours=25)
     assert links.keep_alive(bench.app) == 0
+    assert bench.status(connection_id) == "needs_reauth"
+
+
+def test_a_token_that_nothing_can_renew_is_left_alone_while_it_lives(
+    bench: Bench, clock: Clock
+) -> None:
+    connection_id = bench.signed_in(start=True)
+    with bench.write() as ctx:  # as with apps that are given no refresh token
+        connection = ctx.session.get_one(Connection, connection_id)
+        token = links.load(bench.app, bench.org_id, connection_id, purpose="test").values[
+            "access_token"]
+        links.store_tokens(ctx, connection, TokenSet(
+            access_token=token.reveal(), expires_at=clock() + timedelta(hours=30)
+        ))
+    clock.advance(hours=25)
+    assert links.keep_alive(bench.app) == 0
+    assert bench.status(connection_id) == "backfilling"
+    clock.advance(hours=4, minutes=58)  # due, but not over
+    link = links.load(bench.app, bench.org_id, connection_id, purpose="test")
+    assert (link.due, link.expired) == (True, False)
+    links._freshen(link)
+    clock.advance(minutes=3)
+    with pytest.raises(SignInAgain):
+        use(bench, connection_id)
     assert bench.status(connection_id) == "needs_reauth"
 
 

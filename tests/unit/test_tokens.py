@@ -112,12 +112,14 @@ def forge(header: dict[str, Any], claims: object, key: bytes, *, digest: str = "
     return f"{body}.{_b64(hmac.new(key, body.encode(), digest).digest())}"
 
 
-def test_the_token_says_what_the_rules_want_and_nothing_of_the_person(
+def test_L36_the_token_says_what_the_rules_want_and_nothing_of_the_person(
     pair: tokens.TokenPair, ann: User, app: App
 ) -> None:
     header, claims = parts(pair.access_token)
     assert header == {"alg": "HS256", "typ": "at+jwt", "kid": tokens.key_id(app)}
-    assert set(claims) == {"iss", "aud", "sub", "org", "jti", "iat", "nbf", "exp", "epoch", "scope"}
+    assert set(claims) == {
+        "iss", "aud", "sub", "org", "jti", "iat", "nbf", "exp", "epoch", "scope", "auth_time"
+    }
     assert claims["exp"] - claims["iat"] == 900
     assert "example.com" not in json.dumps(claims)
     assert tokens.check(app, forge(header, claims, signing_key(app))).who.user_id == ann.id
@@ -189,6 +191,10 @@ WRONG_CLAIMS: dict[str, dict[str, object]] = {
     "scope missing": {"scope": GONE},
     "jti missing": {"jti": GONE},
     "jti not an id": {"jti": "x"},
+    "auth_time missing": {"auth_time": GONE},
+    "auth_time text": {"auth_time": str(NOW)},
+    "auth_time true": {"auth_time": True},
+    "auth_time future": {"auth_time": NOW + 60},
     "a role added": {"role": "super_admin"},
 }
 
@@ -198,7 +204,7 @@ def changed(original: dict[str, Any], changes: dict[str, object]) -> dict[str, A
 
 
 @pytest.mark.parametrize("name", [*WRONG_HEADERS, *WRONG_CLAIMS])
-def test_a_token_signed_with_our_own_key_but_wrong_inside_is_refused(
+def test_L38_a_token_signed_with_our_own_key_but_wrong_inside_is_refused(
     app: App, pair: tokens.TokenPair, name: str
 ) -> None:
     header, claims = parts(pair.access_token)
@@ -210,7 +216,7 @@ def test_a_token_signed_with_our_own_key_but_wrong_inside_is_refused(
     assert caught.value.fix
 
 
-def test_a_token_signed_with_another_key_or_form_is_refused(
+def test_L38_a_token_signed_with_another_key_or_form_is_refused(
     app: App, pair: tokens.TokenPair
 ) -> None:
     header, claims = parts(pair.access_token)
@@ -252,7 +258,7 @@ def test_a_token_signed_with_another_key_or_form_is_refused(
     assert accepted == []
 
 
-def test_a_changed_bit_of_the_signature_is_refused(app: App, pair: tokens.TokenPair) -> None:
+def test_L37_a_changed_bit_of_the_signature_is_refused(app: App, pair: tokens.TokenPair) -> None:
     head, _, signature = pair.access_token.rpartition(".")
     raw = _unb64(signature)
     for index in range(len(raw)):
@@ -262,7 +268,9 @@ def test_a_changed_bit_of_the_signature_is_refused(app: App, pair: tokens.TokenP
             tokens.check(app, f"{head}.{_b64(bytes(wrong))}")
 
 
-def test_a_token_ends_after_fifteen_minutes(app: App, pair: tokens.TokenPair, clock: Any) -> None:
+def test_L36_a_token_ends_after_fifteen_minutes(
+    app: App, pair: tokens.TokenPair, clock: Any
+) -> None:
     clock.advance(minutes=14, seconds=59)
     tokens.check(app, pair.access_token)
     clock.advance(seconds=1 + tokens.LEEWAY_SECONDS)
@@ -271,7 +279,7 @@ def test_a_token_ends_after_fifteen_minutes(app: App, pair: tokens.TokenPair, cl
 
 
 @pytest.mark.parametrize("change", [{"auth_epoch": 2}, {"disabled_at": "now"}])
-def test_a_new_epoch_or_a_disabled_person_ends_tokens_within_five_seconds(
+def test_L39_a_new_epoch_or_a_disabled_person_ends_tokens_within_five_seconds(
     app: App, ann: User, pair: tokens.TokenPair, clock: Any, change: dict[str, Any]
 ) -> None:
     tokens.check(app, pair.access_token)
@@ -284,7 +292,7 @@ def test_a_new_epoch_or_a_disabled_person_ends_tokens_within_five_seconds(
         tokens.check(app, pair.access_token)
 
 
-def test_the_role_is_the_one_of_now(
+def test_L8_the_role_is_the_one_of_now(
     app: App, ann: User, organization: Organization, pair: tokens.TokenPair, clock: Any
 ) -> None:
     tokens.check(app, pair.access_token)
@@ -361,7 +369,7 @@ def test_a_refresh_token_gives_the_next_pair_and_is_stored_as_a_hash(
         assert plain not in repr([link.model_dump() for link in found])
 
 
-def test_using_a_spent_token_ends_the_whole_chain(
+def test_L40_using_a_spent_token_ends_the_whole_chain(
     app: App, pair: tokens.TokenPair, clock: Any
 ) -> None:
     second = renew(app, pair.refresh_token)
@@ -384,7 +392,7 @@ def test_other_chains_of_the_person_go_on(app: App, pair: tokens.TokenPair, cloc
     assert renew(app, other.refresh_token)
 
 
-def test_a_lost_answer_is_given_again_within_ten_seconds(
+def test_L40_a_lost_answer_is_given_again_within_ten_seconds(
     app: App, pair: tokens.TokenPair, clock: Any
 ) -> None:
     first = renew(app, pair.refresh_token)

@@ -6,6 +6,15 @@ open short contexts themselves.
 
 from liftos_app.services.condition import refresh as derive_status
 from liftos_app.services.connections.choosing import Difference, also_connected, select_accounts
+from liftos_app.services.connections.defining import (
+    Column,
+    Preview,
+    PreviewRow,
+    define,
+    defined,
+    objects,
+    preview,
+)
 from liftos_app.services.connections.drafts import (
     HISTORY_DAYS,
     SCHEDULE,
@@ -60,13 +69,14 @@ from liftos_app.services.connections.signin import (
 from liftos_app.services.connections.testing import Tested, test
 
 __all__ = [
-    "HISTORY_DAYS", "PRIORITIES", "SCHEDULE", "Asked", "ConnectionRow", "CredentialView",
-    "Difference", "LogPage", "Overview", "Reconnect", "SignedIn", "Tested", "Wishes",
-    "accept_columns", "account_ids", "accounts_of", "after_sign_in", "also_connected",
+    "HISTORY_DAYS", "PRIORITIES", "SCHEDULE", "Asked", "Column", "ConnectionRow", "CredentialView",
+    "Difference", "LogPage", "Overview", "Preview", "PreviewRow", "Reconnect", "SignedIn", "Tested",
+    "Wishes", "accept_columns", "account_ids", "accounts_of", "after_sign_in", "also_connected",
     "choose_streams", "clear", "create_connected", "create_draft", "credentials_of",
-    "default_streams", "delete", "derive_status", "disconnect", "discover_accounts", "get",
-    "granted_scopes", "list_all", "log", "longest_history", "overview", "pause", "pulse",
-    "reconnect", "rename", "request_many", "request_sync", "resolve_mode", "resume", "row_of",
-    "save_inputs", "select_accounts", "set_drift_policy", "set_history", "set_priority",
-    "set_schedule", "set_step", "set_sync_window", "sign_in", "start", "test",
+    "default_streams", "define", "defined", "delete", "derive_status", "disconnect",
+    "discover_accounts", "get", "granted_scopes", "list_all", "log", "longest_history", "objects",
+    "overview", "pause", "preview", "pulse", "reconnect", "rename", "request_many", "request_sync",
+    "resolve_mode", "resume", "row_of", "save_inputs", "select_accounts", "set_drift_policy",
+    "set_history", "set_priority", "set_schedule", "set_step", "set_sync_window", "sign_in",
+    "start", "test",
 ]

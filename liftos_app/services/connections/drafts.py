@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlmodel import col, func, select
@@ -13,13 +13,16 @@ from liftos_app.models import Connection, Credential, Provenance
 from liftos_app.services import audit, catalogue, condition, preferences, vault
 from liftos_app.services.connections import reading
 from liftos_app.services.connections.inputs import Checked, check_inputs, check_name
+from liftos_app.services.connectors.defined import streams_of
 from liftos_app.services.connectors.spec import AuthMethod, Platform
 from liftos_app.services.context import Context
 from liftos_app.services.sync import schedule
 
 HISTORY_DAYS: Final = 90
 SCHEDULE: Final = "every 1 h"  # what the 2-hour timeliness target needs
-TOKEN_FIELDS: Final = ("access_token", "refresh_token", "refresh_token_previous")
+TOKEN_FIELDS: Final = (
+    "access_token", "access_token_secret", "refresh_token", "refresh_token_previous",
+)
 
 
 def resolve_mode(ctx: Context, mode: str) -> Provenance:
@@ -80,7 +83,7 @@ def save_inputs(
     platform = catalogue.find(connection.platform)
     chosen = catalogue.find_method(platform, method or connection.auth_kind)
     same = chosen.id == connection.auth_kind
-    if connection.status not in condition.NOT_STARTED and not (same and chosen.kind == "oauth2"):
+    if connection.status not in condition.NOT_STARTED and not (same and chosen.has_consent):
         raise Conflict(
             "The credential of a running connection is replaced by signing in again.",
             why="What is typed here is only kept once the platform has accepted it.",
@@ -99,7 +102,7 @@ def save_inputs(
 
 def kept_inputs(ctx: Context, connection: Connection, method: AuthMethod) -> dict[str, str]:
     """The values of a method that are stored, in clear, for the length of one act."""
-    kept = {str(k): str(v) for k, v in connection.options.items()}
+    kept = {str(k): str(v) for k, v in connection.options.items() if k != "streams"}
     secrets = vault.get_all(ctx, connection)
     for one in method.inputs:
         if one.secret and one.name in secrets:
@@ -113,7 +116,7 @@ def store_inputs(
     """Write checked inputs. What belonged to another method of signing in goes."""
     if method.id != connection.auth_kind:
         drop_fields(ctx, connection, keep={i.name for i in method.inputs})
-        connection.options = {}
+        connection.options = {k: v for k, v in connection.options.items() if k == "streams"}
     connection.auth_kind = method.id
     names = {i.name for i in method.inputs if not i.secret}
     others = {k: v for k, v in connection.options.items() if k not in names}
@@ -156,13 +159,15 @@ def choose_streams(ctx: Context, connection_id: UUID, names: Sequence[str]) -> C
     ctx.require("connections.write")
     connection = reading.get(ctx, connection_id)
     platform = catalogue.find(connection.platform)
-    known = [s.name for s in platform.streams]
+    known = [s.name for s in streams_of(platform, connection.options)]
     unknown = sorted(set(names) - set(known))
     if unknown or not names:
         raise Invalid(
             f"{platform.name} has no stream called {unknown[0][:60]!r}." if unknown
             else "No stream is chosen.",
-            why=f"Its streams are: {', '.join(known)}.", fix="Choose at least one of these.",
+            why=f"Its streams are: {', '.join(known)}." if known or platform.define is None
+            else "None is defined yet.",
+            fix="Choose at least one of these." if known else "Add a stream first.",
             field="streams",
         )
     before = list(connection.streams)
@@ -180,7 +185,7 @@ def set_history(ctx: Context, connection_id: UUID, days: int) -> Connection:
     ctx.require("connections.write")
     connection = reading.get(ctx, connection_id)
     platform = catalogue.find(connection.platform)
-    longest = longest_history(platform)
+    longest = longest_history(platform, connection.options)
     if not 1 <= days <= longest:
         raise Invalid(
             f"A history of {days} days cannot be read.",
@@ -234,9 +239,9 @@ def default_streams(platform: Platform) -> list[str]:
     return [s.name for s in platform.streams if s.default]
 
 
-def longest_history(platform: Platform) -> int:
+def longest_history(platform: Platform, options: Mapping[str, Any] | None = None) -> int:
     """The longest history any of its streams answers for, in days."""
-    known = [s.window.history_days for s in platform.streams if s.window]
+    known = [s.window.history_days for s in streams_of(platform, options or {}) if s.window]
     return max(known, default=3650)
 
 

@@ -12,6 +12,7 @@ from liftos_app.services.connectors.spec import AuthMethod, Input, Platform
 
 NAME_LENGTH: Final = 120
 VALUE_LENGTH: Final = 8_000  # far above any known key; keeps a pasted file out of a header
+_LINES = re.compile(r"[\r\n\t]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]")
 
 
@@ -92,13 +93,15 @@ def _problem(one: Input, text: str) -> str:
         return f"{one.label} is missing. {one.help}".strip() if one.required else ""
     if len(text) > VALUE_LENGTH:
         return f"{one.label} has {len(text)} characters; that is no {one.label.lower()}."
-    if _CONTROL.search(text):
+    if _CONTROL.search(_LINES.sub("", text) if one.multiline else text):
         return f"{one.label} holds a line break or a character that does not print. Paste it again."
     return _wrong_form(one, text)
 
 
 def _wrong_form(one: Input, text: str) -> str:
     """The platform's own rules: known mix-ups first, then the pattern, on the cleaned value."""
+    if one.choices and text not in {value for value, _ in one.choices}:
+        return f"{one.label} is one of: {', '.join(value for value, _ in one.choices)}."
     for pattern, sentence in one.refuse:
         if re.search(pattern, text):
             return sentence

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from liftos_app.services import catalogue, oauth
+from liftos_app.services import catalogue, consent, oauth
 from liftos_app.services.connections import drafts, reading, signin
 from liftos_app.services.context import App, Principal, open_context
 
@@ -29,11 +29,11 @@ def reconnect(
         connection = reading.get(ctx, connection_id)
         platform = catalogue.find(connection.platform)
         method = catalogue.find_method(platform, connection.auth_kind)
-    if method.kind != "oauth2":
+    if not method.has_consent:
         return Reconnect(
             outcome=signin.sign_in(app, who, org_id, connection_id, inputs=inputs)
         )
-    with open_context(app, who, org_id, write=True) as ctx:
-        if inputs:
+    if inputs:
+        with open_context(app, who, org_id, write=True) as ctx:
             drafts.save_inputs(ctx, connection_id, inputs)
-        return Reconnect(consent=oauth.begin_in_full(ctx, connection_id, origin=origin))
+    return Reconnect(consent=consent.open_consent(app, who, org_id, connection_id, origin=origin))

@@ -33,9 +33,11 @@ from liftos_app.models import (
 from liftos_app.services import audit, condition, preferences
 from liftos_app.services.connections import life, reading
 from liftos_app.services.connectors import registry
+from liftos_app.services.connectors.defined import streams_of
 from liftos_app.services.connectors.spec import Lands, Platform, Stream
 from liftos_app.services.context import Context
 from liftos_app.services.sync import drift, hours
+from liftos_app.services.sync.job import info_of
 
 PRIORITIES: Final = {"first": 1, "usual": 0, "last": -1}
 _OF_STREAM: Final = (
@@ -129,9 +131,10 @@ def clear(
         )
     platform = registry.get(connection.platform)
     chosen = _with_siblings(platform, connection, streams)
-    keys = [a.key or 0 for a in reading.accounts_of(ctx, connection_id)]
+    accounts = reading.accounts_of(ctx, connection_id)
     removed: dict[str, int] = {}
     for stream in chosen:
+        keys = [a.key or 0 for a in accounts if stream.fits(info_of(a))]
         for table, count in _erase(ctx, keys, stream).items():
             removed[table] = removed.get(table, 0) + count
     ctx.session.expire_all()
@@ -158,10 +161,11 @@ def _with_siblings(
             why=f"It reads: {', '.join(connection.streams)}.", fix="Choose at least one of these.",
             field="streams",
         )
-    places = {_rows_of(platform.stream(n)) for n in names}
+    offered = streams_of(platform, connection.options)
+    places = {_rows_of(s) for s in offered if s.name in names and not s.defined}
     return [
-        s for s in platform.streams if s.name in names
-        or (s.lands is not Lands.ENTITIES and _rows_of(s) in places)
+        s for s in offered if s.name in names
+        or (s.lands is not Lands.ENTITIES and not s.defined and _rows_of(s) in places)
     ]
 
 

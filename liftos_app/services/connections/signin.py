@@ -9,15 +9,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from liftos_app.errors import Conflict, Fix, Invalid, PlatformFault
 from liftos_app.models import Account, Connection, ConnectionStatus, Provenance
 from liftos_app.services import audit, catalogue, condition, links, sync
-from liftos_app.services.connections import choosing, drafts, life, reading, scopes
+from liftos_app.services.connections import choosing, defining, drafts, life, reading, scopes
 from liftos_app.services.connections.choosing import Difference
 from liftos_app.services.connections.inputs import check_inputs, check_name
 from liftos_app.services.connectors.client import Client
+from liftos_app.services.connectors.defined import accounts_of, read_all
 from liftos_app.services.connectors.spec import AccountInfo, Platform
 from liftos_app.services.context import App, Context, Principal, open_context
 
@@ -51,6 +53,7 @@ class Wishes:
     name: str = ""
     accounts: str | Sequence[str] = ()  # "all", or external ids
     streams: Sequence[str] = ()
+    definitions: Sequence[Mapping[str, Any]] = ()  # streams to define (connectors/defined.py)
     history_days: int | None = None
     schedule: str = ""
     schedule_zone: str | None = None
@@ -72,7 +75,7 @@ def create_connected(
         chosen = catalogue.find_method(platform, method)
         provenance = drafts.resolve_mode(ctx, mode)
         _check_wishes(platform, wishes)
-    if chosen.kind == "oauth2":
+    if chosen.has_consent:
         raise Conflict(
             f"{platform.name} signs in on its own page with the method {chosen.id}.",
             why="A key alone does not open it.",
@@ -114,7 +117,7 @@ def sign_in(
             if chosen.id == connection.auth_kind else None
         )
         demo = connection.provenance == Provenance.DEMO
-    if chosen.kind == "oauth2":
+    if chosen.has_consent:
         raise Conflict(
             f"{platform.name} signs in on its own page with the method {chosen.id}.",
             why="A key alone does not open it.", fix="Go to the platform's page to sign in.",
@@ -159,7 +162,7 @@ def discover_accounts(
         found = tuple(platform.discover(client))
     with open_context(app, who, org_id, write=True) as ctx:
         connection = reading.get(ctx, connection_id)
-        choosing.remember(ctx, connection, found)
+        choosing.remember(ctx, connection, accounts_of(platform, connection.options, found))
         if not condition.started(connection):
             choosing.choose_only_one(ctx, connection)
             condition.refresh(ctx, connection)
@@ -207,7 +210,9 @@ def _land(
     if missing:
         scopes.note_missing(ctx, connection, platform, missing)
         return SignedIn(connection.id, condition.refresh(ctx, connection), missing)
-    difference = choosing.remember(ctx, connection, seen.accounts)
+    difference = choosing.remember(
+        ctx, connection, accounts_of(platform, connection.options, seen.accounts)
+    )
     usable = sum(a.usable for a in seen.accounts)
     run_id = None
     if not condition.started(connection):
@@ -262,6 +267,14 @@ def _returned(ctx: Context, connection: Connection, difference: Difference) -> U
 
 def _settle(ctx: Context, connection: Connection, wishes: Wishes) -> None:
     """Settle what a program asked for in the same call."""
+    if wishes.accounts == "all":
+        choosing.select_accounts(ctx, connection.id, "all")
+    elif wishes.accounts:
+        choosing.select_accounts(
+            ctx, connection.id, account_ids(ctx, connection.id, wishes.accounts)
+        )
+    if wishes.definitions:  # after the accounts: it adds and chooses some of its own
+        defining.define(ctx, connection.id, wishes.definitions)
     if wishes.streams:
         drafts.choose_streams(ctx, connection.id, wishes.streams)
     if wishes.history_days is not None:
@@ -269,12 +282,6 @@ def _settle(ctx: Context, connection: Connection, wishes: Wishes) -> None:
     if wishes.schedule or wishes.schedule_zone:
         drafts.set_schedule(
             ctx, connection.id, wishes.schedule or connection.schedule, zone=wishes.schedule_zone
-        )
-    if wishes.accounts == "all":
-        choosing.select_accounts(ctx, connection.id, "all")
-    elif wishes.accounts:
-        choosing.select_accounts(
-            ctx, connection.id, account_ids(ctx, connection.id, wishes.accounts)
         )
 
 
@@ -297,6 +304,8 @@ def _check_wishes(platform: Platform, wishes: Wishes) -> None:
     if wishes.name:
         check_name(wishes.name)
     known = {s.name for s in platform.streams}
+    if wishes.definitions:
+        known |= {d.name for d in read_all(platform, wishes.definitions)}
     unknown = sorted(set(wishes.streams) - known)
     if unknown:
         raise Invalid(

@@ -16,8 +16,9 @@ from liftos_app.services.connectors.redaction import place
 
 if TYPE_CHECKING:
     from liftos_app.config import Settings
-    from liftos_app.services.connectors.spec import Platform
+    from liftos_app.services.connectors.spec import Input, Kept, Platform
 
+WHOLE = "{base_url}"  # a host that a person typed whole
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 # A part of a host that a person typed must be a plain host name of a known form.
 SHOP = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\.myshopify\.com")
@@ -39,10 +40,12 @@ class Addresses:
     browser_base: str = ""
     guarded: bool = False
     values: Mapping[str, str] | None = None
+    by_host: bool = False  # the real host becomes the first part of the path under a base
+    allow: tuple[str, ...] = ()  # host:port pairs an operator opened for guarded addresses
 
     def url(self, host: str, path: str) -> str:
         """The address of a path on one of the platform's hosts."""
-        return (self.base or self.hosts[host]) + path
+        return self._at(self.hosts[host]) + path
 
     def server(self, real: str) -> str:
         """Where we send what belongs to a real address; placeholders are filled."""
@@ -60,7 +63,7 @@ class Addresses:
             return link
         for origin in self.hosts.values():
             if _within(link, origin):
-                return self.base + link[len(origin) :] if self.base else link
+                return self._at(origin) + link[len(origin) :]
         raise GiveUp(
             "The platform sent a link to another address.",
             why="Following it would hand our credential to a stranger.",
@@ -82,18 +85,33 @@ class Addresses:
                 return link, True
         for origin in self.hosts.values():
             if _within(link, origin):
-                return (self.base + link[len(origin) :], True) if self.base else (link, False)
+                return self._at(origin) + link[len(origin) :], bool(self.base)
         from liftos_app.services.connectors.net import check_url
 
         check_url(link)
         return link, False
+
+    def host_of(self, link: str) -> str:
+        """The host in an origin the platform named, real or under a base; "" when it is none."""
+        for base in filter(None, (self.base, self.browser_base)):
+            if _within(link, base):
+                return link[len(base) :].strip("/").lower()
+        host = link.removeprefix("https://").rstrip("/").lower()
+        return host if link.startswith("https://") else ""
+
+    def _at(self, origin: str) -> str:
+        """Where a real origin is reached."""
+        if not self.base:
+            return origin
+        return f"{self.base}/{origin.removeprefix('https://')}" if self.by_host else self.base
 
     def _moved(self, real: str, base: str) -> str:
         filled = fill(real, self.values or {})
         if not base:
             return filled
         parts = urlsplit(filled)
-        return base + parts.path + (f"?{parts.query}" if parts.query else "")
+        host = f"/{parts.netloc}" if self.by_host else ""
+        return base + host + parts.path + (f"?{parts.query}" if parts.query else "")
 
 
 def resolve(
@@ -108,24 +126,80 @@ def resolve(
 
     `origin` is the allowed origin the person's browser uses; it defaults to the public address.
     """
-    values = _host_values(platform, inputs)
+    if WHOLE in platform.hosts.values():
+        return _typed(platform, settings, demo=demo, inputs=inputs, origin=origin)
+    values, by_host = _host_values(platform, inputs), bool(platform.keeps)
     hosts = {name: fill(host, values) for name, host in platform.hosts.items()}
     given = settings.platform_urls.get(platform.slug, "")
     if given:
         base = fill(given, values).rstrip("/")
-        return Addresses(platform.slug, hosts, base, base, False, values)
+        return Addresses(platform.slug, hosts, base, base, False, values, by_host)
     if demo:
         tail = f"/sandbox/{platform.slug}"
-        if values:
+        if values and not by_host:
             tail += "/" + "/".join(quote(v, safe="") for v in values.values())
         outside = (origin or settings.public_url).rstrip("/")
         return Addresses(
-            platform.slug, hosts, settings.self_url + tail, outside + tail, False, values
+            platform.slug, hosts, settings.self_url + tail, outside + tail, False, values, by_host
         )
     for host in hosts.values():
         if not host.startswith("https://"):
             raise ValueError(f"{platform.slug} has a host without https")
-    return Addresses(platform.slug, hosts, "", "", bool(values), values)
+    return Addresses(platform.slug, hosts, "", "", bool(values), values, by_host)
+
+
+def _typed(
+    platform: Platform, settings: Settings, *, demo: bool, inputs: Mapping[str, str], origin: str
+) -> Addresses:
+    """The addresses of a system whose whole address a person typed. Raises Invalid, Fix."""
+    from liftos_app.services.connectors.net import check_url
+
+    value = str(inputs.get("base_url", "")).strip().rstrip("/")
+    parts = urlsplit(value)
+    if parts.scheme not in {"https", "http"} or not parts.hostname:
+        raise Invalid(
+            "The address of the system is missing.", why="It begins with https:// and a host.",
+            fix="Enter it, such as https://erp.example.com.", field="base_url",
+        )
+    hosts, values = dict.fromkeys(platform.hosts, value), {"base_url": value}
+    given = settings.platform_urls.get(platform.slug, "").rstrip("/")
+    if given:
+        base = given + parts.path
+        return Addresses(platform.slug, hosts, base, base, False, values)
+    if demo:
+        tail = f"/sandbox/{platform.slug}{parts.path}"
+        outside = (origin or settings.public_url).rstrip("/")
+        return Addresses(
+            platform.slug, hosts, settings.self_url + tail, outside + tail, False, values
+        )
+    check_url(value, allow=settings.ssrf_allow, plain=inputs.get("allow_http") == "yes")
+    return Addresses(platform.slug, hosts, "", "", True, values, allow=settings.ssrf_allow)
+
+
+def named(platform: Platform, addresses: Addresses, one: Kept, link: str) -> str:
+    """The host the platform named, one of the forms allowed for it. Raises GiveUp."""
+    host = addresses.host_of(link)
+    if re.fullmatch(one.pattern, host):
+        return host
+    raise GiveUp(
+        f"{platform.name} named an address that is not its own.",
+        why="Going on there would hand our credential to a stranger.",
+        fix="Start the sign-in again from LiftOS. If it stays so, report it.",
+        cause="source_data",
+        owner="the_platform",
+        where=place(link),
+    )
+
+
+def told(
+    platform: Platform, addresses: Addresses, params: Mapping[str, str]
+) -> dict[str, str]:
+    """Hosts named on the way back from the consent page, by `Kept.name`. Raises GiveUp."""
+    return {
+        one.name: named(platform, addresses, one, params[one.callback])
+        for one in platform.keeps
+        if params.get(one.callback)
+    }
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
@@ -137,8 +211,14 @@ def _host_values(platform: Platform, inputs: Mapping[str, str]) -> dict[str, str
     """The inputs that become part of a host, each of the one form allowed for it."""
     names = dict.fromkeys(n for h in platform.hosts.values() for n in _PLACEHOLDER.findall(h))
     values = {}
+    kept = {k.name: k for k in platform.keeps}
     for name in names:
         value = str(inputs.get(name, "")).strip().lower()
+        if name in kept or name not in _HOST_FORMS:
+            value = _formed(platform, name, value, kept.get(name))
+            if value:
+                values[name] = value
+            continue
         if not _HOST_FORMS[name].fullmatch(value):
             raise Invalid(
                 "This is not a shop address.",
@@ -148,6 +228,28 @@ def _host_values(platform: Platform, inputs: Mapping[str, str]) -> dict[str, str
             )
         values[name] = value
     return values
+
+
+def _formed(platform: Platform, name: str, value: str, kept: Kept | None) -> str:
+    """A part of a host in the form of its `Kept` or its input. Raises Invalid; "" is not named."""
+    one = _input(platform, name)
+    if kept is not None:
+        value = value or kept.default
+        if not value:
+            return ""
+    pattern = kept.pattern if kept is not None else one.pattern if one is not None else ""
+    if pattern and re.fullmatch(pattern, value):
+        return value
+    raise Invalid(
+        f"This is not an address of {platform.name}.",
+        why=(one.wrong if one is not None else "") or "It does not have the form of its hosts.",
+        fix=one.help if one is not None else "Sign in again.",
+        field=name,
+    )
+
+
+def _input(platform: Platform, name: str) -> Input | None:
+    return next((i for m in platform.auth for i in m.inputs if i.name == name), None)
 
 
 def _within(link: str, base: str) -> bool:

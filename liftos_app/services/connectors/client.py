@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 TRIES = 6
 PATIENCE = 60.0  # seconds we wait ourselves; a longer wait is handed to the engine as Quota
+_SAME = 304  # nothing changed since the moment we named: an answer without a body
 SLICE = 0.5  # seconds between two looks at `cancelled`
 Params = Mapping[str, Any] | Sequence[tuple[str, str]]
 
@@ -106,7 +107,9 @@ class Client:
         self._on_wait, self._tries = on_wait, tries
         self._sleep, self._clock, self._max_bytes = sleep, clock, max_bytes
         self._transport = transport
-        self._http = net.open_http(guarded=addresses.guarded, transport=transport)
+        self._http = net.open_http(
+            guarded=addresses.guarded, transport=transport, allow=addresses.allow
+        )
 
     def __enter__(self) -> Client:
         return self
@@ -134,10 +137,19 @@ class Client:
         params: Params | None = None,
         headers: Mapping[str, str] | None = None,
         lane: str = "",
+        raw: bool = False,
     ) -> Answer:
-        """GET a path of one of the platform's hosts. Raises errors.* and Stopped."""
+        """GET a path of one of the platform's hosts. Raises errors.* and Stopped.
+
+        `raw`: a good answer is no JSON (a CSV or ZIP file); its data are the bytes as they came.
+        """
         url = self.addresses.url(host, path)
-        return self._answer(Request("GET", url, _pairs(params), dict(headers or {})), lane)
+        asked = Request("GET", url, _pairs(params), dict(headers or {}))
+        return self._answer(asked, lane, raw=raw)
+
+    def delete(self, path: str, *, host: str = "api", lane: str = "") -> Answer:
+        """DELETE what we made on the platform ourselves, such as a finished export."""
+        return self._answer(Request("DELETE", self.addresses.url(host, path), [], {}), lane)
 
     def post(
         self,
@@ -149,6 +161,7 @@ class Client:
         form: Params | None = None,
         headers: Mapping[str, str] | None = None,
         lane: str = "",
+        raw: bool = False,
     ) -> Answer:
         """POST JSON or a form. Everything we post only reads, so it may be sent again."""
         more = dict(headers or {})
@@ -160,24 +173,30 @@ class Client:
             body = orjson.dumps(json)
             more.setdefault("Content-Type", "application/json")
         url = self.addresses.url(host, path)
-        return self._answer(Request("POST", url, _pairs(params), more, body), lane)
+        return self._answer(Request("POST", url, _pairs(params), more, body), lane, raw=raw)
 
     def follow(
-        self, url: str, *, headers: Mapping[str, str] | None = None, lane: str = ""
+        self, url: str, *, headers: Mapping[str, str] | None = None, lane: str = "",
+        raw: bool = False,
     ) -> Answer:
         """GET a link the platform sent, unchanged. GiveUp when it leads to another host."""
         target = self.addresses.follow(url)
-        return self._answer(Request("GET", target, [], dict(headers or {})), lane)
+        return self._answer(Request("GET", target, [], dict(headers or {})), lane, raw=raw)
 
-    def lines(self, url: str, *, max_bytes: int = 4 * 1024**3) -> Iterator[bytes]:
-        """The lines of a file the platform prepared at a signed address; no credential is sent."""
+    def lines(
+        self, url: str, *, headers: Mapping[str, str] | None = None, max_bytes: int = 4 * 1024**3
+    ) -> Iterator[bytes]:
+        """The lines of a file the platform prepared at a signed address; no credential is sent.
+
+        `headers` are those the platform names for this address.
+        """
         target, own = self.addresses.download(url)
         self.requests += 1
         http = net.open_http(guarded=not own, transport=self._transport)
         try:
             for line in wire.stream_lines(
                 http,
-                Request("GET", target, [], {}),
+                Request("GET", target, [], dict(headers or {})),
                 name=self.platform.name,
                 max_bytes=max_bytes,
                 clock=self._clock,
@@ -186,6 +205,45 @@ class Client:
                 yield line
         finally:
             http.close()
+
+    def download(self, url: str, *, max_bytes: int = wire.MAX_BYTES) -> bytes:
+        """A packed or plain file the platform prepared, unpacked; no credential is sent.
+
+        For files that fit into memory; `lines` is for the others. Raises errors.* and Stopped.
+        """
+        target, own = self.addresses.download(url)
+        http = net.open_http(guarded=not own, transport=self._transport)
+
+        def fetch() -> bytes:
+            self.requests += 1
+            request = Request("GET", target, [], {})
+            name = self.platform.name
+            raw = wire.fetch(http, request, name=name, max_bytes=max_bytes, clock=self._clock)
+            if raw.status != 200:
+                raise faults.no_file(name, raw.status)
+            body = wire.unpacked(raw.body, name=name, max_bytes=max_bytes)
+            self.bytes_read += len(body)
+            return body
+
+        try:
+            found: bytes = self._retrying()(fetch)
+            return found
+        finally:
+            http.close()
+
+    def leave(self, path: str, *, host: str = "api") -> None:
+        """One POST on the way out, also when we are asked to stop: ends what we began there.
+
+        Sent once; what it answers changes nothing.
+        """
+        request = Request("POST", self.addresses.url(host, path), [], {}, b"{}")
+        request.headers["Content-Type"] = "application/json"
+        self.platform.authorize(request, self.credential)
+        self.requests += 1
+        try:
+            wire.fetch(self._http, request, name=self.platform.name, total=10.0)
+        except (PlatformFault, httpx.HTTPError) as error:
+            log.info("platform.leave_failed", extra={"error": type(error).__name__})
 
     def pause(self, seconds: float) -> None:
         """Wait, looking every half second whether to stop. Raises Stopped."""
@@ -203,57 +261,72 @@ class Client:
 
     # --- the way of one request -----------------------------------------------------------------
 
-    def _answer(self, request: Request, lane: str) -> Answer:
+    def _answer(self, request: Request, lane: str, *, raw: bool = False) -> Answer:
         """Send until there is a good answer or an error that waiting does not mend."""
-        retrying = tenacity.Retrying(
+        try:
+            return self._retrying()(self._signed, request, lane, raw)
+        except PlatformFault as error:
+            raise self._clean(error) from None
+
+    def _retrying(self) -> tenacity.Retrying:
+        return tenacity.Retrying(
             stop=tenacity.stop_after_attempt(self._tries),
             retry=tenacity.retry_if_exception(_passes),
             wait=_wait,
             sleep=self.pause,
             reraise=True,
         )
-        try:
-            return retrying(self._signed, request, lane)
-        except PlatformFault as error:
-            raise self._clean(error) from None
 
-    def _signed(self, request: Request, lane: str) -> Answer:
+    def _signed(self, request: Request, lane: str, raw: bool) -> Answer:
         """One try; a refused sign-in is renewed once."""
         try:
-            return self._once(request, lane)
+            return self._once(request, lane, raw=raw)
         except SignInAgain as error:
             if self.credential.renew is None or error.facts.get("renew") is False:
                 raise
         log.info("platform.renewing", extra={"platform": self.platform.slug})
         self.credential.renew()
-        return self._once(request, lane)
+        settle = self._settle()
+        try:
+            return self._once(request, lane, raw=raw)
+        except SignInAgain:
+            if not settle:
+                raise
+        self.pause(settle)
+        return self._once(request, lane, raw=raw)
 
-    def _once(self, request: Request, lane: str) -> Answer:
+    def _settle(self) -> float:
+        """Seconds for which this platform may refuse a token it has just given."""
+        oauth = self.platform.method(self.credential.method).oauth
+        return oauth.settle if oauth is not None else 0.0
+
+    def _once(self, request: Request, lane: str, *, raw: bool) -> Answer:
         self._pace(lane)
         signed = Request(
             request.method, request.url, list(request.params), dict(request.headers), request.body
         )
         self.platform.authorize(signed, self.credential)
         self.requests += 1
-        raw = wire.fetch(
+        came = wire.fetch(
             self._http,
             signed,
             name=self.platform.name,
             max_bytes=self._max_bytes,
             clock=self._clock,
         )
-        self.bytes_read += len(raw.body)
-        data, wrong = judge(self.platform, raw)
+        self.bytes_read += len(came.body)
+        is_file = raw and came.status < 300 and not came.looks_like_page
+        data, wrong = (came.body, None) if is_file else judge(self.platform, came)
         if self.platform.pace is not None:
-            wait = self.platform.pace(raw.status, raw.headers, data)
+            wait = self.platform.pace(came.status, came.headers, data)
             if wait > 0:
                 self.pacer.hold(wait, lane)
         if wrong is not None:
             wrong.facts.setdefault("platform", self.platform.slug)
-            wrong.facts.setdefault("request_id", faults.request_id(raw.headers))
-            wrong.facts.setdefault("status", raw.status)
+            wrong.facts.setdefault("request_id", faults.request_id(came.headers))
+            wrong.facts.setdefault("status", came.status)
             raise wrong
-        return Answer(raw.status, raw.headers, data, len(raw.body))
+        return Answer(came.status, came.headers, data, len(came.body))
 
     def _pace(self, lane: str) -> None:
         if self._cancelled():
@@ -298,13 +371,13 @@ def judge(platform: Platform, raw: wire.Raw) -> tuple[Any, PlatformFault | None]
     wrong = None if firewall else platform.fault(raw.status, raw.headers, data)
     if wrong is not None:
         return data, wrong
-    if 300 <= raw.status < 400:
+    if 300 <= raw.status < 400 and raw.status != _SAME:
         return data, faults.redirected(platform.name, raw.status)
     if raw.looks_like_page and (firewall or raw.status < 400):
         return data, faults.web_page(platform.name, raw.status)
     if raw.status >= 400:
         return data, faults.by_status(platform.name, raw.status, raw.headers, _words(data))
-    if not readable or (not raw.body and raw.status != 204):
+    if not readable or (not raw.body and raw.status not in (204, _SAME)):
         return data, faults.unreadable(platform.name, raw.status)
     return data, None
 

@@ -151,6 +151,16 @@ def unreadable(name: str, status: int) -> Retry:
     )
 
 
+def no_file(name: str, status: int) -> Retry:
+    """A prepared file is not handed out: it is asked for again, and made again if it is gone."""
+    return Retry(
+        f"{name} did not hand out a file it had prepared.",
+        why=f"Its storage answered with status {status}.",
+        fix="Nothing to do: it is asked for again.",
+        status=status,
+    )
+
+
 def _rule(
     kind: type[PlatformFault], what: str, why: str, fix: str, *, cause: str = "", owner: str = ""
 ) -> Rule:

@@ -10,7 +10,10 @@ from liftos_app.services.connectors.redaction import said
 from liftos_app.services.connectors.spec import Platform
 
 _BUSY = frozenset({"temporarily_unavailable", "server_error"})
-_BAD_CLIENT = frozenset({"invalid_client", "unauthorized_client", "application_cannot_be_found"})
+_BAD_CLIENT = frozenset({
+    "invalid_client", "invalid_client_id", "invalid_client_secret", "unauthorized_client",
+    "application_cannot_be_found",
+})
 _CLIENT_WORDS = ("client secret", "client_secret", "client id", "client_id", "app_id")
 
 
@@ -36,7 +39,14 @@ def named(platform: Platform, stage: str, name: str, words: str) -> PlatformFaul
             why="Its sign-in is busy.",
             fix=faults.LATER,
         )
-    elif name == "redirect_uri_mismatch" or "redirect" in low:
+    elif "too many requests" in low:
+        found = Retry(
+            f"{platform.name} gives no new sign-in right now.",
+            why="It was asked for too many in a short time.",
+            fix=faults.LATER,
+            after=600.0,
+        )
+    elif "redirect" in name or "redirect" in low:
         found = Fix(
             f"{platform.name} does not know our redirect address.",
             why="The address registered with the app differs from the one we sent.",
@@ -70,7 +80,7 @@ def named(platform: Platform, stage: str, name: str, words: str) -> PlatformFaul
             renew=False,
             said=said(words),
         )
-    elif name == "invalid_grant":
+    elif name in {"invalid_grant", "invalid_code"}:
         found = ended(platform)
     return found
 

@@ -11,16 +11,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 import httpx
 from authlib.common.security import generate_token
 from authlib.common.urls import add_params_to_uri
 from authlib.oauth2.client import OAuth2Client
 
-from liftos_app.errors import GiveUp, LiftOSError, PlatformFault
+from liftos_app.errors import GiveUp, LiftOSError, PlatformFault, Retry
 from liftos_app.services.connectors import faults, net, wire
 from liftos_app.services.connectors.addresses import Addresses
+from liftos_app.services.connectors.addresses import named as named_host
 from liftos_app.services.connectors.client import Request, judge, reveal
 from liftos_app.services.connectors.grant_faults import ended, error_words, named
 from liftos_app.services.connectors.redaction import redact
@@ -50,6 +51,10 @@ def authorize_url(
     `verifier` is needed where `method.oauth.pkce`. `again` asks once more for declined permissions.
     """
     oauth = _oauth(method)
+    if oauth.consent is not None:
+        plain = {k: reveal(v) for k, v in inputs.items()}
+        query = urlencode(oauth.consent(plain, state, redirect_uri), quote_via=quote)
+        return f"{addresses.browser(oauth.authorize_url)}?{query}"
     extra = {k: v for k, v in oauth.authorize_extra.items() if again or k != "auth_type"}
     client = OAuth2Client(
         None,
@@ -64,17 +69,16 @@ def authorize_url(
         code_verifier=verifier if oauth.pkce else None,
         **extra,
     )
-    return str(url)
+    return str(url).replace("+", "%20")  # both mean a space; LinkedIn documents only this one
 
 
 def verify_callback(
     method: AuthMethod, inputs: Mapping[str, Any], params: Mapping[str, str], *, now: datetime
 ) -> None:
     """Check what the platform signed on the way back (Shopify). Raises SignInAgain."""
-    oauth = _oauth(method)
-    if oauth.verify_callback is not None:
+    if method.oauth is not None and method.oauth.verify_callback is not None:
         plain = {k: reveal(v) for k, v in inputs.items()}
-        oauth.verify_callback(plain, params, now)
+        method.oauth.verify_callback(plain, params, now)
 
 
 def exchange(
@@ -93,6 +97,8 @@ def exchange(
     with _desk(
         platform, method, addresses, inputs, now=now, stage="exchange", transport=transport
     ) as desk:
+        if desk.oauth.exchange is not None:
+            return desk.oauth.exchange(desk, code)
         more = {"code_verifier": verifier} if desk.oauth.pkce else {}
         answer = desk.authlib.fetch_token(
             addresses.server(desk.oauth.token_url),
@@ -120,6 +126,8 @@ def obtain(
     with _desk(
         platform, method, addresses, inputs, now=now, stage="obtain", transport=transport
     ) as desk:
+        if desk.oauth.obtain is not None:
+            return desk.oauth.obtain(desk)
         return desk.tokens(
             desk.authlib.fetch_token(
                 addresses.server(desk.oauth.token_url), grant_type="client_credentials"
@@ -171,6 +179,10 @@ def revoke(
     transport: httpx.BaseTransport | None = None,
 ) -> bool:
     """Give tokens back to the platform. False when it offers no way; raises errors.* on failure."""
+    if method.oauth1 is not None:
+        from liftos_app.services.connectors import grants_oauth1
+
+        return grants_oauth1.revoke(platform, method, addresses, values, transport=transport)
     oauth = method.oauth
     if oauth is None or not (oauth.revoke_url or oauth.revoke):
         return False
@@ -269,16 +281,30 @@ class Desk:
                 cause="source_data",
                 owner="the_platform",
             )
-        scope = data.get("scope")
+        scope = data.get("scope") or data.get("scopes")  # HubSpot sends a list of them
+        if isinstance(scope, list):
+            scope = " ".join(str(s) for s in scope)
         words = scope.replace(",", " ").split() if isinstance(scope, str) else ()
         refresh = data.get("refresh_token")
         return TokenSet(
             access_token=access,
             refresh_token=refresh if isinstance(refresh, str) else None,
-            expires_at=self._end(data.get("expires_in")),
+            expires_at=self._end(data.get("expires_in")) or self._end(self.oauth.life),
             refresh_expires_at=self._end(data.get("refresh_token_expires_in")),
             scopes=tuple(words),
+            beside=self._hosts(data),
         )
+
+    def _hosts(self, data: Mapping[str, Any]) -> dict[str, str]:
+        """The platform's hosts: as the answer names them, else those used so far."""
+        found = {}
+        for one in self.platform.keeps:
+            link = data.get(one.answer) if one.answer else None
+            host = (self.addresses.values or {}).get(one.name, "")
+            if link or not host:  # an empty name is refused as no address of the platform
+                host = named_host(self.platform, self.addresses, one, str(link or ""))
+            found[one.name] = host
+        return found
 
     def _end(self, seconds: Any) -> datetime | None:
         try:
@@ -293,9 +319,14 @@ class Desk:
             return None
         if raw.status >= 500 or raw.status in (408, 429) or raw.looks_like_page:
             return wrong or faults.by_status(self.platform.name, raw.status, raw.headers)
+        name, words = error_words(data)
+        own = wrong is not None and isinstance(data, dict) and not (name or words)
+        if own and isinstance(wrong, Retry):
+            return wrong
         if self.stage == "revoke":
             return None  # already invalid is what we want
-        name, words = error_words(data)
+        if own:
+            return wrong  # an envelope of the platform's own, which its rules understand
         return named(self.platform, self.stage, name, words) or wrong
 
 

@@ -50,10 +50,11 @@ def is_public(text: str) -> bool:
     return address.is_global and not address.is_multicast
 
 
-def check_url(url: str, *, allow: Iterable[str] = ()) -> None:
+def check_url(url: str, *, allow: Iterable[str] = (), plain: bool = False) -> None:
     """Refuse an address whose form is already wrong. Raises Fix; resolves nothing.
 
-    `allow` holds `host:port` pairs an operator opened, which also lifts the demand for https.
+    `allow` holds `host:port` pairs an operator opened, which also lifts the demand for https;
+    `plain` lifts it because the person who connects accepted it.
     """
     try:
         parts = urlsplit(url)
@@ -63,7 +64,7 @@ def check_url(url: str, *, allow: Iterable[str] = ()) -> None:
         raise refused("it is not a web address") from None
     if f"{host}:{port or (443 if parts.scheme == 'https' else 80)}" in set(allow):
         return
-    if parts.scheme != "https":
+    if parts.scheme != "https" and not (plain and parts.scheme == "http"):
         raise refused("it does not use https")
     if parts.username is not None or parts.password is not None or "@" in parts.netloc:
         raise refused("it holds a user name")

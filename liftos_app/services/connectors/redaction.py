@@ -16,11 +16,15 @@ _SHORTEST = 6
 _PATTERNS = (
     re.compile(
         r"(?i)\b((?:access|refresh|id|input|exchange|fb_exchange)_?token|client_?secret|"
+        r"oauth_token(?:_secret)?|oauth_verifier|oauth_signature|"
         r"appsecret_proof|api_?key|code_verifier|code|token|secret|password)"
         r"(\"\s*:\s*\"|=)[^\s&\"',;}]+"
     ),
-    re.compile(r"(?i)\b(bearer|basic|klaviyo-api-key)(\s+)[A-Za-z0-9._~+/=-]{6,}"),
-    re.compile(r"\b(EAA|ya29\.|1//|shp[a-z]{2}_|pk_|GOCSPX-|eyJ)()[A-Za-z0-9._/-]{8,}"),
+    re.compile(r"(?i)\b(bearer|basic|klaviyo-api-key|zoho-oauthtoken)(\s+)[A-Za-z0-9._~+/=-]{6,}"),
+    re.compile(
+        r"\b(EAA|ya29\.|1//|shp[a-z]{2}_|[prs]k_|whsec_|GOCSPX-|eyJ|00D\w{12}!|5Aep|1000\.\w{16,}\.)"
+        r"()[A-Za-z0-9._/-]{8,}"
+    ),
 )
 
 

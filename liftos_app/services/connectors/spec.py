@@ -31,12 +31,16 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from liftos_app.errors import PlatformFault
     from liftos_app.services.connectors.client import Client, Credential, Request
+    from liftos_app.services.connectors.defined import Definition
 
 Row = dict[str, Any]
 # (status, lower-case headers, parsed body or None) -> the error it means, None when it is none.
 FaultHook = Callable[[int, Mapping[str, str], Any], "PlatformFault | None"]
 # The same three -> seconds to hold back the next request of the same lane.
 PaceHook = Callable[[int, Mapping[str, str], Any], float]
+
+
+STREAM_OF = "defined_stream"  # in AccountInfo.extra: the defined stream an account was made for
 
 
 class Lands(StrEnum):
@@ -69,6 +73,8 @@ class Input:
     wrong: str = ""  # what it should look like
     refuse: tuple[tuple[str, str], ...] = ()  # (pattern, sentence): known mix-ups, checked first
     clean: Callable[[str], str] | None = None  # strips dashes, a pasted https://
+    multiline: bool = False  # a key file pasted whole; line breaks are kept
+    choices: tuple[tuple[str, str], ...] = ()  # (value, label): chosen, not typed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +90,19 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A host that the platform names while signing in. It is kept with the tokens and called from
+    then on; under a sandbox or an operator's address it becomes the first part of the path.
+    """
+
+    name: str  # its {placeholder} in hosts and token addresses, and its vault field
+    pattern: str  # full match of the host; one that does not fit ends the sign-in
+    answer: str = ""  # where a token answer names it, as an origin
+    callback: str = ""  # where the way back from the consent page names it
+    default: str = ""  # the host until it was named; empty: every sign-in names it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TokenSet:
     """What a token endpoint gave. Times are aware UTC; None means it named no end."""
 
@@ -92,10 +111,11 @@ class TokenSet:
     expires_at: datetime | None = None
     refresh_expires_at: datetime | None = None
     scopes: tuple[str, ...] = ()  # as the answer says; empty when it says nothing
+    beside: Mapping[str, str] = field(default_factory=dict, repr=False)  # further sealed values
 
     def values(self) -> dict[str, str]:
-        """The vault fields to write: access_token, and refresh_token when there is one."""
-        found = {"access_token": self.access_token}
+        """The vault fields to write: access_token, refresh_token if any, and what is beside."""
+        found = {**self.beside, "access_token": self.access_token}
         if self.refresh_token:
             found["refresh_token"] = self.refresh_token
         return found
@@ -118,6 +138,15 @@ class OAuth2:
     by_get: bool = False  # the token endpoint is asked by GET (Meta)
     authorize_extra: Mapping[str, str] = field(default_factory=dict)
     exchange_extra: Mapping[str, str] = field(default_factory=dict)
+    # (inputs in clear, state, redirect address): the query of a consent page unlike others (TikTok)
+    consent: Callable[[Mapping[str, str], str, str], Mapping[str, str]] | None = None
+    # (desk, code): an exchange of the platform's own kind (TikTok)
+    exchange: Callable[..., TokenSet] | None = None
+    settle: float = 0.0  # seconds for which a token that was just renewed may still be refused
+    life: int = 0  # seconds to count on where the answer names no end; 0: no end is assumed
+    # Errors on the way back that only an administrator can mend: name -> (why, what to do).
+    refusals: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    obtain: Callable[..., TokenSet] | None = None  # a first token of the platform's own kind (Zoho)
     then: Callable[..., TokenSet] | None = None  # a second exchange after the first (Meta)
     renew: Callable[..., TokenSet] | None = None  # a renewal of the platform's own kind (Meta)
     revoke: Callable[..., None] | None = None  # a revocation of the platform's own kind (Meta)
@@ -126,19 +155,39 @@ class OAuth2:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OAuth1:
+    """The addresses of an OAuth 1.0a consent (RFC 5849); grants_oauth1.py does the talking.
+
+    The inputs are called client_id and client_secret as with OAuth 2. The access token's own
+    secret is kept beside it as `access_token_secret`.
+    """
+
+    request_url: str  # gives a request token for our return address
+    authorize_url: str
+    access_url: str  # turns an approved request token into an access token
+    revoke_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuthMethod:
     """One way to sign in. `kind` decides what the wizard shows."""
 
     id: str  # oauth, api_key, token, client_credentials
-    kind: Literal["oauth2", "key", "client_credentials"]
+    kind: Literal["oauth2", "oauth1", "key", "client_credentials"]
     title: str  # "Sign in with Meta"
     summary: str  # for whom it is right
     inputs: tuple[Input, ...]
     oauth: OAuth2 | None = None
+    oauth1: OAuth1 | None = None
     access_life: str = ""  # in words: "1 h, renewed by itself"
     renewal: Literal["never", "refresh_token", "access_token", "client_credentials"] = "never"
     renew_early: int = 300  # seconds before the end at which to renew
     steps: tuple[str, ...] = ()  # numbered instructions on the platform's side
+
+    @property
+    def has_consent(self) -> bool:
+        """Whether a person signs in on the platform's own page and comes back."""
+        return self.kind in ("oauth2", "oauth1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +237,13 @@ class Stream:
     sums_except: tuple[str, ...] = ()  # attrs["channel_type"] of parents that have no rows here
     about: str = ""  # what a person should know before trusting it
     reach: Callable[[AccountInfo], int] | None = None  # see history_days
+    defined: bool = False  # by a person (defined.py); read for accounts of its own only
     read: Callable[[Client, Task], Iterator[Page]]
+
+    def fits(self, account: AccountInfo | None) -> bool:
+        """Whether an account has this stream: a defined one belongs to the accounts made for it."""
+        owner = str(account.extra.get(STREAM_OF, "")) if account is not None else ""
+        return owner == (self.name if self.defined else "")
 
     def history_days(self, account: AccountInfo) -> int:
         """How many days back this account can be asked for; days before are unknown, not empty."""
@@ -260,11 +315,47 @@ class Page:
     bytes_read: int = 0
     notes: tuple[str, ...] = ()  # what a person should know: a field refused, a version changed
     source: Sequence[Any] = ()  # the untouched record of each row, beside `rows`; or empty
+    gone: frozenset[str] = frozenset()  # CRM ids the platform reports as deleted
+    alive: frozenset[str] | None = None  # all CRM ids there are: stored ones beside them are gone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceObject:
+    """What a stream can be defined on: a table or view, or a folder that holds such."""
+
+    id: str  # goes into a definition's `object`, or back into `Platform.objects`
+    name: str
+    kind: Literal["folder", "table", "view"]
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceColumn:
+    """A column of a source, its type in plain words beside the platform's own."""
+
+    name: str
+    type: Literal["number", "text", "day", "time", "flag", "other"] = "text"
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """The first records of a source as they would be read; values are JSON."""
+
+    columns: tuple[SourceColumn, ...]
+    records: tuple[Mapping[str, Any], ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
-    """Everything LiftOS knows about a platform."""
+    """Everything LiftOS knows about a platform.
+
+    Streams that a person defines: `define` makes them of `options["streams"]` (defined.py checks
+    those), `objects(client, folder)` lists what they can be defined on ("" is the top),
+    `preview(client, definition)` brings up to 20 records, `stream_inputs` are what a person types
+    for each of them beside the mapping; they arrive in `Definition.source`.
+    """
 
     slug: str
     name: str
@@ -293,6 +384,11 @@ class Platform:
     fault: FaultHook
     authorize: Callable[[Request, Credential], None]  # puts the credential on a request
     pace: PaceHook | None = None
+    define: Callable[[Mapping[str, Any]], tuple[Stream, ...]] | None = None
+    objects: Callable[[Client, str], Sequence[SourceObject]] | None = None
+    preview: Callable[[Client, Definition], Sample] | None = None
+    stream_inputs: tuple[Input, ...] = ()
+    keeps: tuple[Kept, ...] = ()  # hosts named while signing in
     demo_inputs: Mapping[str, str] = field(
         default_factory=dict
     )  # non-secret defaults in the sandbox

@@ -17,6 +17,7 @@ import httpx
 import orjson
 
 from liftos_app.errors import Fix, GiveUp, LiftOSError, Retry
+from liftos_app.services.connectors import faults
 from liftos_app.services.connectors.net import Http
 from liftos_app.services.connectors.redaction import place
 
@@ -118,12 +119,7 @@ def stream_lines(
         response = send(http, request)
         try:
             if response.status_code != 200:
-                raise Retry(
-                    f"{name} did not hand out a file it had prepared.",
-                    why=f"Its storage answered with status {response.status_code}.",
-                    fix="Nothing to do: it is asked for again.",
-                    status=response.status_code,
-                )
+                raise faults.no_file(name, response.status_code)
             rest = b""
             for part in _parts(response, max_bytes, deadline, clock, name):
                 *lines, rest = (rest + part).split(b"\n")
@@ -136,6 +132,40 @@ def stream_lines(
         raise
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
         raise broken(error, name, place(request.url)) from error
+
+
+def unpacked(body: bytes, *, name: str, max_bytes: int) -> bytes:
+    """A file's content: unpacked when it is gzip, else as it is. Raises Retry or GiveUp."""
+    if body[:2] != b"\x1f\x8b":
+        return body
+    unpack = _Unpacker()
+    parts, count = [], 0
+    for part in unpack.feed(body, name):
+        count += len(part)
+        if count > max_bytes:
+            raise _too_large(name, max_bytes)
+        parts.append(part)
+    if unpack.open:
+        raise _cut_off(name)
+    return b"".join(parts)
+
+
+def _too_large(name: str, max_bytes: int) -> GiveUp:
+    return GiveUp(
+        f"{name} sent more than fits.",
+        why=f"One answer was larger than {max_bytes // 1024 // 1024} MB.",
+        fix="Read fewer days at a time, or report it.",
+        cause="source_data",
+        owner="the_platform",
+    )
+
+
+def _cut_off(name: str) -> Retry:
+    return Retry(
+        f"{name} broke off its answer.",
+        why="The packed answer has no end.",
+        fix="Nothing to do: it is asked for again.",
+    )
 
 
 def _parts(
@@ -172,20 +202,10 @@ def _parts(
         for part in (chunk,) if unpack is None else unpack.feed(chunk, name):
             count += len(part)
             if count > max_bytes:
-                raise GiveUp(
-                    f"{name} sent more than fits.",
-                    why=f"One answer was larger than {max_bytes // 1024 // 1024} MB.",
-                    fix="Read fewer days at a time, or report it.",
-                    cause="source_data",
-                    owner="the_platform",
-                )
+                raise _too_large(name, max_bytes)
             yield part
     if unpack is not None and unpack.open:
-        raise Retry(
-            f"{name} broke off its answer.",
-            why="The packed answer has no end.",
-            fix="Nothing to do: it is asked for again.",
-        )
+        raise _cut_off(name)
 
 
 class _Unpacker:

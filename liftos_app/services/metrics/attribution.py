@@ -15,6 +15,9 @@ _WORDS: Final[dict[str, str]] = {
     "google_conversion_window": "conversion windows of the account, by day of the click",
     "klaviyo_event_date": "attribution of the Klaviyo account, by day of the order",
     "klaviyo_send_date": "attribution of the Klaviyo account, by day of sending",
+    "tiktok_7d_click_1d_view": "7-day click, 1-day view, as the ad group is set",
+    "linkedin_30d_click_7d_view": "30-day click, 7-day view, by day of the click or view",
+    "x_30d_engagement_1d_view": "30-day engagement, 1-day view",
 }
 _NAMES: Final = {number: name for name, number in ATTRIBUTION.items()}
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
@@ -206,10 +206,11 @@ def _sum(
             return Amount(
                 missing=found.missing, reason=found.reason or Reason.NOT_LOADED, refused=True
             )
-        scale = 1 if COMPONENTS[name].kind is Kind.WHOLE else MILLION
+        scale = MILLION if COMPONENTS[name].kind is Kind.WHOLE else 1
         known, missing = max(total.known, found.known), max(total.missing, found.missing)
-        total.add(replace(found, exact=Fraction(found.exact, scale)), factor)
+        total.add(found, factor * scale)
         total.known, total.missing = known, missing  # the same account-days, not more of them
+    total.exact = Fraction(total.exact, MILLION)
     return total
 
 

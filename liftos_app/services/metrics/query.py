@@ -153,11 +153,16 @@ class Reading:
         )
 
     def by_channel(self, metrics: Sequence[str]) -> Channels:
-        """Each metric for each connection; a metric a connection cannot have is None."""
+        """Each metric for each connection; a metric a connection cannot have is None.
+
+        A connection that brings none of them (payments, CRM) is no channel and left out.
+        """
         self._complete(metrics)
         spend = self.ledger.value("spend", Scope(self.period))
         rows = []
         for sources in self._connections():
+            if not any(s.streams for s in sources):
+                continue
             keys = frozenset(s.account_key for s in sources)
             scope = Scope(self.period, keys)
             first = sources[0]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -21,6 +23,7 @@ from liftos_app.models import (
 )
 from liftos_app.models.facts import Level
 from liftos_app.services.connectors import registry
+from liftos_app.services.connectors.defined import streams_of
 from liftos_app.services.connectors.spec import AccountInfo, Lands, Platform, Stream
 from liftos_app.services.context import Context
 from liftos_app.services.metrics.definitions import Supply
@@ -53,6 +56,7 @@ class Source:
     first_run_at: datetime  # when reading began
     history_days: int
     info: AccountInfo
+    options: Mapping[str, Any] = field(default_factory=dict)  # of the connection
     streams: dict[Supply, Stream] = field(default_factory=dict)
     newest: dict[str, dt.date] = field(default_factory=dict)  # stream -> newest day read
 
@@ -134,11 +138,14 @@ def platform_of(slug: str) -> Platform | None:
         return None
 
 
-def supplies(platform: Platform | None, chosen: tuple[str, ...]) -> dict[Supply, Stream]:
-    """Which chosen stream carries spend, store orders and mail claims."""
+def supplies(
+    platform: Platform | None, chosen: tuple[str, ...],
+    options: Mapping[str, Any] | None = None, info: AccountInfo | None = None,
+) -> dict[Supply, Stream]:
+    """Which chosen stream of an account carries spend, store orders and mail claims."""
     found: dict[Supply, Stream] = {}
-    for stream in platform.streams if platform else ():
-        if chosen and stream.name not in chosen:
+    for stream in streams_of(platform, options or {}) if platform else ():
+        if (chosen and stream.name not in chosen) or not stream.fits(info):
             continue
         if stream.lands is Lands.ORDERS:
             found.setdefault(Supply.STORE, stream)
@@ -155,6 +162,11 @@ def _source(
 ) -> Source:
     platform = platform_of(connection.platform)
     key = account.key or 0
+    chosen = tuple(connection.streams)
+    info = AccountInfo(
+        external_id=account.external_id, name=account.name, currency=account.currency,
+        time_zone=account.time_zone or "UTC", status=account.status, extra=account.extra,
+    )
     return Source(
         account_key=key, account=account.name, account_id=account.id,
         external_id=account.external_id, currency=account.currency,
@@ -163,14 +175,11 @@ def _source(
         platform_name=platform.name if platform else connection.platform,
         status=connection.status, paused_at=connection.paused_at,
         last_success_at=connection.last_success_at, color_index=connection.color_index,
-        chosen=tuple(connection.streams),
+        chosen=chosen, options=connection.options,
         first_run_at=first_runs.get(connection.id, connection.created_at),
         history_days=connection.history_days,
-        info=AccountInfo(
-            external_id=account.external_id, name=account.name, currency=account.currency,
-            time_zone=account.time_zone or "UTC", status=account.status, extra=account.extra,
-        ),
-        streams=supplies(platform, tuple(connection.streams)), newest=newest.get(key, {}),
+        info=info, streams=supplies(platform, chosen, connection.options, info),
+        newest=newest.get(key, {}),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from sqlmodel import Session
 
+from liftos_app.services.connectors.defined import streams_of
 from liftos_app.services.connectors.spec import Lands, Stream
 from liftos_app.services.metrics.coverage import day_end
 from liftos_app.services.metrics.periods import Period
@@ -111,8 +112,8 @@ def chosen_streams(source: Source) -> tuple[Stream, ...]:
     """The streams a connection reads."""
     platform = platform_of(source.platform)
     return tuple(
-        s for s in (platform.streams if platform else ())
-        if not source.chosen or s.name in source.chosen
+        s for s in (streams_of(platform, source.options) if platform else ())
+        if (not source.chosen or s.name in source.chosen) and s.fits(source.info)
     )
 
 

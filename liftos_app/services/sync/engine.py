@@ -24,7 +24,8 @@ from sqlalchemy import update
 from sqlmodel import Session, col, select
 
 from liftos_app.models import Connection, ConnectionStatus, RunState, SyncEvent, SyncRun
-from liftos_app.services.context import App
+from liftos_app.services import access
+from liftos_app.services.context import App, job_principal
 from liftos_app.services.sync import outcome
 from liftos_app.services.sync import run as running
 from liftos_app.services.sync.schedule import next_runs
@@ -48,6 +49,7 @@ class Chore:
     name: str
     seconds: int
     act: Callable[[App], object]
+    allow: str = "jobs.run"  # the permission the job needs; jobs act as managers
 
 
 class SyncEngine:
@@ -129,6 +131,7 @@ class SyncEngine:
 
     def _do_chore(self, chore: Chore) -> None:
         try:
+            access.authorize(job_principal(chore.name), chore.allow)
             chore.act(self.app)
         except Exception:  # an edge: one chore must not end the clock
             log.exception("engine.chore_failed", extra={"chore": chore.name})

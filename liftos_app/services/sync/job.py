@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -26,7 +26,8 @@ from liftos_app.models import (
     SyncRun,
 )
 from liftos_app.services.connectors import registry
-from liftos_app.services.connectors.spec import AccountInfo, Platform
+from liftos_app.services.connectors.defined import streams_of
+from liftos_app.services.connectors.spec import AccountInfo, Platform, Stream
 from liftos_app.services.context import App
 from liftos_app.services.sync import hours
 from liftos_app.services.sync.plan import AccountDay, Ask, Known, Plan, make_plan
@@ -62,6 +63,7 @@ class Job:
     zone: str
     is_resync: bool
     plan: Plan
+    streams: dict[str, Stream]
     staged: set[tuple[int, str]]  # account x stream with days that are read and not swapped in
     stop: Stop
     abort: threading.Event = field(default_factory=threading.Event)
@@ -106,10 +108,11 @@ def prepare(app: App, run_id: UUID, epoch: int, stop: Stop) -> Job | None:
         staged = session.exec(select(StagedUnit).where(
             StagedUnit.org_id == run.org_id, StagedUnit.run_id == run_id
         )).all()
+        offered = streams_of(platform, connection.options)
         plan = make_plan(
             platform, accounts=days, chosen=connection.streams,
-            history_days=connection.history_days, ask=ask,
-            known=_known(session, run, list(accounts), staged, Settling(platform, app.now())),
+            history_days=connection.history_days, ask=ask, options=connection.options,
+            known=_known(session, run, list(accounts), staged, Settling(offered, app.now())),
         )
         preference = session.get(SyncPreference, run.org_id)
         window = connection.sync_window or (preference.sync_window if preference else "")
@@ -119,7 +122,7 @@ def prepare(app: App, run_id: UUID, epoch: int, stop: Stop) -> Job | None:
         connection_name=connection.name, platform=platform, accounts=accounts,
         options=dict(connection.options), drift_policy=connection.drift_policy,
         sync_window="" if run.trigger == "person" else window, zone=connection.schedule_zone,
-        is_resync=ask.is_resync, plan=plan,
+        is_resync=ask.is_resync, plan=plan, streams={s.name: s for s in offered},
         staged={(s.account_key, s.stream) for s in staged}, stop=stop,
     )
     return job if _announce(job) else None
@@ -203,10 +206,10 @@ class Settling:
     They are read again weekly, and a last time once they have settled.
     """
 
-    def __init__(self, platform: Platform, now: datetime) -> None:
+    def __init__(self, streams: Iterable[Stream], now: datetime) -> None:
         self._days = {
             s.name: max(s.window.settle_days, s.window.late_days)
-            for s in platform.streams if s.window
+            for s in streams if s.window
         }
         self._limit = now - UNSETTLED_EVERY
 

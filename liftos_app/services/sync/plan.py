@@ -11,7 +11,9 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Any
 
+from liftos_app.services.connectors.defined import streams_of
 from liftos_app.services.connectors.spec import AccountInfo, Lands, Platform, Stream
 
 RECENT_DAYS = 30
@@ -97,13 +99,17 @@ class Plan:
 def make_plan(
     platform: Platform, *, accounts: Sequence[AccountDay], chosen: Sequence[str],
     history_days: int, known: Mapping[tuple[int, str], Known], ask: Ask | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Plan:
     """All units of a run, those already committed by this run left out."""
     ask = ask or Ask()
     plan = Plan()
-    wanted = [s for s in platform.streams if s.name in (ask.streams or chosen)]
+    offered = streams_of(platform, options or {})
+    wanted = [s for s in offered if s.name in (ask.streams or chosen)]
     for account in accounts:
         for stream in wanted:
+            if not stream.fits(account.info):
+                continue
             facts = known.get((account.key, stream.name), Known())
             units = list(_units(stream, account, history_days, facts, ask))
             plan.units.extend(units)

@@ -57,7 +57,8 @@ def preview(
             for a in found
         ],
         chosen=connection.streams, history_days=connection.history_days,
-        known=dict[tuple[int, str], Known](), ask=Ask(streams=tuple(wanted), start=start, end=end),
+        known=dict[tuple[int, str], Known](), options=connection.options,
+        ask=Ask(streams=tuple(wanted), start=start, end=end),
     )
     keys = [a.key for a in found if a.key is not None]
     pace = _pace(ctx, keys)

@@ -42,6 +42,8 @@ def stage(work: Work, stream: Stream, unit: Unit, *, reading: Reading) -> None:
         "columns": sorted(reading.columns), "notes": sorted(reading.notes),
         "began_at": reading.began_at, "slots": sorted(packed.slots),
         "fresh": [{**f, "body": b64encode(f["body"]).decode()} for f in packed.fresh],
+        "gone": sorted(reading.gone),
+        "alive": sorted(reading.alive) if reading.alive is not None else None,
         "phase": int(unit.phase),
     })
     with work.app.db.write() as session:
@@ -84,7 +86,8 @@ def _opened(staged: StagedUnit, stream: Stream) -> tuple[Unit, Reading]:
     return unit, Reading(
         rows=found["rows"], rejected=[Rejected(*r) for r in found["rejected"]],
         read=found["read"], skipped=found["skipped"], columns=set(found["columns"]),
-        notes=set(found["notes"]), began_at=found["began_at"],
+        notes=set(found["notes"]), began_at=found["began_at"], gone=frozenset(found["gone"]),
+        alive=frozenset(found["alive"]) if found["alive"] is not None else None,
         packed=Packed(
             frozenset(found["slots"]),
             tuple({**f, "body": b64decode(f["body"])} for f in found["fresh"]),

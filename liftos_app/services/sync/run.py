@@ -88,7 +88,7 @@ def _account(job: Job, key: int, units: list[Unit]) -> None:
             failed = _units(job, work, client, units)
         if job.is_resync and not job.halted():
             for stream in sorted({s for k, s in job.staged if k == key} - failed):
-                resync.swap(work, job.platform.stream(stream))
+                resync.swap(work, job.streams[stream])
     except LeaseLost:
         job.lost.set()
     except Stopped:
@@ -115,7 +115,7 @@ def _units(job: Job, work: Work, client: Client, units: Iterable[Unit]) -> set[s
             unit = None if shut else next((u for u in queue if u.stream not in skip), None)
             begun = None
             if unit is not None and not job.halted():
-                stream = job.platform.stream(unit.stream)
+                stream = job.streams[unit.stream]
                 begun = (unit, reader.submit(read_unit, client, work, stream, unit, job.halted))
             if ahead is not None:
                 error = _store(job, work, *ahead)
@@ -140,7 +140,7 @@ def _units(job: Job, work: Work, client: Client, units: Iterable[Unit]) -> set[s
 
 def _store(job: Job, work: Work, unit: Unit, reading: Future[Reading]) -> LiftOSError | None:
     """Store what was read. Returns the error that ends the unit's stream; raises what ends more."""
-    stream = job.platform.stream(unit.stream)
+    stream = job.streams[unit.stream]
     try:
         read = reading.result()
         if job.is_resync and resync.is_staged(unit):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, func
@@ -23,6 +24,7 @@ from liftos_app.models import (
     SyncRun,
 )
 from liftos_app.services import audit
+from liftos_app.services.connectors.defined import streams_of
 from liftos_app.services.connectors.spec import Platform
 from liftos_app.services.context import Context
 
@@ -243,11 +245,15 @@ class Estimate:
 
 
 def estimate(
-    platform: Platform, streams: Sequence[str], accounts: int, history_days: int
+    platform: Platform, streams: Sequence[str], accounts: int, history_days: int,
+    options: Mapping[str, Any] | None = None,
 ) -> Estimate:
     """A first load's calls and time, from window sizes and the platform's pace. An estimate."""
     calls = 0
-    for stream in platform.streams:
+    offered = streams_of(platform, options or {})
+    if any(s.defined for s in offered):
+        accounts = 1  # a defined stream is read for an account of its own
+    for stream in offered:
         if stream.name not in streams:
             continue
         if stream.window is not None:

@@ -47,6 +47,8 @@ class Reading:
     seconds: float = 0.0
     requests: int = 0
     began_at: datetime | None = None
+    gone: frozenset[str] = frozenset()
+    alive: frozenset[str] | None = None
     by_day: dict[str, list[Row]] = field(default_factory=dict)  # daily figures only
     digests: dict[str, str] = field(default_factory=dict)  # of by_day
     packed: Future[Packed] | Packed = field(default_factory=Packed)  # the source records
@@ -120,6 +122,9 @@ def read_unit(
         reading.cursor = page.cursor or reading.cursor
         reading.bytes_read += page.bytes_read
         reading.notes.update(page.notes)
+        reading.gone |= page.gone
+        if page.alive is not None:
+            reading.alive = (reading.alive or frozenset()) | page.alive
     reading.seconds, reading.requests = time.monotonic() - began, client.requests - sent
     if span_of(unit) is not None:
         reading.arranged(stream)
@@ -214,7 +219,8 @@ def _load(
         rejected = list(reading.rejected)
         counts = load(Landing(
             session, work.target, stream, reading.rows, span, rejected,
-            whole=unit.phase is Phase.WHOLE, changes=changes,
+            whole=unit.phase is Phase.WHOLE, gone=reading.gone, alive=reading.alive,
+            changes=changes,
         ))
         return counts, {r.day[:10] for r in rejected}
     counts, bad_days = Counts(), set()

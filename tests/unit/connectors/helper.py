@@ -11,11 +11,11 @@ from typing import Any
 
 import httpx
 
-from liftos_app.services.connectors.addresses import Addresses
+from liftos_app.services.connectors.addresses import Addresses, fill
 from liftos_app.services.connectors.client import Client, Credential
 from liftos_app.services.connectors.spec import AccountInfo, Page, Platform, Task
 
-SHARED = Path(__file__).resolve().parents[4] / "shared"
+VENDOR = Path(__file__).resolve().parents[2] / "vendor_data"
 TODAY = dt.date(2026, 11, 22)
 Handler = Callable[[httpx.Request], httpx.Response]
 
@@ -56,7 +56,11 @@ def make_client(
 ) -> tuple[Client, Edge]:
     """A client whose answers come from `handler`."""
     edge = Edge(handler)
-    hosts = {n: h.replace("{shop}", "kite-demo.myshopify.com") for n, h in platform.hosts.items()}
+    filled = {
+        "shop": "kite-demo.myshopify.com", "base_url": "https://erp.example.com",
+        **{k: str(v) for k, v in (values or {}).items()},
+    }
+    hosts = {n: fill(h, filled) for n, h in platform.hosts.items()}
     credential = Credential(
         method=method or platform.auth[0].id,
         values=dict(values or {"access_token": "token-0001", "api_key": "pk_0123456789abcdefghij"}),
@@ -91,7 +95,7 @@ def answers(*items: Any) -> Handler:
 
 def example(platform: str, name: str) -> dict[str, Any]:
     """An example payload of the platform's sheet: request, status, headers, body."""
-    path = SHARED / "platforms" / "examples" / platform / f"{name}.json"
+    path = VENDOR / "examples" / platform / f"{name}.json"
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
 

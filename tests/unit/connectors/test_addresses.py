@@ -119,3 +119,49 @@ def test_prepared_files_may_lie_elsewhere_but_only_on_the_open_web(make_settings
     demo = resolve(registry.get("shopify"), make_settings(), demo=True, inputs=SHOP)
     own = "http://127.0.0.1:8000/sandbox/shopify/kite-demo.myshopify.com/files/1.jsonl"
     assert demo.download(own) == (own, True)
+
+
+NAMED = {"login_host": "login.salesforce.com", "instance": "kite.my.salesforce.com"}
+
+
+def test_a_host_that_sign_in_names_is_called_and_becomes_a_part_of_the_sandbox_path(
+    make_settings: Make,
+) -> None:
+    sales = registry.get("salesforce")
+    real = resolve(sales, make_settings(), demo=False, inputs=NAMED)
+    assert real.guarded
+    assert real.url("api", "/x") == "https://kite.my.salesforce.com/x"
+    demo = resolve(sales, make_settings(), demo=True, inputs=NAMED)
+    base = "http://127.0.0.1:8000/sandbox/salesforce"
+    assert demo.url("api", "/x") == f"{base}/kite.my.salesforce.com/x"
+    assert demo.server("https://{login_host}/services/oauth2/token") == (
+        f"{base}/login.salesforce.com/services/oauth2/token"
+    )
+    assert demo.follow("/y") == f"{base}/kite.my.salesforce.com/y"
+    assert demo.follow("https://kite.my.salesforce.com/y") == f"{base}/kite.my.salesforce.com/y"
+    with pytest.raises(GiveUp):
+        demo.follow("https://evil.my.salesforce.com/y")
+
+
+def test_a_host_is_read_from_a_real_origin_or_one_below_the_base(make_settings: Make) -> None:
+    demo = resolve(registry.get("salesforce"), make_settings(), demo=True, inputs=NAMED)
+    assert demo.host_of("https://kite.my.salesforce.com/") == "kite.my.salesforce.com"
+    assert demo.host_of("http://127.0.0.1:8000/sandbox/salesforce/a.b") == "a.b"
+    assert demo.host_of("http://127.0.0.1:8000/sandbox/other/a.b") == ""
+    assert demo.host_of("http://kite.my.salesforce.com") == ""
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("login_host", "evil.example"), ("login_host", ""), ("login_host", "login.salesforce.com@x"),
+    ("instance", "evil.example"), ("instance", "kite.my.salesforce.com.evil.example"),
+    ("instance", "127.0.0.1"),
+])
+def test_only_the_platforms_hosts_become_a_host(
+    make_settings: Make, name: str, value: str
+) -> None:
+    with pytest.raises(Invalid) as caught:
+        resolve(
+            registry.get("salesforce"), make_settings(), demo=False, inputs={**NAMED, name: value}
+        )
+    assert caught.value.facts["field"] == name
+    assert caught.value.fix

@@ -142,6 +142,22 @@ def test_a_token_refused_after_renewal_asks_for_a_new_sign_in() -> None:
     assert client.requests == 2
 
 
+def test_a_token_that_was_just_renewed_is_given_time_where_the_platform_needs_it() -> None:
+    linkedin = registry.get("linkedin_ads")
+    expired = httpx.Response(401, json={"status": 401, "message": "Expired access token"})
+    renewed: list[int] = []
+    client, edge = make_client(
+        linkedin, answers(expired, expired, {"ok": 1}), renew=lambda: renewed.append(1)
+    )
+    assert client.get("/rest/adAccounts").data == {"ok": 1}
+    assert renewed == [1]
+    assert 9.9 < edge.waited < 10.1
+    client, edge = make_client(linkedin, answers(expired), renew=lambda: renewed.append(1))
+    with pytest.raises(SignInAgain):
+        client.get("/rest/adAccounts")
+    assert len(edge.requests) == 3
+
+
 def test_a_dead_grant_is_not_renewed() -> None:
     renewed: list[int] = []
     dead = httpx.Response(400, json={"error": {"code": 190, "error_subcode": 460}})

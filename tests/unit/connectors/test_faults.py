@@ -20,7 +20,7 @@ from liftos_app.services.connectors.platforms.shopify.errors import pace as shop
 from liftos_app.services.connectors.wire import Raw
 from tests.unit.connectors.helper import example, reply
 
-SLUGS = ("google_ads", "klaviyo", "meta_business", "shopify")
+SLUGS = ("google_ads", "klaviyo", "meta_business", "shopify", "stripe")
 
 
 def verdict(slug: str, status: int, body: Any, **headers: str) -> PlatformFault | None:

@@ -15,7 +15,7 @@ from liftos_app.errors import Fix, GiveUp, Retry, SignInAgain
 from liftos_app.services.connectors import registry, rows
 from liftos_app.services.connectors.client import Client
 from tests.unit.connectors.helper import (
-    SHARED,
+    VENDOR,
     Edge,
     account,
     answers,
@@ -38,7 +38,7 @@ OUTSIDE = {"/api/flow-series-reports", "/api/segments"}
 
 @functools.cache
 def contract() -> tuple[OpenAPI, dict[str, Any]]:
-    raw = json.loads((SHARED / "contracts" / "klaviyo.openapi.json").read_text(encoding="utf-8"))
+    raw = json.loads((VENDOR / "contracts" / "klaviyo.openapi.json").read_text(encoding="utf-8"))
     return OpenAPI.from_dict(raw), raw
 
 

@@ -18,7 +18,7 @@ from liftos_app.services.connectors.platforms.shopify import catalogue, order_qu
 from liftos_app.services.connectors.platforms.shopify import shop as shop_queries
 from liftos_app.services.connectors.platforms.shopify.order_rows import stripped
 from tests.unit.connectors.helper import (
-    SHARED,
+    VENDOR,
     Edge,
     account,
     answers,
@@ -56,7 +56,7 @@ extend type QueryRoot {
 
 @functools.cache
 def schema() -> GraphQLSchema:
-    text = (SHARED / "contracts" / "shopify.schema.graphql").read_text(encoding="utf-8")
+    text = (VENDOR / "contracts" / "shopify.schema.graphql").read_text(encoding="utf-8")
     return extend_schema(build_schema(text, assume_valid=True), parse(MORE), assume_valid=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -86,7 +87,7 @@ async def send(
         RegistrationContext.reset(token)
 
 
-def test_every_event_of_ours_names_a_permission_or_is_on_the_short_public_list() -> None:
+def test_L2_every_event_of_ours_names_a_permission_or_is_on_the_short_public_list() -> None:
     ours = {n: h for n, h in handlers().items() if "liftos_app" in n and not n.endswith(".setvar")}
     assert len(ours) > 30
     without = [n for n, h in ours.items() if getattr(h.handler.fn, MARK, None) is None]
@@ -118,7 +119,7 @@ async def test_an_anonymous_socket_runs_no_handler(page_app: App) -> None:
 
 
 @pytest.mark.parametrize("role", list(Role))
-async def test_a_role_opens_exactly_its_events(
+async def test_L5_a_role_opens_exactly_its_events(
     role: Role, signed_in: Callable[[Role], str]
 ) -> None:
     from liftos_app.services import access
@@ -142,7 +143,9 @@ async def test_setvar_and_private_methods_are_no_events(signed_in: Callable[[Rol
         assert await send(rx.State(), name, cookie, var_name="ready", value=True) is not None
 
 
-async def test_a_borrowed_tab_token_finds_an_empty_state(signed_in: Callable[[Role], str]) -> None:
+async def test_L33_a_borrowed_tab_token_finds_an_empty_state(
+    signed_in: Callable[[Role], str]
+) -> None:
     root = rx.State()
     mine = await root.get_state(AppState)
     assert await send(root, name_of("connections_state.load"), signed_in(Role.ADMIN)) is None
@@ -185,7 +188,7 @@ class Sockets:
         self.closed.append(sid)
 
 
-async def test_a_revoked_session_is_refused_at_its_next_event_and_its_socket_closed(
+async def test_L4_a_revoked_session_is_refused_at_its_next_event_and_its_socket_closed(
     page_app: App, signed_in: Callable[[Role], str]
 ) -> None:
     root, cookie, server = rx.State(), signed_in(Role.ADMIN), Sockets()
@@ -242,6 +245,23 @@ async def test_a_flood_does_no_work_and_says_so(signed_in: Callable[[Role], str]
         RegistrationContext.reset(token)
     assert 60 <= passed < 80
     assert (await root.get_state(AppState)).notices[-1].what == "That was too fast."
+
+
+async def test_L80_the_hourly_limits_hold_for_events_too(
+    page_app: App, signed_in: Callable[[Role], str]
+) -> None:
+    limits = {**page_app.settings.hourly_limits, "sync": 2, "connections": 1}
+    page_app.settings = dataclasses.replace(page_app.settings, hourly_limits=limits)
+    root, cookie = rx.State(), signed_in(Role.ADMIN)
+    run, pause = name_of("connections_state.run_now"), name_of("connections_state.pause")
+    answers = [await send(root, run, cookie, connection_id="x") for _ in range(3)]
+    assert [a is None for a in answers] == [True, True, False]
+    told = (await root.get_state(AppState)).notices[-1]
+    assert (told.kind, told.what) == ("warn", "There were too many syncs.")
+    for expected in (True, False):
+        answer = await send(root, pause, cookie, connection_id="x", resume=False)
+        assert (answer is None) is expected
+    assert await send(root, name_of("wizard_state.load"), cookie) is None  # looking is no change
 
 
 async def test_an_unknown_failure_shows_a_reference_and_nothing_else(

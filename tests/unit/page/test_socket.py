@@ -94,14 +94,14 @@ async def opens(scope: Any, receive: Any, send: Any) -> None:
         ("https://localhost:8000", "websocket.close"),
     ],
 )
-async def test_only_our_own_origins_open_the_socket(
+async def test_L33_only_our_own_origins_open_the_socket(
     page_app: App, origin: str | None, answer: str
 ) -> None:
     sent = await knock(SocketGate(opens, page_app), origin=origin)
     assert [m["type"] for m in sent] == [answer]
 
 
-async def test_a_tab_token_stays_with_its_session_while_that_lasts(
+async def test_L33_a_tab_token_stays_with_its_session_while_that_lasts(
     page_app: App, cookie_of: Callable[[], str]
 ) -> None:
     gate, mine, theirs = SocketGate(opens, page_app), cookie_of(), cookie_of()

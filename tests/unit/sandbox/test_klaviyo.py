@@ -23,7 +23,7 @@ from openapi_core.testing import MockRequest, MockResponse
 from liftos_app.services.sandbox.credentials import DEMO, SPARE
 from tests.sandbox_server import NOW, RunningSandbox, running_sandbox
 
-CONTRACT = Path(__file__).parents[4] / "shared" / "contracts" / "klaviyo.openapi.json"
+CONTRACT = Path(__file__).parents[2] / "vendor_data" / "contracts" / "klaviyo.openapi.json"
 KEY = DEMO["klaviyo"]["api_key"]["api_key"]
 APP = DEMO["klaviyo"]["oauth"]
 ZONE = ZoneInfo("America/New_York")

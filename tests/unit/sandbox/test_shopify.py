@@ -30,8 +30,8 @@ from liftos_app.services.sandbox.credentials import DEMO, SPARE
 from liftos_app.services.sandbox.credentials.shopify import SHOP
 from tests.sandbox_server import NOW, RunningSandbox, running_sandbox
 
-VENDOR = Path(__file__).parents[4] / "shared" / "contracts" / "shopify.schema.graphql"
-EXAMPLES = Path(__file__).parents[4] / "shared" / "platforms" / "examples" / "shopify"
+VENDOR = Path(__file__).parents[2] / "vendor_data" / "contracts" / "shopify.schema.graphql"
+EXAMPLES = Path(__file__).parents[2] / "vendor_data" / "examples" / "shopify"
 TOKEN = DEMO["shopify"]["token"]["access_token"]
 APP = DEMO["shopify"]["oauth"]
 ZONE = ZoneInfo("America/New_York")

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from liftos_app.services.sandbox.platforms.shopify import bulk_plan, cost, paging, search, versions
 from liftos_app.services.sandbox.platforms.shopify.schema import schema
 
-VENDOR = Path(__file__).parents[4] / "shared" / "contracts" / "shopify.schema.graphql"
+VENDOR = Path(__file__).parents[2] / "vendor_data" / "contracts" / "shopify.schema.graphql"
 ZONE = ZoneInfo("America/New_York")
 FIELDS = {
     "updated_at": search.Field("time", lambda n: n["updated"]),

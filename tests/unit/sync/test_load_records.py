@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -68,6 +69,25 @@ def test_a_whole_reading_marks_what_is_gone(app: App, target: Target) -> None:  
     with app.db.read() as session:
         gone = session.exec(select(CrmRecord).where(CrmRecord.deleted)).all()
     assert [(r.kind, r.external_id) for r in gone] == [("campaign_member", "2")]
+
+
+def test_what_the_platform_reports_as_gone_or_lists_no_more_is_marked(
+    app: App, target: Target,  # noqa: F811
+) -> None:
+    stream = replace(a_stream(Lands.CRM), kind="deal")
+    put(app, target, stream, [deal(i) for i in "123"] + [deal("1", kind="lead")])
+    told = put(app, target, stream, [deal("2")], gone=frozenset({"1", "77"}))
+    assert (told.removed, told.unchanged) == (1, 1)
+    listed = put(app, target, stream, [], alive=frozenset({"2"}))
+    assert listed.removed == 1
+    assert put(app, target, stream, [], alive=frozenset({"2"})).removed == 0
+    with app.db.read() as session:
+        found = session.exec(select(CrmRecord).where(CrmRecord.deleted)).all()
+    assert sorted((r.kind, r.external_id) for r in found) == [("deal", "1"), ("deal", "3")]
+    put(app, target, stream, [deal("1")])  # it came back
+    with app.db.read() as session:
+        found = session.exec(select(CrmRecord).where(CrmRecord.deleted)).all()
+    assert [r.external_id for r in found] == ["3"]
 
 
 @pytest.mark.parametrize(

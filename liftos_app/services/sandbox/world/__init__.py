@@ -1,6 +1,17 @@
 """Larkspur Home: one invented advertiser, seeded, of which every imitated platform is a view."""
 
 from liftos_app.services.sandbox.world.core import World
+from liftos_app.services.sandbox.world.crm_shapes import (
+    CrmCampaign,
+    CrmCompany,
+    CrmContact,
+    CrmDeal,
+    CrmLead,
+    CrmMember,
+    CrmOwner,
+    CrmPipeline,
+    CrmStage,
+)
 from liftos_app.services.sandbox.world.plan import CHANNELS, EPOCH, REGIONS, SHOP_ZONE
 from liftos_app.services.sandbox.world.shapes import (
     Ad,
@@ -32,6 +43,15 @@ __all__ = [
     "AdGroup",
     "AdTotals",
     "Campaign",
+    "CrmCampaign",
+    "CrmCompany",
+    "CrmContact",
+    "CrmDeal",
+    "CrmLead",
+    "CrmMember",
+    "CrmOwner",
+    "CrmPipeline",
+    "CrmStage",
     "Intervention",
     "MailCampaign",
     "MailEvents",

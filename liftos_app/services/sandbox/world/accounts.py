@@ -16,6 +16,7 @@ GOOGLE_SHARED = "6789012345"
 TIKTOK_US, TIKTOK_EU = "7301234567890123401", "7301234567890123402"
 TIKTOK_OLD = "7301234567890123403"
 LINKEDIN_US, LINKEDIN_EU, LINKEDIN_DRAFT = "509800001", "509800002", "509800003"
+UTC_ZONE: Final = "Etc/UTC"  # LinkedIn's days, whatever the account
 X_US, X_EU, X_OLD = "18ce54d4x5t", "18ce54uhx0z", "18ce53qy1qq"
 
 ACCOUNTS: Final[tuple[AdAccount, ...]] = (
@@ -141,7 +142,7 @@ ACCOUNTS: Final[tuple[AdAccount, ...]] = (
         id=LINKEDIN_US,
         name="Larkspur Trade US",
         currency="USD",
-        zone=SHOP_ZONE,
+        zone=UTC_ZONE,
         market="US",
         created=_OPENED,
     ),
@@ -150,7 +151,7 @@ ACCOUNTS: Final[tuple[AdAccount, ...]] = (
         id=LINKEDIN_EU,
         name="Larkspur Trade EU",
         currency="EUR",
-        zone=EU_ZONE,
+        zone=UTC_ZONE,
         market="EU",
         created=_OPENED,
     ),
@@ -159,7 +160,7 @@ ACCOUNTS: Final[tuple[AdAccount, ...]] = (
         id=LINKEDIN_DRAFT,
         name="Larkspur Trade (on hold)",
         currency="USD",
-        zone=SHOP_ZONE,
+        zone=UTC_ZONE,
         market="",
         status="disabled",
         created=_OPENED,

@@ -13,10 +13,13 @@ from zoneinfo import ZoneInfo
 from liftos_app.services.sandbox.world import (
     ad_views,
     catalog,
+    crm,
+    crm_build,
     customers,
     delivery,
     mail,
     mail_plan,
+    payments,
     rates,
     sales,
     shop,
@@ -24,8 +27,10 @@ from liftos_app.services.sandbox.world import (
 from liftos_app.services.sandbox.world.accounts import ACCOUNTS, BY_ID, BY_KEY
 from liftos_app.services.sandbox.world.ad_views import Level
 from liftos_app.services.sandbox.world.campaigns import Unit, layout
+from liftos_app.services.sandbox.world.crm_views import CrmViews
 from liftos_app.services.sandbox.world.model import Model, day_number, simulate
 from liftos_app.services.sandbox.world.noise import Noise
+from liftos_app.services.sandbox.world.payments import Payments
 from liftos_app.services.sandbox.world.plan import CHANNEL_INDEX, EPOCH, HISTORY_MONTHS, SHOP_ZONE
 from liftos_app.services.sandbox.world.shapes import (
     Ad,
@@ -64,6 +69,7 @@ class _Tables:
         self.noise = Noise(seed)
         self._lock = threading.RLock()
         self._deliveries: dict[str, delivery.Delivery] = {}
+        self._books: dict[bool, payments.Books] = {}
 
     @cached_property
     def model(self) -> Model:
@@ -95,6 +101,20 @@ class _Tables:
             units = {a.id: layout(a.id, self.last) for a in ACCOUNTS if a.market}
             return shop.open_shop(self.sales, self.noise, self.rates, self.mail.messages, units)
 
+    def books(self, *, live: bool) -> payments.Books:
+        with self._lock:
+            if live not in self._books:
+                days = day_number(self.last) + 1
+                self._books[live] = payments.keep(
+                    self.noise, self.sales, self.rates, days, live=live
+                )
+            return self._books[live]
+
+    @cached_property
+    def crm(self) -> crm.Crm:
+        with self._lock:
+            return crm_build.build(self.noise, self.model, self.rates, volume=self.volume)
+
     def delivery(self, account_id: str) -> delivery.Delivery:
         with self._lock:
             found = self._deliveries.get(account_id)
@@ -105,7 +125,7 @@ class _Tables:
 
 
 @dataclass(slots=True, kw_only=True)
-class World:
+class World(CrmViews):
     """Larkspur Home. The same seed and day give the same figures in every world and process.
 
     `today` is only a hint how far to simulate: the world reaches as far as it is asked.
@@ -296,6 +316,12 @@ class World:
         """The range at today's prices."""
         return catalog.products(as_of.astimezone(ZoneInfo(SHOP_ZONE)).date())
 
+    # Payments ---------------------------------------------------------------------------------
+
+    def payments(self, *, as_of: datetime, live: bool = True) -> Payments:
+        """What the payment platform knows at a moment; test mode holds the staff's test orders."""
+        return payments.look(self._at(as_of).books(live=live), as_of, self.first_day(as_of), live)
+
     # Mail -----------------------------------------------------------------------------------
 
     def mail_campaigns(self, *, as_of: datetime) -> tuple[MailCampaign, ...]:
@@ -347,6 +373,16 @@ class World:
     def last_rate(self, day: date, currency: str) -> Decimal:
         """The newest rate up to a day. Raises KeyError."""
         return self.tables(max(day, self.today)).rates.last_rate(day, currency)
+
+    # The trade program's CRM: see crm_views ----------------------------------------------------
+
+    def crm_tables(self, as_of: datetime) -> crm.Crm:
+        """The lives of all records, reaching to a moment."""
+        return self._at(as_of).crm
+
+    def crm_since(self, as_of: datetime) -> date | None:
+        """The day before which leads are not shown, None where all are."""
+        return None if self.days is None else self.first_day(as_of)
 
     def _at(self, as_of: datetime) -> _Tables:
         return self.tables(as_of.date())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -327,11 +328,11 @@ def _stats(
     number = day_number(day)
 
     def part(name: str, share: float, of: int, *, pace: float = 9.0) -> int:
-        luck = float(noise.factor(0.08, f"mail/{name}", number, which))
+        luck = _luck(noise, 0.08, f"mail/{name}", number, which)
         grown = 1.0 if hours >= 120 else 1 - np.exp(-max(0.0, hours) / pace)
         return min(of, int(of * share * luck * grown))
 
-    bounced = int(people * 0.008 * float(noise.factor(0.2, "bounce", number, which)))
+    bounced = int(people * 0.008 * _luck(noise, 0.2, "bounce", number, which))
     delivered = people - bounced
     opened = part("open", 0.39 if which == 0 else 0.47, delivered)
     clicked = max(
@@ -355,6 +356,12 @@ def _stats(
         conversion_uniques=won[1],
         value=won[2],
     )
+
+
+@lru_cache(maxsize=65_536)
+def _luck(noise: Noise, sd: float, name: str, number: int, which: int) -> float:
+    """A day's factor of one message: years of mail are added up again and again."""
+    return float(noise.factor(sd, name, number, which))
 
 
 def _shop_day(one: MailCampaign) -> int:

@@ -171,6 +171,8 @@ def load_crm(landing: Landing) -> Counts:
     counts = _by_kind(landing, table_of(CrmRecord), _CRM, CRM_KINDS)
     if landing.whole:
         counts.removed = _mark_deleted(landing)
+    if landing.gone or landing.alive is not None:
+        counts.removed += _mark_gone(landing)
     return counts
 
 
@@ -244,9 +246,28 @@ def _mark_deleted(landing: Landing) -> int:
             table.c.kind == kind, table.c.deleted.is_(False),
         ))
         gone += [key for key, ident in there if ident not in ids]
-    for part in batches(gone, 500):
+    return _tombstone(landing, gone)
+
+
+def _mark_gone(landing: Landing) -> int:
+    """Stored records of the stream's kind that the platform reports as deleted or lists no more."""
+    table, target = table_of(CrmRecord), landing.target
+    there = landing.session.execute(select(table.c.key, table.c.external_id).where(
+        table.c.org_id == target.org_id, table.c.account_key == target.account_key,
+        table.c.kind == landing.stream.kind, table.c.deleted.is_(False),
+    ))
+    alive = landing.alive
+    return _tombstone(landing, [
+        key for key, ident in there
+        if ident in landing.gone or (alive is not None and ident not in alive)
+    ])
+
+
+def _tombstone(landing: Landing, keys: list[int]) -> int:
+    table, target = table_of(CrmRecord), landing.target
+    for part in batches(keys, 500):
         landing.session.execute(
             update(table).where(table.c.org_id == target.org_id, table.c.key.in_(part))
             .values(deleted=True, updated_at=target.now)
         )
-    return len(gone)
+    return len(keys)

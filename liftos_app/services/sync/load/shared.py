@@ -71,6 +71,9 @@ class Landing:
     rejected: list[Rejected]
     whole: bool = False  # rows are all there is: what is not among them is gone
     changes: Changes = field(default_factory=Changes)  # what it replaces, for who listens
+    gone: frozenset[str] = frozenset()  # CRM ids reported as deleted
+    alive: frozenset[str] | None = None  # all CRM ids there are, when the platform listed them
+
 
 
 def table_of(model: Any) -> Table:

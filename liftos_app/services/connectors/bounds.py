@@ -1,0 +1,157 @@
+"""How a source that is asked with conditions (SQL) is read: by spans of days, changes, or whole.
+
+Where a span or the changes since a cursor begin and end in a column's own form. Each warehouse
+spells the bounds itself. They may be wider than the span: mapping.py leaves out what lies outside.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from liftos_app.errors import PlatformFault
+from liftos_app.services.connectors.defined import Definition
+from liftos_app.services.connectors.mapping import EPOCHS, Chunk
+from liftos_app.services.connectors.spec import Task
+
+# day: a date; wall: a time without a zone; utc: a moment; text: ISO text; number: a number.
+Kind = Literal["day", "wall", "utc", "text", "number"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """One side. `value` is ISO text of the kind's own form, or a number."""
+
+    op: Literal[">=", "<=", "<"]
+    kind: Kind
+    value: str
+
+
+Limit = tuple[str, Bound]  # a column and its bound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """What a warehouse does for one definition and task.
+
+    `kind(column)`; `newest(column, kind)`: its largest value as text made by the server, to the
+    last digit, "" for none; `query(limits, cursor)`: chunks of records, the last one with the
+    cursor; `too_big(error)`: whether fewer days would mend it.
+    """
+
+    kind: Callable[[str], Kind | None]
+    newest: Callable[[str, Kind | None], str]
+    query: Callable[[Sequence[Limit], str], Iterator[Chunk]]
+    too_big: Callable[[PlatformFault], bool]
+
+
+def chunks(definition: Definition, task: Task, asking: Asking) -> Iterator[Chunk]:
+    """A span of days, the changes since the cursor, or everything. See connectors/spec.py."""
+    stream = task.stream
+    if task.changes:
+        yield from _changes(definition, task, asking)
+    elif stream.window is None and not stream.cursor:
+        yield from asking.query([], "")
+    else:
+        yield from _span(definition, task, asking, asking.kind(definition.day_column))
+
+
+def _span(
+    definition: Definition, task: Task, asking: Asking, kind: Kind | None
+) -> Iterator[Chunk]:
+    """A span; one whose result is too big for one answer is read in halves."""
+    bounds = of_days(definition, task, kind) if kind else []
+    try:
+        yield from asking.query([(definition.day_column, b) for b in bounds], "")
+    except PlatformFault as error:
+        if not asking.too_big(error) or task.start >= task.end or not bounds:
+            raise
+        middle = task.start + (task.end - task.start) // 2
+        yield from _span(definition, replace(task, end=middle), asking, kind)
+        later = replace(task, start=middle + timedelta(days=1))
+        yield from _span(definition, later, asking, kind)
+
+
+def _changes(definition: Definition, task: Task, asking: Asking) -> Iterator[Chunk]:
+    """What changed since the cursor up to the newest value there is, both included."""
+    column = definition.cursor
+    kind = asking.kind(column)
+    newest = asking.newest(column, kind)
+    low = since(definition, task, kind) if kind else None
+    if kind is None or not newest or low is None:
+        yield from asking.query([], task.cursor)
+        return
+    reached = max(task.cursor, cursor_of(definition, kind, newest))
+    yield from asking.query([(column, low), (column, Bound("<=", kind, newest))], reached)
+
+
+def of_days(definition: Definition, task: Task, kind: Kind) -> list[Bound]:
+    """The task's days in the day column; empty when the column's form tells nothing."""
+    after = task.end + timedelta(days=1)
+    form = definition.date_format
+    if kind == "day":
+        return [Bound(">=", kind, task.start.isoformat()), Bound("<=", kind, task.end.isoformat())]
+    if kind == "text":
+        if form:
+            return []
+        first, last = task.start - timedelta(days=1), after + timedelta(days=1)
+        return [Bound(">=", kind, first.isoformat()), Bound("<", kind, last.isoformat())]
+    if kind == "number":
+        if form == "%Y%m%d":
+            return [Bound(">=", kind, f"{task.start:%Y%m%d}"),
+                    Bound("<=", kind, f"{task.end:%Y%m%d}")]
+        if form not in EPOCHS:
+            return []
+    zone = ZoneInfo(definition.time_zone)
+    return [
+        Bound(">=", kind, _spelt(definition, _midnight(task.start, zone), kind)),
+        Bound("<", kind, _spelt(definition, _midnight(after, zone), kind)),
+    ]
+
+
+def since(definition: Definition, task: Task, kind: Kind) -> Bound | None:
+    """The cursor less the overlap, in the cursor column; None when its form tells nothing."""
+    moment = datetime.fromisoformat(task.cursor) - timedelta(seconds=definition.overlap_seconds)
+    if kind == "day":
+        local = moment.astimezone(ZoneInfo(definition.naive_zone))
+        return Bound(">=", kind, local.date().isoformat())
+    if kind == "text":
+        if definition.date_format:
+            return None
+        return Bound(">=", kind, (moment - timedelta(days=1)).date().isoformat())
+    if kind == "number" and definition.date_format not in EPOCHS:
+        return None
+    return Bound(">=", kind, _spelt(definition, moment, kind))
+
+
+def cursor_of(definition: Definition, kind: Kind, text: str) -> str:
+    """A column's newest value as a cursor: UTC, whole seconds, rounded down; "" for none."""
+    if kind == "number":
+        if definition.date_format not in EPOCHS:
+            return ""
+        moment = datetime.fromtimestamp(int(float(text)) // EPOCHS[definition.date_format], UTC)
+    else:
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            return ""
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=ZoneInfo(definition.naive_zone))
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _spelt(definition: Definition, moment: datetime, kind: Kind) -> str:
+    if kind == "number":
+        return str(int(moment.timestamp()) * EPOCHS[definition.date_format])
+    if kind == "wall":
+        local = moment.astimezone(ZoneInfo(definition.naive_zone))
+        return local.replace(tzinfo=None).isoformat(timespec="seconds")
+    return moment.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def _midnight(day: dt.date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, dt.time(), zone).astimezone(UTC)

@@ -1,0 +1,3 @@
+"""There is no vendor and no version: the contract is ours."""
+
+VERSION = "1"

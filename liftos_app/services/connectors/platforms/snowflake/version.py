@@ -1,0 +1,4 @@
+"""Which interface of Snowflake we speak. The SQL API has no dated versions."""
+
+VERSION = "v2"
+STATEMENTS = f"/api/{VERSION}/statements"

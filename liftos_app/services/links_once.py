@@ -1,0 +1,88 @@
+"""Links that work once: the first administrator's set-up token, and a new password by link."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlmodel import Session, col, select
+
+from liftos_app.errors import Denied
+from liftos_app.models import OneTimeLink
+from liftos_app.services.context import App, Context
+
+LIFE: Final = timedelta(minutes=30)
+SETUP: Final = "setup"
+RESET: Final = "reset"
+
+
+class LinkOver(Denied):
+    """Used, too old, ended by a newer one, or never made: all answer alike."""
+
+    code = "link_over"
+
+
+def make(ctx: Context, purpose: str, user_id: UUID | None = None) -> str:
+    """A new token; earlier ones for the same purpose and person end. The caller checked rights."""
+    for row in _open(ctx, purpose, user_id):
+        row.used_at = ctx.now()
+    token = secrets.token_urlsafe(32)
+    ctx.session.add(
+        OneTimeLink(
+            purpose=purpose, user_id=user_id, token_hash=ctx.app.vault.token_hash(token),
+            created_at=ctx.now(), expires_at=ctx.now() + LIFE,
+        )
+    )
+    return token
+
+
+def use(ctx: Context, purpose: str, token: str) -> OneTimeLink:
+    """Spend a token: of two that come at once, one passes. Raises LinkOver."""
+    row = look(ctx.session, ctx.app, purpose, token)
+    row.used_at = ctx.now()
+    return row
+
+
+def look(session: Session, app: App, purpose: str, token: str) -> OneTimeLink:
+    """The row of a token that is still good. Raises LinkOver."""
+    row = session.exec(
+        select(OneTimeLink)
+        .where(
+            col(OneTimeLink.token_hash).in_(app.vault.token_hashes(token[:200])),
+            OneTimeLink.purpose == purpose,
+        )
+        .with_for_update()
+    ).first()
+    if row is None or row.used_at is not None or row.expires_at <= app.now():
+        raise LinkOver(
+            "This link is no longer valid.", why="It was used, is too old, or was replaced.",
+            fix="Ask for a new one.",
+        )
+    return row
+
+
+def end_purpose(ctx: Context, purpose: str) -> None:
+    """End every open token of a purpose."""
+    for row in _open(ctx, purpose, None):
+        row.used_at = ctx.now()
+
+
+def end_all(ctx: Context, user_id: UUID) -> None:
+    """End every open link of a person: their password has changed (L29)."""
+    for row in ctx.session.exec(
+        select(OneTimeLink).where(
+            OneTimeLink.user_id == user_id, col(OneTimeLink.used_at).is_(None)
+        )
+    ).all():
+        row.used_at = ctx.now()
+
+
+def _open(ctx: Context, purpose: str, user_id: UUID | None) -> list[OneTimeLink]:
+    statement = select(OneTimeLink).where(
+        OneTimeLink.purpose == purpose, col(OneTimeLink.used_at).is_(None)
+    )
+    if user_id is not None:
+        statement = statement.where(OneTimeLink.user_id == user_id)
+    return list(ctx.session.exec(statement).all())

@@ -1,0 +1,82 @@
+"""A new password without the old one: by a link that works once for thirty minutes.
+
+The operator prints the link (`liftos admin reset`); with mail, people ask for it themselves. It
+changes the password and nothing else: the second factor is still asked for at the next sign-in.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from sqlmodel import select
+
+from liftos_app.errors import Invalid
+from liftos_app.models import Organization, User
+from liftos_app.services import accounts, audit, limits, links_once, mailer, passwords
+from liftos_app.services.context import App, Context, Principal, open_context
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ResetLink:
+    """Where a person chooses a new password."""
+
+    email: str
+    url: str
+
+
+def create(ctx: Context, email: str) -> ResetLink:
+    """A link for somebody's account, to hand over by a safe way. Earlier links end."""
+    ctx.require("installation.admin")
+    user = _by_email(ctx, email)
+    if user is None:
+        raise Invalid("There is no account with this e-mail.", field="email")
+    return ResetLink(user.email, _link(ctx, user))
+
+
+def ask(app: App, email: str, *, ip: str) -> None:
+    """Mail a link to whoever has this address. Public; answers alike for everybody (L27)."""
+    limits.begin_attempt(app, account=f"reset\x00{email.strip().casefold()[:254]}", ip=ip)
+    mail = mailer.mailer_of(app)
+    with open_context(app, Principal(ip=ip), None, write=True) as ctx:
+        user = _by_email(ctx, email)
+        if user is None or user.disabled_at is not None or mail is None:
+            return
+        mail.send(
+            to=user.email, subject="Choose a new password for LiftOS",
+            text=f"Open within thirty minutes:\n\n{_link(ctx, user)}\n\n"
+                 "If you did not ask for it, do nothing.",
+        )
+
+
+def finish(app: App, token: str, *, password: str, ip: str) -> User:
+    """Set the new password; sessions, tokens and other links of the person end.
+
+    Public: the token is the right. Raises LinkOver, Invalid or TooMany; a password that is refused
+    does not spend the link.
+    """
+    attempt = limits.begin_attempt(app, account=f"reset\x00{token[:200]}", ip=ip)
+    who = Principal(kind="person", ip=ip)
+    with open_context(app, who, None, write=True) as ctx:
+        row = links_once.use(ctx, links_once.RESET, token)
+        user = ctx.session.get_one(User, row.user_id)
+        ctx.org_id = accounts.home_of(ctx.session, user)
+        limits.succeeded(ctx.session, attempt)
+        home = ctx.session.get(Organization, ctx.org_id) if ctx.org_id else None
+        passwords.check_new(password, about=(user.email, user.name, home.name if home else ""))
+        accounts.set_hash(ctx, user, passwords.make_hash(password), keep=None)
+        audit.record(ctx, "auth.password_reset", user)
+    return user
+
+
+def _link(ctx: Context, user: User) -> str:
+    token = links_once.make(ctx, links_once.RESET, user.id)
+    audit.record(ctx, "auth.reset_link_made", user)
+    return f"{ctx.settings.public_url}/auth/reset#{token}"
+
+
+def _by_email(ctx: Context, email: str) -> User | None:
+    key = email.strip().casefold()[:254]
+    return ctx.session.exec(select(User).where(User.email_key == key)).first()
