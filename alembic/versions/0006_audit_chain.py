@@ -5,7 +5,7 @@ import sqlalchemy as sa
 import sqlmodel
 
 revision = '0006'
-down_revision = '0003'
+down_revision = '0004'
 branch_labels = None
 depends_on = None
 

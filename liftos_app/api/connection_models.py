@@ -58,6 +58,9 @@ class ConnectionChange(Strict):
     history_days: int | None = None
     schedule: Annotated[str, Field(max_length=200)] | None = None
     schedule_zone: Annotated[str, Field(max_length=80)] | None = None
+    sync_window: Annotated[str, Field(max_length=20)] | None = None
+    priority: Literal["first", "usual", "last"] | None = None
+    drift_policy: Literal["evolve", "ignore", "stop"] | None = None
     paused: bool | None = None
     inputs: dict[Annotated[str, Field(max_length=80)], Text] | None = None
 

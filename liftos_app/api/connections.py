@@ -234,8 +234,8 @@ def start_sync(
     def work() -> Answer:
         with caller.write() as ctx:
             run = connections.request_sync(
-                ctx, connection_id, streams=asked.streams, start_day=asked.start,
-                end_day=asked.end,
+                ctx, connection_id, streams=asked.streams, accounts=asked.accounts,
+                start_day=asked.start, end_day=asked.end,
             )
             queued = SyncQueued(
                 sync_id=run.id, connection_id=connection_id, status=str(run.state),
@@ -350,6 +350,12 @@ def _apply(ctx: Context, connection_id: UUID, body: ConnectionChange) -> None:
         connections.set_schedule(
             ctx, connection_id, body.schedule or current.schedule, zone=body.schedule_zone
         )
+    if body.sync_window is not None:
+        connections.set_sync_window(ctx, connection_id, body.sync_window)
+    if body.priority is not None:
+        connections.set_priority(ctx, connection_id, body.priority)
+    if body.drift_policy is not None:
+        connections.set_drift_policy(ctx, connection_id, body.drift_policy)
     if body.paused is not None:
         act = connections.pause if body.paused else connections.resume
         act(ctx, connection_id)

@@ -25,6 +25,7 @@ from liftos_app.api import (
     problems,
     provider,
     second_factor_forms,
+    sync_more,
     web,
 )
 from liftos_app.services.context import App
@@ -32,7 +33,7 @@ from liftos_app.services.context import App
 PREFIX = "/api/v1"
 ROUTERS: tuple[APIRouter, ...] = (
     auth.router, health.router, connections.router, defining.router, callback.router,
-    explorer.router, docs.router, people.router, audit.router,
+    explorer.router, docs.router, people.router, sync_more.router, audit.router,
 )
 BROWSER_ROUTERS: tuple[APIRouter, ...] = (  # the last one takes what the others leave of /auth
     web.router, second_factor_forms.router, account_forms.router, link_forms.router,

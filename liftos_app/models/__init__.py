@@ -25,6 +25,14 @@ from liftos_app.models.connections import (
     Provenance,
     StreamState,
 )
+from liftos_app.models.engine import (
+    Breaker,
+    RateBudget,
+    Restatement,
+    ResyncChange,
+    StagedUnit,
+    SyncPreference,
+)
 from liftos_app.models.facts import (
     CrmRecord,
     Entity,
@@ -64,12 +72,13 @@ from liftos_app.models.requests import KeptAnswer
 from liftos_app.models.syncs import Lease, RejectedRow, RunState, StreamRun, SyncEvent, SyncRun
 
 __all__ = [
-    "Account", "ApiKey", "AuditCheckpoint", "AuditEntry", "AuditHead", "AuditKey", "CheckResult",
-    "Connection", "ConnectionStatus", "Coverage", "CoverageState", "Credential", "CrmRecord",
-    "DataKey", "Entity", "FactDaily", "FactExtra", "Incident", "Invitation", "KeptAnswer",
-    "KeyCheck", "Lease", "LoginAttempt", "MailFact", "Membership", "OAuthRequest", "OneTimeLink",
-    "Order", "OrderLine", "Organization", "Outbox", "Payment", "PendingSignIn", "Provenance",
-    "ProviderSignIn", "QualityScore", "RateDay", "RecoveryCode", "RefreshToken", "Refund",
-    "RejectedRow", "Role", "RunState", "SecondFactor", "SourceRecord", "StreamRun", "StreamState",
-    "SyncEvent", "SyncRun", "User", "UserIdentity", "WebSession",
+    "Account", "ApiKey", "AuditCheckpoint", "AuditEntry", "AuditHead", "AuditKey", "Breaker",
+    "CheckResult", "Connection", "ConnectionStatus", "Coverage", "CoverageState", "Credential",
+    "CrmRecord", "DataKey", "Entity", "FactDaily", "FactExtra", "Incident", "Invitation",
+    "KeptAnswer", "KeyCheck", "Lease", "LoginAttempt", "MailFact", "Membership", "OAuthRequest",
+    "OneTimeLink", "Order", "OrderLine", "Organization", "Outbox", "Payment", "PendingSignIn",
+    "Provenance", "ProviderSignIn", "QualityScore", "RateBudget", "RateDay", "RecoveryCode",
+    "RefreshToken", "Refund", "RejectedRow", "Restatement", "ResyncChange", "Role", "RunState",
+    "SecondFactor", "SourceRecord", "StagedUnit", "StreamRun", "StreamState", "SyncEvent",
+    "SyncPreference", "SyncRun", "User", "UserIdentity", "WebSession",
 ]

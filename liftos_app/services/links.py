@@ -8,7 +8,6 @@ definite refusal turns a connection to needs_reauth, never an outage.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,12 +20,11 @@ from sqlmodel import col, select
 
 from liftos_app.errors import Missing, PlatformFault, Retry, SignInAgain
 from liftos_app.models import Connection, ConnectionStatus, Credential, Provenance
-from liftos_app.services import condition, leases, vault
+from liftos_app.services import budgets, condition, leases, vault
 from liftos_app.services.audit import notes
 from liftos_app.services.connectors import addresses, client, grants, registry
 from liftos_app.services.connectors.addresses import Addresses
 from liftos_app.services.connectors.client import Client
-from liftos_app.services.connectors.pacing import Pacer
 from liftos_app.services.connectors.spec import AuthMethod, Platform, TokenSet
 from liftos_app.services.context import App, Context, Principal, job_principal, open_context
 from liftos_app.services.secret import Secret
@@ -39,7 +37,6 @@ POLL_SECONDS: Final = 0.1
 QUICK_TRIES: Final = 2  # while a person waits
 _PATIENT: Final = frozenset({"sync"})
 _WHO: Final[Principal] = job_principal("links")
-_pacers_lock = threading.Lock()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -88,7 +85,8 @@ def open_client(
         )
         link.values = own.values  # one dict: a renewal reaches the client at once
         with Client(
-            link.platform, link.addresses, own, pacer=_pacer(app, link),
+            link.platform, link.addresses, own,
+            pacer=budgets.pacer_of(app, connection_id, link.platform.requests_per_minute),
             cancelled=cancelled,
             tries=client.TRIES if purpose in _PATIENT else QUICK_TRIES,
         ) as opened:
@@ -398,14 +396,3 @@ def _drop(ctx: Context, connection: Connection, name: str) -> None:
     if row is not None:
         ctx.session.delete(row)
         ctx.session.flush()
-
-
-def _pacer(app: App, link: Link) -> Pacer:
-    """One pacer per connection in this process, so that its threads share the platform's limit."""
-    with _pacers_lock:
-        pacers = app.extras.setdefault("pacers", {})
-        assert isinstance(pacers, dict)  # noqa: S101  (only this function sets it)
-        found = pacers.get(link.connection_id)
-        if not isinstance(found, Pacer):
-            found = pacers[link.connection_id] = Pacer(link.platform.requests_per_minute)
-        return found

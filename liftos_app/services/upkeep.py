@@ -19,10 +19,11 @@ from liftos_app.models import (
     RefreshToken,
     WebSession,
 )
-from liftos_app.services import incidents, links, oauth, rates
+from liftos_app.services import expiry, incidents, links, oauth, rates
 from liftos_app.services.audit import checkpoints, notes, state
 from liftos_app.services.context import App, job_principal, open_context
 from liftos_app.services.quality import runner
+from liftos_app.services.sync import undo
 from liftos_app.services.vault import rotation
 
 log = logging.getLogger(__name__)
@@ -41,9 +42,12 @@ def after_sync(app: App, org_id: int) -> None:
 
 
 def hourly(app: App) -> None:
-    """Remove what has served its time: consents, kept answers, sign-in attempts, old sessions."""
+    """Remove what has served its time, renew tokens that were idle for a day, warn of ends."""
     oauth.purge(app)
     rotation.retire(app)
+    undo.purge(app)
+    links.keep_alive(app)
+    expiry.warn(app)
     yesterday = app.now() - timedelta(hours=24)
     with app.db.write() as session:
         for model, moment in (

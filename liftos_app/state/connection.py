@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 from typing import Any, Final
 from uuid import UUID
 
@@ -18,7 +17,7 @@ from liftos_app.state.connection_view import KINDS, View, pulse_of, view_of
 from liftos_app.state.connections import as_id
 from liftos_app.state.progress import Progress, of_run
 
-TABS: Final = ("streams", "runs", "log", "settings")
+TABS: Final = ("streams", "runs", "changes", "schema", "log", "settings")
 
 
 class ConnectionState(AppState):
@@ -91,17 +90,6 @@ class ConnectionState(AppState):
         paused = await perform(_toggle, self._mine(), write=True)
         self._note(
             "ok", "Paused. Data already loaded stays." if paused else "Scheduled syncs run again."
-        )
-        await self._refresh()
-
-    @handler("syncs.run")
-    async def reread(self, form: dict[str, Any]):
-        """Read a range of days again."""
-        start, end = _day(str(form.get("start", ""))), _day(str(form.get("end", "")))
-        stream = str(form.get("stream", ""))
-        await perform(_reread, self._mine(), start, end, [stream] if stream else None, write=True)
-        self._note(
-            "ok", "The days are being read again.", more="Old rows stay readable until then."
         )
         await self._refresh()
 
@@ -178,12 +166,6 @@ def _toggle(ctx: Context, connection_id: UUID) -> bool:
     return False
 
 
-def _reread(
-    ctx: Context, connection_id: UUID, start: dt.date, end: dt.date, streams: list[str] | None
-) -> None:
-    connections.request_sync(ctx, connection_id, streams=streams, start_day=start, end_day=end)
-
-
 def _save(ctx: Context, connection_id: UUID, name: str, schedule: str, zone: str) -> None:
     connections.rename(ctx, connection_id, name)
     connections.set_schedule(ctx, connection_id, schedule, zone=zone)
@@ -195,15 +177,6 @@ def _publish(app: App, who: Principal, org_id: int, connection_id: UUID, place: 
 
 def _delete(app: App, who: Principal, org_id: int, connection_id: UUID) -> None:
     connections.disconnect(app, who, org_id, connection_id)
-
-
-def _day(text: str) -> dt.date:
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        raise Invalid(
-            "A day is missing.", why="Both days are needed.", fix="Choose both days."
-        ) from None
 
 
 def _number(value: Any) -> int | None:

@@ -27,6 +27,7 @@ KINDS: Final = (
     "quota",
     "issue",
     "publish",
+    "restatement",
 )
 TRIGGERS: Final = {
     "schedule": "Schedule",

@@ -210,6 +210,7 @@ class Window:
     latency_hours: float  # published delay of the platform
     settle_days: int  # a day older than this no longer changes
     history_days: int  # how far back the platform answers
+    late_days: int = 0  # numbers may trickle in up to this age: read weekly; 0: settle_days
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,6 +276,7 @@ class Task:
     end: dt.date
     today: dt.date  # in the account's time zone
     cursor: str = ""  # last committed cursor, empty at first
+    before: dt.date | None = None  # with a cursor: records of this day and later may be left out
     options: Mapping[str, Any] = field(default_factory=dict)
     salt: str = ""  # the organization's salt for pseudonyms (customer ids)
 
