@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -84,12 +84,9 @@ def asked_of(
     actor: str, action: str, target: str, start: date | None, end: date | None
 ) -> reading.Asked:
     """Filters from texts and days (UTC, inclusive)."""
-    midnight = datetime.min.time()
-    until = min(end, date.max - timedelta(days=1)) + timedelta(days=1) if end else None
     return reading.Asked(
         actor=actor.strip()[:254], action=action.strip()[:60], target=target.strip()[:101],
-        start=datetime.combine(start, midnight, UTC) if start else None,
-        end=datetime.combine(until, midnight, UTC) if until else None,
+        start=reading.day_begins(start), end=reading.day_ends(end),
     )
 
 

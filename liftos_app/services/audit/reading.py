@@ -9,7 +9,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -95,6 +95,16 @@ def plain(one: Shown) -> dict[str, Any]:
         "object_id": row.object_id, "result": row.result, "reason": row.reason, "ip": row.ip,
         "request_id": row.request_id, "data": row.data, "hash": row.hash,
     }
+
+
+def day_begins(day: date | None) -> datetime | None:
+    """Midnight UTC at which a day begins."""
+    return datetime.combine(day, time.min, UTC) if day else None
+
+
+def day_ends(day: date | None) -> datetime | None:
+    """Midnight UTC at which a day ends."""
+    return day_begins(min(day, date.max - timedelta(days=1)) + timedelta(days=1)) if day else None
 
 
 def neutral(value: object) -> object:
