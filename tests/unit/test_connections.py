@@ -40,8 +40,9 @@ from liftos_app.models import (
     SyncRun,
 )
 from liftos_app.services import connections, wizard
+from liftos_app.services.connectors import registry
 from liftos_app.services.context import Principal, open_context
-from tests import connection_fixtures
+from tests import connection_fixtures, example_platform
 from tests.conftest import Clock
 from tests.connection_fixtures import CLIENT, KEY, Bench
 
@@ -140,6 +141,21 @@ def test_names_do_not_repeat_by_themselves(bench: Bench) -> None:
     with bench.write() as ctx:
         names = [connections.create_draft(ctx, "example", mode="live").name for _ in range(3)]
     assert names == ["Example", "Example 2", "Example 3"]
+
+
+def test_channels_take_the_first_free_colours_and_the_rest_is_grey(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds = ("Ads", "CRM", "Mail", "Store", "Ads")
+    made = [replace(example_platform.PLATFORM, slug=f"p{n}", category=kind)
+            for n, kind in enumerate(kinds)]
+    monkeypatch.setattr(registry, "all_platforms", lambda: tuple(made))
+    with bench.write() as ctx:
+        drafts = [connections.create_draft(ctx, p.slug, mode="live") for p in made]
+        assert [d.color_index for d in drafts] == [0, 6, 1, 7, 2]
+        connections.delete(ctx, drafts[0].id)
+        assert connections.create_draft(ctx, "p0", mode="live").color_index == 0
+        assert connections.create_draft(ctx, "p0", mode="demo").color_index == 0  # never beside it
 
 
 # --- sign-in by key -------------------------------------------------------------------------------

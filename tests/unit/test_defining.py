@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -10,12 +11,15 @@ from sqlmodel import select
 
 from liftos_app.errors import Conflict, Denied, Fix, Invalid, Missing
 from liftos_app.models import Account, Coverage, CrmRecord, FactDaily, Role, RunState, SyncRun
-from liftos_app.services import connections, coverage, wizard
+from liftos_app.services import connections, coverage, explorer, wizard
 from liftos_app.services.connectors import registry
+from liftos_app.services.connectors.defined import read_definition
+from liftos_app.services.connectors.spec import Input
 from liftos_app.services.metrics import sources
 from liftos_app.services.quality import check
 from liftos_app.services.sync import provenance
 from liftos_app.services.sync.engine import SyncEngine
+from liftos_app.state.stream_view import Editor, settings_of, show
 from tests import connection_fixtures, defining_platform
 from tests.connection_fixtures import Bench
 from tests.defining_platform import DEALS, FACTS, PLATFORM, TABLES
@@ -58,6 +62,28 @@ def spend(bench: Bench) -> dict[str, int]:
                 row.spend_micros or 0
             )
         return total
+
+
+def test_the_explorer_offers_a_defined_streams_own_accounts(bench: Bench) -> None:
+    connection_id = bench.with_key(accounts="all", definitions=[FACTS, DEALS],
+                                   streams=["podcasts", "deals"], history_days=30)
+    mine = accounts(bench, connection_id)
+    with bench.read() as ctx:
+        found = explorer.browse(ctx, explorer.Asked(
+            connection_id=connection_id, stream="podcasts", account_id=mine["a1/deals"].id
+        ))
+        names = {a.external_id for a in found.accounts}
+        assert names == {"a1/podcasts/EUR", "a1/podcasts/USD"}
+        assert found.account.external_id in names
+
+
+def test_the_editor_keeps_the_source_settings_through_a_preview() -> None:
+    inputs = tuple(Input(name=n, label=n, help="") for n in ("path", "query"))
+    typed = {"path": "/daily.csv", "query": "day={{ window_start }}"}
+    editor = Editor(settings=settings_of(replace(PLATFORM, stream_inputs=inputs), {}))
+    definition = replace(read_definition(FACTS, draft=True), source=typed)
+    show(editor, connections.Preview(definition=definition, columns=(), rows=(), problem=""))
+    assert {s.name: s.value for s in editor.settings} == typed
 
 
 def test_defined_streams_are_synced_into_accounts_of_their_own(bench: Bench) -> None:

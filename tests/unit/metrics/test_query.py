@@ -13,7 +13,7 @@ from liftos_app.errors import SignInNeeded
 from liftos_app.models import ConnectionStatus, CoverageState, Organization, Provenance
 from liftos_app.models.facts import Level
 from liftos_app.services.context import App, Principal, open_context
-from liftos_app.services.metrics import query
+from liftos_app.services.metrics import query, readout
 from liftos_app.services.metrics.definitions import METRICS
 from liftos_app.services.metrics.question import Compare, Mode, Question
 from liftos_app.services.metrics.values import Gap, Reason, to_json
@@ -468,6 +468,17 @@ def test_the_passport_names_zones_freshness_and_the_day_reached(
     assert passport.data_through == d("11-20")
     assert passport.as_of == app.now()
     assert passport.connections[0].last_success_at == app.now() - dt.timedelta(hours=2)
+
+
+def test_what_brings_no_figures_makes_nothing_late(facts: Facts, open_ctx: Open) -> None:
+    ads = facts.source("ads_one", streams=("campaign_daily",))
+    facts.cover(ads, "campaign_daily", "11-01", "11-23")
+    facts.source("ads_two", streams=("campaigns",))  # names only
+    with open_ctx() as ctx:
+        passport = query.totals(ctx, ask(), ["spend"]).passport
+    assert [c.brings for c in passport.connections] == [True, False]
+    assert [c.platform for c in passport.sources] == ["ads_one"]
+    assert readout.freshness(passport, d("11-23"))[0] == "ok"
 
 
 def test_answers_have_a_json_form_with_money_as_text(shop: Facts, open_ctx: Open) -> None:
