@@ -23,6 +23,8 @@ from liftos_app.api import (
     people,
     problems,
     provider,
+    rights,
+    rights_forms,
     second_factor_forms,
     web,
 )
@@ -31,10 +33,11 @@ from liftos_app.services.context import App
 PREFIX = "/api/v1"
 ROUTERS: tuple[APIRouter, ...] = (
     auth.router, health.router, connections.router, defining.router, callback.router,
-    explorer.router, docs.router, people.router,
+    explorer.router, docs.router, people.router, rights.router,
 )
 BROWSER_ROUTERS: tuple[APIRouter, ...] = (  # the last one takes what the others leave of /auth
     web.router, second_factor_forms.router, account_forms.router, link_forms.router,
+    rights_forms.router,
     provider.router, callback.browser, web.last,
 )
 _EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]

@@ -54,6 +54,7 @@ from liftos_app.models.people import (
 )
 from liftos_app.models.quality import CheckResult, QualityScore
 from liftos_app.models.requests import KeptAnswer
+from liftos_app.models.retention import RetentionRun, RetentionSetting
 from liftos_app.models.syncs import Lease, RejectedRow, RunState, StreamRun, SyncEvent, SyncRun
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "Invitation", "KeptAnswer", "KeyCheck", "Lease", "LoginAttempt", "MailFact", "Membership",
     "OAuthRequest", "OneTimeLink", "Order", "OrderLine", "Organization", "Payment", "PendingSignIn",
     "Provenance", "ProviderSignIn", "QualityScore", "RateDay", "RecoveryCode", "RefreshToken",
-    "Refund", "RejectedRow", "Role", "RunState", "SecondFactor", "SourceRecord", "StreamRun",
-    "StreamState", "SyncEvent", "SyncRun", "User", "UserIdentity", "WebSession",
+    "Refund", "RejectedRow", "RetentionRun", "RetentionSetting", "Role", "RunState", "SecondFactor",
+    "SourceRecord", "StreamRun", "StreamState", "SyncEvent", "SyncRun", "User", "UserIdentity",
+    "WebSession",
 ]

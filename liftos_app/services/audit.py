@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from sqlalchemy import delete
+from sqlmodel import col
+
 from liftos_app.models import AuditEntry
 from liftos_app.services.context import Context
+
+
+def drop_before(ctx: Context, limit: datetime) -> int:
+    """Drop entries older than seven years, as `limit` says. Returns the rows removed."""
+    ctx.require("jobs.run")
+    found = ctx.session.connection().execute(
+        delete(AuditEntry).where(col(AuditEntry.at) < limit)
+    )
+    return found.rowcount
 
 
 def record(

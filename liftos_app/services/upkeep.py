@@ -3,22 +3,9 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
-
-from sqlalchemy import delete
-from sqlmodel import col
 
 from liftos_app.errors import PlatformFault
-from liftos_app.models import (
-    KeptAnswer,
-    LoginAttempt,
-    OneTimeLink,
-    PendingSignIn,
-    ProviderSignIn,
-    RefreshToken,
-    WebSession,
-)
-from liftos_app.services import links, oauth, rates
+from liftos_app.services import links, oauth, rates, retention, rights
 from liftos_app.services.context import App, job_principal, open_context
 from liftos_app.services.quality import runner
 
@@ -39,17 +26,11 @@ def after_sync(app: App, org_id: int) -> None:
 def hourly(app: App) -> None:
     """Remove what has served its time: consents, kept answers, sign-in attempts, old sessions."""
     oauth.purge(app)
-    yesterday = app.now() - timedelta(hours=24)
-    with app.db.write() as session:
-        for model, moment in (
-            (KeptAnswer, KeptAnswer.created_at), (LoginAttempt, LoginAttempt.at),
-            (WebSession, WebSession.expires_at), (RefreshToken, RefreshToken.expires_at),
-            (OneTimeLink, OneTimeLink.expires_at), (PendingSignIn, PendingSignIn.expires_at),
-            (ProviderSignIn, ProviderSignIn.expires_at),
-        ):
-            session.execute(delete(model).where(col(moment) < yesterday))
+    retention.clear_temporary(app)
 
 
 def daily(app: App) -> None:
-    """Renew tokens that idleness would kill."""
+    """Renew tokens that idleness would kill, delete what is too old, erase who asked to go."""
     links.keep_alive(app)
+    retention.walk(app)
+    rights.erase_due(app)

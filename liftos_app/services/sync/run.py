@@ -27,7 +27,7 @@ from liftos_app.models import (
     SyncEvent,
     SyncRun,
 )
-from liftos_app.services import links, status
+from liftos_app.services import links, retention, status
 from liftos_app.services.connectors import registry
 from liftos_app.services.connectors.client import PATIENCE, Client, Stopped
 from liftos_app.services.connectors.defined import streams_of
@@ -153,7 +153,10 @@ def _prepare(app: App, run_id: UUID, epoch: int, stop: Stop) -> Job | None:
         ]
         plan = make_plan(
             platform, accounts=days, chosen=connection.streams,
-            history_days=connection.history_days, ask=_ask(run),
+            history_days=min(
+                connection.history_days, retention.choice_of(session, run.org_id).marketing_days
+            ),
+            ask=_ask(run),
             known=_known(session, run, list(accounts)), options=connection.options,
         )
         session.expunge_all()
