@@ -24,6 +24,8 @@ from liftos_app.api import (
     people,
     problems,
     provider,
+    rights,
+    rights_forms,
     second_factor_forms,
     sync_more,
     web,
@@ -33,11 +35,11 @@ from liftos_app.services.context import App
 PREFIX = "/api/v1"
 ROUTERS: tuple[APIRouter, ...] = (
     auth.router, health.router, connections.router, defining.router, callback.router,
-    explorer.router, docs.router, people.router, sync_more.router, audit.router,
+    explorer.router, docs.router, people.router, sync_more.router, audit.router, rights.router,
 )
 BROWSER_ROUTERS: tuple[APIRouter, ...] = (  # the last one takes what the others leave of /auth
     web.router, second_factor_forms.router, account_forms.router, link_forms.router,
-    provider.router, callback.browser, audit.browser, web.last,
+    rights_forms.router, provider.router, callback.browser, audit.browser, web.last,
 )
 _EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 

@@ -69,6 +69,7 @@ from liftos_app.models.people import (
 )
 from liftos_app.models.quality import CheckResult, QualityScore
 from liftos_app.models.requests import KeptAnswer
+from liftos_app.models.retention import RetentionRun, RetentionSetting
 from liftos_app.models.syncs import Lease, RejectedRow, RunState, StreamRun, SyncEvent, SyncRun
 
 __all__ = [
@@ -78,7 +79,8 @@ __all__ = [
     "KeptAnswer", "KeyCheck", "Lease", "LoginAttempt", "MailFact", "Membership", "OAuthRequest",
     "OneTimeLink", "Order", "OrderLine", "Organization", "Outbox", "Payment", "PendingSignIn",
     "Provenance", "ProviderSignIn", "QualityScore", "RateBudget", "RateDay", "RecoveryCode",
-    "RefreshToken", "Refund", "RejectedRow", "Restatement", "ResyncChange", "Role", "RunState",
-    "SecondFactor", "SourceRecord", "StagedUnit", "StreamRun", "StreamState", "SyncEvent",
-    "SyncPreference", "SyncRun", "User", "UserIdentity", "WebSession",
+    "RefreshToken", "Refund", "RejectedRow", "Restatement", "ResyncChange", "RetentionRun",
+    "RetentionSetting", "Role", "RunState", "SecondFactor", "SourceRecord", "StagedUnit",
+    "StreamRun", "StreamState", "SyncEvent", "SyncPreference", "SyncRun", "User", "UserIdentity",
+    "WebSession",
 ]

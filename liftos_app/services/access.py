@@ -33,6 +33,8 @@ PERMISSIONS: Final[dict[str, tuple[Role, str]]] = {
     "organization.write": (Role.ADMIN, "Change currency, time zone and name"),
     "members.write": (Role.ADMIN, "Invite people, set their roles, end their sessions"),
     "audit.read": (Role.ADMIN, "Read the audit log"),
+    "data.export": (Role.ADMIN, "Export everything the organization stores"),
+    "data.erase": (Role.ADMIN, "Delete the organization with everything it stores"),
     "sandbox.control": (Role.ADMIN, "Cause trouble in the sandbox and read its truth"),
     "installation.admin": (Role.SUPER_ADMIN, "Administer the installation"),
 }
@@ -43,6 +45,7 @@ SENSITIVE: Final[dict[str, str]] = {
     "API key": "Make one",
     "member": "Change a role, remove a person, invite an administrator",
     "organization": "Require a second factor of everybody, or stop requiring it",
+    "data": "Export or delete it, change how long it is kept, begin or end a legal hold",
 }
 
 # What a personal API key may be allowed: always within the role of its person. No scope holds

@@ -121,7 +121,7 @@ def set_role(ctx: Context, user_id: UUID, role: Role) -> None:
     if membership.role == role:
         return
     if membership.role == Role.ADMIN:
-        _keep_one_admin(ctx, user_id)
+        keep_one_admin(ctx, user_id)
     before, membership.role = Role(membership.role), role
     _end_all(ctx, user)
     audit.record(ctx, "member.role_changed", user, before=before.value, after=role.value)
@@ -135,7 +135,7 @@ def remove(ctx: Context, user_id: UUID) -> None:
     membership, user = _member(ctx, user_id)
     _require_power_over(ctx, user, membership, "remove yourself")
     if membership.role == Role.ADMIN:
-        _keep_one_admin(ctx, user_id)
+        keep_one_admin(ctx, user_id)
     for key in ctx.session.exec(
         select(ApiKey).where(ApiKey.org_id == ctx.org, ApiKey.user_id == user_id)
     ).all():
@@ -155,7 +155,7 @@ def set_super_admin(ctx: Context, user_id: UUID, *, on: bool) -> None:
     if user.is_super_admin == on:
         return
     if not on:
-        _keep_one_super_admin(ctx, user_id)
+        keep_one_super_admin(ctx, user_id)
     user.is_super_admin = on
     _end_all(ctx, user)
     audit.record(ctx, "user.super_admin_granted" if on else "user.super_admin_taken", user)
@@ -169,9 +169,9 @@ def set_disabled(ctx: Context, user_id: UUID, *, on: bool) -> None:
     if user.id == ctx.who.user_id:
         raise _own("disable yourself")
     if on and user.is_super_admin:
-        _keep_one_super_admin(ctx, user_id)
+        keep_one_super_admin(ctx, user_id)
     if on and membership.role == Role.ADMIN:
-        _keep_one_admin(ctx, user_id)
+        keep_one_admin(ctx, user_id)
     user.disabled_at = (user.disabled_at or ctx.now()) if on else None
     _end_all(ctx, user)
     audit.record(ctx, "user.disabled" if on else "user.enabled", user)
@@ -256,7 +256,7 @@ def _own(what: str) -> Denied:
     )
 
 
-def _keep_one_admin(ctx: Context, user_id: UUID) -> None:
+def keep_one_admin(ctx: Context, user_id: UUID) -> None:
     """Raise Conflict when nobody else in the organization is an administrator who can sign in."""
     limits.one_at_a_time(ctx.session, f"admins of {ctx.org}")
     others = ctx.session.exec(
@@ -274,7 +274,7 @@ def _keep_one_admin(ctx: Context, user_id: UUID) -> None:
         )
 
 
-def _keep_one_super_admin(ctx: Context, user_id: UUID) -> None:
+def keep_one_super_admin(ctx: Context, user_id: UUID) -> None:
     limits.one_at_a_time(ctx.session, "super admins")
     others = ctx.session.exec(
         select(func.count()).select_from(User).where(

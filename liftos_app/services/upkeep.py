@@ -6,20 +6,8 @@ import logging
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import delete
-from sqlmodel import col
-
 from liftos_app.errors import PlatformFault
-from liftos_app.models import (
-    KeptAnswer,
-    LoginAttempt,
-    OneTimeLink,
-    PendingSignIn,
-    ProviderSignIn,
-    RefreshToken,
-    WebSession,
-)
-from liftos_app.services import expiry, incidents, links, oauth, rates
+from liftos_app.services import expiry, incidents, links, oauth, rates, retention, rights
 from liftos_app.services.audit import checkpoints, notes, state
 from liftos_app.services.context import App, job_principal, open_context
 from liftos_app.services.quality import runner
@@ -48,22 +36,16 @@ def hourly(app: App) -> None:
     undo.purge(app)
     links.keep_alive(app)
     expiry.warn(app)
-    yesterday = app.now() - timedelta(hours=24)
-    with app.db.write() as session:
-        for model, moment in (
-            (KeptAnswer, KeptAnswer.created_at), (LoginAttempt, LoginAttempt.at),
-            (WebSession, WebSession.expires_at), (RefreshToken, RefreshToken.expires_at),
-            (OneTimeLink, OneTimeLink.expires_at), (PendingSignIn, PendingSignIn.expires_at),
-            (ProviderSignIn, ProviderSignIn.expires_at),
-        ):
-            session.execute(delete(model).where(col(moment) < yesterday))
+    retention.clear_temporary(app)
 
 
 def daily(app: App) -> None:
-    """Renew tokens that idleness would kill; verify the audit log; renew data keys of 90 days."""
+    """Renew idle tokens, verify the audit log, renew old data keys; delete what is too old."""
     links.keep_alive(app)
     state.verify_and_note(app)
     rotation.renew_data_keys(app, before=app.now() - DATA_KEY_LIFE)
+    retention.walk(app)
+    rights.erase_due(app)
 
 
 def every_minute(app: App) -> None:

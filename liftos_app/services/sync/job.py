@@ -25,6 +25,7 @@ from liftos_app.models import (
     SyncPreference,
     SyncRun,
 )
+from liftos_app.services import retention
 from liftos_app.services.audit import notes
 from liftos_app.services.connectors import registry
 from liftos_app.services.connectors.defined import streams_of
@@ -112,7 +113,9 @@ def prepare(app: App, run_id: UUID, epoch: int, stop: Stop) -> Job | None:
         offered = streams_of(platform, connection.options)
         plan = make_plan(
             platform, accounts=days, chosen=connection.streams,
-            history_days=connection.history_days, ask=ask, options=connection.options,
+            history_days=min(
+                connection.history_days, retention.choice_of(session, run.org_id).marketing_days
+            ), ask=ask, options=connection.options,
             known=_known(session, run, list(accounts), staged, Settling(offered, app.now())),
         )
         preference = session.get(SyncPreference, run.org_id)

@@ -1,0 +1,11 @@
+"""What people and organizations may ask of their data: a copy of it, and its end.
+
+`datamap` says what each column is; `exporting` and `erasing` follow it.
+"""
+
+from liftos_app.services.rights.erasing import erase_account, erase_due, erase_me
+from liftos_app.services.rights.exporting import begin_export, export_me, organization_zip
+
+__all__ = [
+    "begin_export", "erase_account", "erase_due", "erase_me", "export_me", "organization_zip",
+]
