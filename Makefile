@@ -38,6 +38,9 @@ test: setup  ## the whole test suite, browser tests included
 	@$(BIN)/python -m pytest -n 2 --ignore tests/journeys
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/journeys
 
+test-faults: $(VENV)/.dev  ## the whole fault matrix and the soak: kills, storms, full disks, restarts
+	@FAULTS=all $(BIN)/python -m pytest -n 2 tests/faults
+
 test-fast: $(VENV)/.dev  ## unit and architecture tests only
 	@$(BIN)/python -m pytest -n 2 tests/unit tests/architecture
 
@@ -69,4 +72,4 @@ stage: $(VENV)/.runtime .web/.built  ## lay out the run-time tree of the contain
 clean:  ## remove everything that can be made again (not .liftos)
 	rm -rf $(VENV) .web build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info
 
-.PHONY: help run setup test test-fast check bench demo lock platform-docs image stage clean
+.PHONY: help run setup test test-faults test-fast check bench demo lock platform-docs image stage clean

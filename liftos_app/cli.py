@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import typer
 
-from liftos_app import __version__, config
+from liftos_app import __version__, cli_security, config
 from liftos_app.config import ConfigError, Settings
 from liftos_app.errors import LiftOSError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from liftos_app.services.context import Context
+    from liftos_app.services.context import App, Context, Principal
 
 T = TypeVar("T")
 app = typer.Typer(
@@ -30,6 +30,8 @@ app = typer.Typer(
 )
 admin = typer.Typer(help="Administrators of this installation.", no_args_is_help=True)
 app.add_typer(admin, name="admin")
+app.add_typer(cli_security.audit, name="audit")
+app.add_typer(cli_security.keys, name="keys")
 
 
 # Command -> what it takes. Whoever runs commands on the machine acts as its operator, who holds
@@ -44,6 +46,9 @@ ALLOW: Final[dict[str, str]] = {
     "admin reset": "installation.admin",
     "admin setup-token": "installation.admin",
     "admin remove-second-factor": "installation.admin",
+    "audit verify": "installation.admin",
+    "keys rotate": "installation.admin",
+    "keys verify": "installation.admin",
 }
 
 
@@ -173,16 +178,26 @@ def admin_remove_second_factor(
 
 def _as_operator(command: str, work: Callable[[Context], T]) -> T:
     """Run one act in one transaction as the operator of the machine; say what went wrong."""
+    from liftos_app.services.context import open_context
+
+    def in_context(process: App, who: Principal) -> T:
+        with open_context(process, who, None, write=True) as ctx:
+            return work(ctx)
+
+    return with_app(command, in_context)
+
+
+def with_app(command: str, work: Callable[[App, Principal], T]) -> T:
+    """Run `work(app, operator)` in a process of its own; say what went wrong."""
     from liftos_app.services import access, accounts, boot
-    from liftos_app.services.context import Principal, open_context
+    from liftos_app.services.context import Principal
 
     who = Principal(kind="operator", name="command line", role=accounts.OPERATOR_ROLE)
     access.authorize(who, ALLOW[command])
     try:
         process = boot.build_app(_settings())
         try:
-            with open_context(process, who, None, write=True) as ctx:
-                return work(ctx)
+            return work(process, who)
         finally:
             process.db.close()
     except (LiftOSError, ConfigError) as error:

@@ -48,7 +48,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session that may only look. Ends with a roll-back."""
-        with Session(self._reader, autoflush=False) as session:
+        with Session(self._reader, autoflush=False, info={"reads": True}) as session:
             event.listen(session, "before_flush", _refuse_flush)
             yield session
             session.expunge_all()  # a roll-back would empty the rows that were handed out
@@ -94,7 +94,7 @@ def _sqlite_engine(url: str, *, writer: bool) -> Engine:
         connection.isolation_level = None  # we write BEGIN ourselves
         for pragma in (
             "journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON",
-            "temp_store=MEMORY", "cache_size=-16000", "mmap_size=0",
+            "temp_store=MEMORY", "cache_size=-16000", "mmap_size=0", "secure_delete=ON",
         ):
             connection.execute(f"PRAGMA {pragma}")
 

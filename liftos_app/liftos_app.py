@@ -96,10 +96,12 @@ class SandboxLater:
 async def background_work() -> AsyncIterator[None]:
     """The sync engine and its schedule live as long as the server."""
     from liftos_app.services import upkeep
+    from liftos_app.services.audit import notes
     from liftos_app.services.sync.engine import SyncEngine
 
     engine = SyncEngine(process.app(), after_run=[upkeep.after_sync], chores=chores())
     process.app().extras |= {"engine": engine, "wake_engine": engine.wake}
+    await process.in_thread(notes.started, process.app())
     await process.in_thread(engine.start)
     warming = asyncio.create_task(_warm_up())
     try:
@@ -107,6 +109,7 @@ async def background_work() -> AsyncIterator[None]:
     finally:
         warming.cancel()
         await process.in_thread(engine.stop)
+        await process.in_thread(upkeep.at_stop, process.app())
         process.app().db.close()
 
 
@@ -116,6 +119,7 @@ def chores() -> list[Chore]:
     from liftos_app.services.sync.engine import Chore
 
     return [
+        Chore("every minute", 60, upkeep.every_minute, allow="jobs.run"),
         Chore("hourly", 3600, upkeep.hourly, allow="jobs.run"),
         Chore("daily", 86_400, upkeep.daily, allow="jobs.run"),
     ]

@@ -61,10 +61,11 @@ def read_days(client: Client, task: Task) -> Iterator[Page]:
                 "page": page,
             },
         )
-        rows, rejected = [], []
+        rows, rejected, source = [], [], []
         for record in answer.data["data"]:
             try:
                 rows.append(to_row(record))
+                source.append(record)
             except (ValueError, KeyError) as error:
                 rejected.append(Rejected(record, str(error), str(record.get("date", ""))))
         yield Page(
@@ -73,6 +74,7 @@ def read_days(client: Client, task: Task) -> Iterator[Page]:
             read_count=len(answer.data["data"]),
             columns=COLUMNS,
             bytes_read=answer.size,
+            source=source,
         )
         page = answer.data["next"]
 

@@ -58,8 +58,25 @@ class ConnectionChange(Strict):
     history_days: int | None = None
     schedule: Annotated[str, Field(max_length=200)] | None = None
     schedule_zone: Annotated[str, Field(max_length=80)] | None = None
+    sync_window: Annotated[str, Field(max_length=20)] | None = None
+    priority: Literal["first", "usual", "last"] | None = None
+    drift_policy: Literal["evolve", "ignore", "stop"] | None = None
     paused: bool | None = None
     inputs: dict[Annotated[str, Field(max_length=80)], Text] | None = None
+
+
+class PublishAsk(Strict):
+    """Where the tables go: the name of a database (Snowflake) or catalog (Databricks)."""
+
+    place: Annotated[str, Field(max_length=255)]
+
+
+class PublishBegun(Strict):
+    """A publishing that has begun; `log` tells its progress and result."""
+
+    connection_id: UUID
+    place: str
+    log: str
 
 
 class OAuthInitiate(Strict):

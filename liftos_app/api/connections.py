@@ -24,6 +24,8 @@ from liftos_app.api.connection_models import (
     DashboardOut,
     EventOut,
     OAuthInitiate,
+    PublishAsk,
+    PublishBegun,
     TestAnswer,
     TestedAccount,
 )
@@ -32,7 +34,7 @@ from liftos_app.api.platform_models import PlatformOut
 from liftos_app.api.shapes import CauseOut, Listed
 from liftos_app.api.sync_models import SyncAsk, SyncOut, SyncQueued
 from liftos_app.errors import Conflict, Invalid, Missing
-from liftos_app.services import catalogue, connections, consent, idempotency, sync
+from liftos_app.services import catalogue, connections, consent, idempotency, publish, sync
 from liftos_app.services.context import App, Context
 from liftos_app.services.idempotency import Answer
 
@@ -232,8 +234,8 @@ def start_sync(
     def work() -> Answer:
         with caller.write() as ctx:
             run = connections.request_sync(
-                ctx, connection_id, streams=asked.streams, start_day=asked.start,
-                end_day=asked.end,
+                ctx, connection_id, streams=asked.streams, accounts=asked.accounts,
+                start_day=asked.start, end_day=asked.end,
             )
             queued = SyncQueued(
                 sync_id=run.id, connection_id=connection_id, status=str(run.state),
@@ -277,6 +279,20 @@ def sync_history(
     return Listed(
         data=[SyncOut.of(r) for r in runs],
         next_cursor=cursors.write(runs[-1].created_at.isoformat()) if more else None,
+    )
+
+
+@router.post("/connections/{connection_id}/publish", status_code=202)
+def publish_tables(caller: CallerDep, connection_id: UUID, body: PublishAsk) -> PublishBegun:
+    """Write LiftOS' unified tables into a database or catalog of this warehouse.
+
+    It goes on in the background; the log's lines of kind publish tell what each table took.
+    Publishing again writes only what has changed since.
+    """
+    place = publish.begin(caller.app, caller.who, caller.org_id, connection_id, body.place)
+    return PublishBegun(
+        connection_id=connection_id, place=place,
+        log=f"/api/v1{router.prefix}/connections/{connection_id}/log?kind=publish",
     )
 
 
@@ -334,6 +350,12 @@ def _apply(ctx: Context, connection_id: UUID, body: ConnectionChange) -> None:
         connections.set_schedule(
             ctx, connection_id, body.schedule or current.schedule, zone=body.schedule_zone
         )
+    if body.sync_window is not None:
+        connections.set_sync_window(ctx, connection_id, body.sync_window)
+    if body.priority is not None:
+        connections.set_priority(ctx, connection_id, body.priority)
+    if body.drift_policy is not None:
+        connections.set_drift_policy(ctx, connection_id, body.drift_policy)
     if body.paused is not None:
         act = connections.pause if body.paused else connections.resume
         act(ctx, connection_id)

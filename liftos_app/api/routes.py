@@ -12,6 +12,7 @@ from starlette.routing import compile_path
 from liftos_app import __version__
 from liftos_app.api import (
     account_forms,
+    audit,
     auth,
     callback,
     connections,
@@ -24,6 +25,7 @@ from liftos_app.api import (
     problems,
     provider,
     second_factor_forms,
+    sync_more,
     web,
 )
 from liftos_app.services.context import App
@@ -31,11 +33,11 @@ from liftos_app.services.context import App
 PREFIX = "/api/v1"
 ROUTERS: tuple[APIRouter, ...] = (
     auth.router, health.router, connections.router, defining.router, callback.router,
-    explorer.router, docs.router, people.router,
+    explorer.router, docs.router, people.router, sync_more.router, audit.router,
 )
 BROWSER_ROUTERS: tuple[APIRouter, ...] = (  # the last one takes what the others leave of /auth
     web.router, second_factor_forms.router, account_forms.router, link_forms.router,
-    provider.router, callback.browser, web.last,
+    provider.router, callback.browser, audit.browser, web.last,
 )
 _EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 

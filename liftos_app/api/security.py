@@ -26,12 +26,16 @@ from liftos_app.config import ROOT, Settings
 
 log = logging.getLogger(__name__)
 BODY_LIMIT: Final = 1024 * 1024
+ADDRESS_LIMIT: Final = 8 * 1024  # bytes of path and query
+HEADER_LIMIT: Final = 32 * 1024  # bytes of all header names and values
+HEADERS_LIMIT: Final = 100
 _SCRIPT: Final = re.compile(rb"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL)
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,40}")
 _PORTS: Final = {"http": 80, "https": 443}
 _HASHED_FILES: Final = "/assets/"  # their names change with their content
 _QUIET_FILES: Final = ("/fonts/", "/platforms/", "/favicon")
-_DATA_PATHS: Final = ("/api/", "/auth/")
+_DATA_PATHS: Final = ("/api/", "/auth/", "/oauth/")
+_SIGN_IN_PATHS: Final = ("/auth/", "/oauth/")  # their answers name no referrer (L54)
 
 FIXED: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -143,6 +147,7 @@ class SecurityHeaders:
         if path in self.pages:
             scope = {**scope, "path": path + "/", "raw_path": (path + "/").encode()}
         try:
+            _check_head(scope)
             _check_length(headers.get("content-length", "0"))
             await self.app(scope, _bounded(receive), out)
         except HTTPException as error:
@@ -161,6 +166,8 @@ class SecurityHeaders:
             del headers[name]
         headers["X-Request-ID"] = problems.request_id(scope)
         headers.update(scope.get("liftos.quota") or {})
+        if path.startswith(_SIGN_IN_PATHS):
+            headers.setdefault("Referrer-Policy", "no-referrer")
         for name, value in FIXED.items():
             headers.setdefault(name, value)
         if self.settings.secure_cookies:
@@ -230,6 +237,14 @@ def _plain(host: str) -> str:
 def _is_this_machine(host: str) -> bool:
     """A loopback name at any port: no other web page can have it, and health checks use it."""
     return re.fullmatch(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", host) is not None
+
+
+def _check_head(scope: Scope) -> None:
+    if len(scope.get("raw_path") or b"") + len(scope.get("query_string") or b"") > ADDRESS_LIMIT:
+        raise HTTPException(414)
+    pairs = scope["headers"]
+    if len(pairs) > HEADERS_LIMIT or sum(len(k) + len(v) for k, v in pairs) > HEADER_LIMIT:
+        raise HTTPException(431)
 
 
 def _check_length(text: str) -> None:

@@ -15,9 +15,12 @@ from liftos_app.services import sync
 
 
 class SyncAsk(Strict):
-    """Which part to sync; nothing means the usual sync. Days are the account's, both inclusive."""
+    """Which part to sync; nothing means the usual sync. Days are the account's, both inclusive:
+    they make it a re-sync, swapped in at once and to be undone within seven days.
+    """
 
     streams: list[Annotated[str, Field(max_length=80)]] | None = None
+    accounts: list[UUID] | None = None
     start: dt.date | None = None
     end: dt.date | None = None
 
@@ -52,13 +55,16 @@ class SyncOut(Strict):
     started_at: datetime | None
     finished_at: datetime | None
     waiting_until: datetime | None
+    waiting_for: str
     attempts: int
     rows_read: int
     rows_written: int
     rows_updated: int
     rows_unchanged: int
     rows_rejected: int
+    rows_restated: int
     requests: int
+    undone_at: datetime | None
     cause: CauseOut | None
     days_done: int | None = None
     days_total: int | None = None
@@ -71,10 +77,12 @@ class SyncOut(Strict):
         return cls(
             id=run.id, connection_id=run.connection_id, status=str(run.state),
             trigger=run.trigger, created_at=run.created_at, started_at=run.started_at,
-            finished_at=run.finished_at, waiting_until=run.waiting_until, attempts=run.attempts,
+            finished_at=run.finished_at, waiting_until=run.waiting_until,
+            waiting_for=run.waiting_for, attempts=run.attempts,
             rows_read=run.rows_read, rows_written=run.rows_written,
             rows_updated=run.rows_updated, rows_unchanged=run.rows_unchanged,
-            rows_rejected=run.rows_rejected, requests=run.requests, cause=CauseOut.of(run.cause),
+            rows_rejected=run.rows_rejected, rows_restated=run.rows_restated,
+            requests=run.requests, undone_at=run.undone_at, cause=CauseOut.of(run.cause),
         )
 
     @classmethod

@@ -12,6 +12,7 @@ from fastapi import Request
 
 from liftos_app.errors import Denied, TooMany
 from liftos_app.services import access, quotas
+from liftos_app.services.audit import notes
 from liftos_app.services.context import App, Principal
 
 API: Final = "/api/v1"
@@ -36,12 +37,24 @@ ROUTES: Final[dict[str, str]] = {
     f"GET {_ONE}/log": "connections.read",
     f"GET {_ONE}/objects": "connections.write",
     f"POST {_ONE}/preview": "connections.write",
+    f"POST {_ONE}/publish": "connections.write",
     f"GET {_ONE}/rows": "metrics.read",
     f"GET {_ONE}/source": "metrics.read",
     f"POST {_ONE}/sync": "syncs.run",
     f"GET {_ONE}/sync/{{sync_id}}": "connections.read",
     f"DELETE {_ONE}/sync/{{sync_id}}": "syncs.run",
     f"GET {_ONE}/sync-history": "connections.read",
+    f"GET {_C}/preferences": "connections.read",
+    f"PUT {_C}/preferences": "connections.write",
+    f"POST {_C}/sync": "syncs.run",
+    f"POST {_ONE}/resync/preview": "syncs.run",
+    f"GET {_ONE}/sync/{{sync_id}}/changes": "connections.read",
+    f"POST {_ONE}/sync/{{sync_id}}/undo": "connections.write",
+    f"GET {_ONE}/restatements": "connections.read",
+    f"POST {_ONE}/clear": "connections.delete",
+    f"GET {_ONE}/schema": "connections.read",
+    f"POST {_ONE}/schema/accept": "connections.write",
+    f"GET {_ONE}/sign-in": "connections.read",
     f"POST {_C}/oauth/initiate": "connections.write",
     f"GET {_C}/oauth/callback": "connections.write",
     "GET /oauth/callback/{platform}": "connections.write",
@@ -64,6 +77,8 @@ ROUTES: Final[dict[str, str]] = {
     f"GET {API}/api-keys": "keys.write",
     f"POST {API}/api-keys": "keys.write",
     f"DELETE {API}/api-keys/{{key_id}}": "keys.write",
+    f"GET {API}/audit": "audit.read",
+    f"GET {API}/audit/export": "audit.read",
 }
 
 # Open to strangers on purpose, each with the reason.
@@ -106,6 +121,7 @@ FORMS: Final[dict[str, str]] = {
     "POST /auth/keys": "keys.write",
     "POST /auth/invite": "members.write",
     "POST /auth/invite/again": "members.write",
+    "POST /auth/audit": "audit.read",
 }
 
 
@@ -124,7 +140,12 @@ def need_of(request: Request) -> str:
 def check(request: Request, app: App, who: Principal, org_id: int) -> None:
     """Let a request in: its permission, then its hourly limit. Raises Denied, TooMany."""
     need = need_of(request)
-    access.authorize(who, need)
+    try:
+        access.authorize(who, need)
+    except Denied as error:
+        notes.denied(app, who, org_id, need=need, where=f"{request.method} {request.url.path}",
+                     reason=error.why)
+        raise
     category = quotas.category_of(need, looks=request.method in {"GET", "HEAD", "OPTIONS"})
     told = request.scope.get("liftos.quota")
     try:

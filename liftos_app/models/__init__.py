@@ -6,7 +6,14 @@ Money is whole micro-units (1/1,000,000) of the currency named beside it. Dateti
 `day` is a calendar day in the account's time zone.
 """
 
-from liftos_app.models.audit import AuditEntry
+from liftos_app.models.audit import (
+    AuditCheckpoint,
+    AuditEntry,
+    AuditHead,
+    AuditKey,
+    Incident,
+    Outbox,
+)
 from liftos_app.models.connections import (
     Account,
     Connection,
@@ -17,6 +24,14 @@ from liftos_app.models.connections import (
     OAuthRequest,
     Provenance,
     StreamState,
+)
+from liftos_app.models.engine import (
+    Breaker,
+    RateBudget,
+    Restatement,
+    ResyncChange,
+    StagedUnit,
+    SyncPreference,
 )
 from liftos_app.models.facts import (
     CrmRecord,
@@ -57,11 +72,13 @@ from liftos_app.models.requests import KeptAnswer
 from liftos_app.models.syncs import Lease, RejectedRow, RunState, StreamRun, SyncEvent, SyncRun
 
 __all__ = [
-    "Account", "ApiKey", "AuditEntry", "CheckResult", "Connection", "ConnectionStatus", "Coverage",
-    "CoverageState", "Credential", "CrmRecord", "DataKey", "Entity", "FactDaily", "FactExtra",
-    "Invitation", "KeptAnswer", "KeyCheck", "Lease", "LoginAttempt", "MailFact", "Membership",
-    "OAuthRequest", "OneTimeLink", "Order", "OrderLine", "Organization", "Payment", "PendingSignIn",
-    "Provenance", "ProviderSignIn", "QualityScore", "RateDay", "RecoveryCode", "RefreshToken",
-    "Refund", "RejectedRow", "Role", "RunState", "SecondFactor", "SourceRecord", "StreamRun",
-    "StreamState", "SyncEvent", "SyncRun", "User", "UserIdentity", "WebSession",
+    "Account", "ApiKey", "AuditCheckpoint", "AuditEntry", "AuditHead", "AuditKey", "Breaker",
+    "CheckResult", "Connection", "ConnectionStatus", "Coverage", "CoverageState", "Credential",
+    "CrmRecord", "DataKey", "Entity", "FactDaily", "FactExtra", "Incident", "Invitation",
+    "KeptAnswer", "KeyCheck", "Lease", "LoginAttempt", "MailFact", "Membership", "OAuthRequest",
+    "OneTimeLink", "Order", "OrderLine", "Organization", "Outbox", "Payment", "PendingSignIn",
+    "Provenance", "ProviderSignIn", "QualityScore", "RateBudget", "RateDay", "RecoveryCode",
+    "RefreshToken", "Refund", "RejectedRow", "Restatement", "ResyncChange", "Role", "RunState",
+    "SecondFactor", "SourceRecord", "StagedUnit", "StreamRun", "StreamState", "SyncEvent",
+    "SyncPreference", "SyncRun", "User", "UserIdentity", "WebSession",
 ]

@@ -8,7 +8,14 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import JSON, ForeignKeyConstraint, Index, String, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    ForeignKeyConstraint,
+    Index,
+    SmallInteger,
+    String,
+    UniqueConstraint,
+)
 from sqlmodel import Field, SQLModel
 
 
@@ -65,6 +72,9 @@ class Connection(SQLModel, table=True):
     history_days: int = 90  # back-fill window, counted from yesterday
     schedule: str = Field(default="every 1 h", max_length=80)  # "every N h", "every N min", cron
     schedule_zone: str = Field(default="UTC", max_length=64)
+    sync_window: str = Field(default="", max_length=11)  # 06:00-22:00 in schedule_zone, "" any time
+    priority: int = Field(default=0, sa_type=SmallInteger)  # 1 first, 0 usual, -1 last
+    drift_policy: str = Field(default="evolve", max_length=8)  # evolve, ignore, stop
     wizard_step: int = 1  # where a draft was left, 1..5
     next_run_at: datetime | None = Field(default=None, index=True)
     paused_at: datetime | None = None
@@ -160,7 +170,10 @@ class StreamState(SQLModel, table=True):
     cursor: str = ""  # the platform's own form, for cursor streams
     newest_day: dt.date | None = None
     oldest_day: dt.date | None = None
+    caught_up_from: dt.date | None = None  # orders: changes since this day have been read once
     columns: list[str] = Field(default_factory=list, sa_type=JSON)  # source columns last seen
+    column_seen: dict[str, str] = Field(default_factory=dict, sa_type=JSON)  # column -> ISO moment
+    new_columns: list[str] = Field(default_factory=list, sa_type=JSON)  # announced, not decided
     last_read_at: datetime | None = None
     error: dict[str, Any] | None = Field(default=None, sa_type=JSON)
 
@@ -183,3 +196,4 @@ class Coverage(SQLModel, table=True):
     first_read_at: datetime
     read_at: datetime
     run_id: UUID | None = None
+    digest: str = Field(default="", max_length=16)  # of the day's rows; "" when not known

@@ -312,7 +312,7 @@ class SourceRecord(SQLModel, table=True):
     """The untouched source records that rows were made of, compressed: where each number is from.
 
     `slot` is the ISO day for daily figures (all records of that day) and the record's own id for
-    everything else. `body` is zlib over JSON lines. A newer reading replaces the slot.
+    everything else. `body` is zlib over a JSON list. A newer reading replaces the slot.
     """
 
     __tablename__ = "source_record"

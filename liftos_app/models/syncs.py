@@ -47,7 +47,8 @@ class SyncRun(SQLModel, table=True):
     started_at: datetime | None = None
     finished_at: datetime | None = None
     heartbeat_at: datetime | None = None
-    waiting_until: datetime | None = None  # quota: everything left waits until then
+    waiting_until: datetime | None = None  # everything left waits until then
+    waiting_for: str = Field(default="", max_length=12)  # quota, hours or outage
     holder: str = Field(default="", max_length=60)
     epoch: int = 0  # fencing number: a window commits only while its epoch is current
     attempts: int = 0
@@ -58,8 +59,10 @@ class SyncRun(SQLModel, table=True):
     rows_updated: int = Field(default=0, sa_type=BigInteger)
     rows_unchanged: int = Field(default=0, sa_type=BigInteger)
     rows_rejected: int = Field(default=0, sa_type=BigInteger)
+    rows_restated: int = Field(default=0, sa_type=BigInteger)  # cells of days read before
     requests: int = 0
     cause: dict[str, Any] | None = Field(default=None, sa_type=JSON)
+    undone_at: datetime | None = None  # a re-sync that was taken back
 
 
 class StreamRun(SQLModel, table=True):
@@ -85,6 +88,7 @@ class StreamRun(SQLModel, table=True):
     rows_updated: int = Field(default=0, sa_type=BigInteger)
     rows_unchanged: int = Field(default=0, sa_type=BigInteger)
     rows_rejected: int = Field(default=0, sa_type=BigInteger)
+    rows_restated: int = Field(default=0, sa_type=BigInteger)
     bytes_read: int = Field(default=0, sa_type=BigInteger)
     requests: int = 0
     seconds: float = 0.0

@@ -6,10 +6,18 @@ import reflex as rx
 
 from liftos_app.components.data_table import Column, data_table
 from liftos_app.components.dialog import close, dialog
-from liftos_app.components.elements import button, card, field, text_input
+from liftos_app.components.elements import (
+    button,
+    button_link,
+    card,
+    field,
+    select,
+    text_input,
+)
 from liftos_app.components.states import error_state
 from liftos_app.state.app import AppState
 from liftos_app.state.connection import ConnectionState as S
+from liftos_app.state.connection_sync import ConnectionSyncState as X
 
 
 def settings() -> rx.Component:
@@ -62,47 +70,121 @@ def settings() -> rx.Component:
                 ),
                 title="General",
             ),
-            rx.el.div(rx.cond(AppState.can_sync, _reread()), _credentials(), class_name="lo-stack"),
+            rx.el.div(
+                rx.cond(S.view.defines & AppState.can_write, _streams()),
+                rx.cond(S.view.publishes & AppState.can_write, _publish()),
+                rx.cond(AppState.can_write, _syncs()),
+                _credentials(),
+                class_name="lo-stack",
+            ),
             class_name="lo-grid lo-grid-2",
         ),
         rx.cond(AppState.can_write, _danger()),
     )
 
 
-def _reread() -> rx.Component:
+def _streams() -> rx.Component:
+    return card(
+        rx.el.p(
+            "Choose tables, map their columns, and look at real rows before anything is read.",
+            class_name="lo-help",
+        ),
+        rx.el.div(
+            button_link(
+                "Define streams",
+                href="/connections/new?id=" + S.view.id.to(str) + "&step=4",
+                icon_tag="table",
+            ),
+            class_name="lo-row lo-gap",
+        ),
+        title="Streams",
+    )
+
+
+def _publish() -> rx.Component:
     return card(
         rx.el.form(
             rx.el.p(
-                "Rows are read anew and replaced together; old ones stay readable until then.",
+                "Writes daily facts, orders, payments and CRM records into a schema of our own. "
+                "Only what changed is sent; doing it twice changes nothing.",
                 class_name="lo-help",
             ),
-            rx.el.div(
-                field(
-                    "First day",
-                    text_input(for_id="start", type="date", required=True),
-                    for_id="start",
-                ),
-                field(
-                    "Last day", text_input(for_id="end", type="date", required=True), for_id="end"
-                ),
-                class_name="lo-grid lo-grid-2",
-            ),
             field(
-                "Stream",
-                rx.el.select(
-                    rx.el.option("All streams", value=""),
-                    rx.foreach(S.view.stream_names, lambda s: rx.el.option(s[1], value=s[0])),
-                    id="stream",
-                    name="stream",
-                    class_name="lo-input",
+                "Database or catalog",
+                text_input(
+                    for_id="place",
+                    default_value=S.view.publish_to,
+                    key=S.view.publish_to,
+                    max_length=255,
+                    required=True,
                 ),
-                for_id="stream",
+                for_id="place",
+                help_text="As the warehouse stores its name, mostly in capitals on Snowflake",
             ),
-            rx.el.div(button("Re-read days", type="submit"), class_name="lo-row"),
-            on_submit=S.reread,
+            rx.el.div(
+                button("Publish tables", type="submit", busy=S.busy == "publish"),
+                button_link(
+                    "See progress",
+                    href="/connections/" + S.view.id.to(str) + "?tab=log&kind=publish",
+                ),
+                class_name="lo-row",
+            ),
+            on_submit=S.publish,
             class_name="lo-stack-16",
         ),
-        title="Read days again",
+        title="Publish to this warehouse",
+    )
+
+
+def _syncs() -> rx.Component:
+    return card(
+        rx.cond(X.wrong != "", error_state(X.wrong)),
+        rx.el.form(
+            field(
+                "Hours of scheduled syncs",
+                text_input(
+                    for_id="hours",
+                    default_value=X.view.sync_window,
+                    key="hours-" + X.view.sync_window,
+                    max_length=20,
+                    placeholder="06:00-22:00",
+                ),
+                for_id="hours",
+                help_text="In the schedule's time zone; empty means any time",
+            ),
+            field(
+                "When several wait",
+                select(
+                    [("first", "First"), ("usual", "In turn"), ("last", "Last")],
+                    label="When several wait",
+                    for_id="priority",
+                    name="priority",
+                    default_value=X.view.priority,
+                    key="priority-" + X.view.priority,
+                ),
+                for_id="priority",
+            ),
+            field(
+                "When the platform sends new columns",
+                select(
+                    [
+                        ("evolve", "Read on and tell me"),
+                        ("ignore", "Read on and say nothing"),
+                        ("stop", "Stop the stream and ask"),
+                    ],
+                    label="When the platform sends new columns",
+                    for_id="policy",
+                    name="policy",
+                    default_value=X.view.policy,
+                    key="policy-" + X.view.policy,
+                ),
+                for_id="policy",
+            ),
+            rx.el.div(button("Save", type="submit"), class_name="lo-row"),
+            on_submit=X.save,
+            class_name="lo-stack-16",
+        ),
+        title="How it is synced",
     )
 
 
@@ -116,6 +198,16 @@ def _credentials() -> rx.Component:
     return rx.el.section(
         rx.el.div(rx.el.h2("Credentials", class_name="lo-h2"), class_name="lo-card-head"),
         data_table(S.view.credentials, columns, label="Credentials"),
+        rx.el.div(
+            rx.el.p(X.view.renewal, class_name="lo-help"),
+            rx.foreach(
+                X.view.warnings,
+                lambda n: rx.el.p(
+                    "Warning ", n[0], " before: ", n[1], ", ", n[2], class_name="lo-help"
+                ),
+            ),
+            class_name="lo-card-foot",
+        ),
         class_name="lo-card lo-card-flush",
     )
 
@@ -145,7 +237,42 @@ def _danger() -> rx.Component:
                 describe="The credential is destroyed and all rows it brought are deleted. "
                 "This cannot be undone.",
             ),
+            _clear(),
             class_name="lo-row lo-gap",
         ),
-        title="Delete",
+        title="Delete or clear",
+    )
+
+
+def _clear() -> rx.Component:
+    return dialog(
+        button("Clear a stream", icon_tag="eraser"),
+        rx.el.form(
+            field(
+                "Stream",
+                rx.el.select(
+                    rx.foreach(X.view.streams, lambda s: rx.el.option(s[1], value=s[0])),
+                    id="cleared",
+                    name="cleared",
+                    class_name="lo-input",
+                ),
+                for_id="cleared",
+            ),
+            field(
+                rx.fragment("Type the name to confirm: ", rx.el.b(S.view.name)),
+                text_input(for_id="confirm-clear", required=True, auto_complete="off"),
+                for_id="confirm-clear",
+                wrong=X.clear_wrong,
+            ),
+            rx.el.div(
+                close(button("Keep it")),
+                button("Clear", kind="danger", type="submit"),
+                class_name="lo-row lo-row-end",
+            ),
+            on_submit=X.clear,
+            class_name="lo-stack-16",
+        ),
+        title="Clear a stream?",
+        describe="Its stored rows and its position are deleted. The connection stays, and the next "
+        "sync loads the stream anew.",
     )

@@ -159,7 +159,7 @@ def _mapping() -> rx.Component:
                     rx.el.th("Or always", scope="col"), rx.el.th("Unit", scope="col"),
                 )),
                 rx.el.tbody(rx.foreach(E.editor.fields, _field)),
-                class_name="lo-table",
+                class_name="lo-table lo-mapping",
             ),
             label="Mapping of columns to fields",
         ),
@@ -216,7 +216,7 @@ def _columns(name: Any, chosen: Any) -> rx.Component:
 def _reading() -> rx.Component:
     return rx.el.div(
         field(
-            "Currency",
+            "Currency of its amounts",
             text_input(for_id="currencies", default_value=E.editor.currencies, max_length=80),
             for_id="currencies",
             help_text="EUR; or EUR, USD with a currency column",
@@ -302,7 +302,10 @@ def _preview() -> rx.Component:
         rx.foreach(E.editor.notes, lambda t: rx.el.p(t, class_name="lo-help")),
         rx.cond(
             E.editor.rows.length() > 0,
-            data_table(E.editor.rows, columns, label="Preview of real rows"),
+            rx.el.div(
+                data_table(E.editor.rows, columns, label="Preview of real rows"),
+                class_name="lo-preview",
+            ),
             rx.el.p("The source has no rows.", class_name="lo-help"),
         ),
         class_name="lo-stack-8",

@@ -22,13 +22,19 @@ from liftos_app.components.states import empty_state, error_state, loading_rows
 from liftos_app.components.status_pill import badge, status_pill
 from liftos_app.components.sync_progress import sync_progress
 from liftos_app.components.timeline import timeline
+from liftos_app.pages._connection_changes import changes as changes_tab
+from liftos_app.pages._connection_changes import schema as schema_tab
 from liftos_app.pages._connection_settings import settings as settings_tab
 from liftos_app.pages._page import page
 from liftos_app.state.app import AppState
 from liftos_app.state.connection import ConnectionState as S
+from liftos_app.state.connection_sync import ConnectionSyncState
 from liftos_app.state.connection_view import KINDS
 
-TABS = (("streams", "Streams"), ("runs", "Runs"), ("log", "Log"), ("settings", "Settings"))
+TABS = (
+    ("streams", "Streams"), ("runs", "Runs"), ("changes", "Changes"), ("schema", "Schema"),
+    ("log", "Log"), ("settings", "Settings"),
+)
 
 
 @page(
@@ -37,7 +43,7 @@ TABS = (("streams", "Streams"), ("runs", "Runs"), ("log", "Log"), ("settings", "
     icon="plug",
     allow="connections.read",
     under="/connections",
-    on_load=[S.load, S.follow],
+    on_load=[S.load, ConnectionSyncState.load, S.follow],
 )
 def connection() -> rx.Component:
     """One connection."""
@@ -79,6 +85,10 @@ def _page() -> rx.Component:
         card(
             rx.el.dl(
                 rx.foreach(S.view.facts, lambda f: rx.el.div(rx.el.dt(f[0]), rx.el.dd(f[1]))),
+                rx.foreach(
+                    ConnectionSyncState.view.waits,
+                    lambda f: rx.el.div(rx.el.dt(f[0]), rx.el.dd(f[1])),
+                ),
                 class_name="lo-facts",
             ),
             rx.el.div(
@@ -102,7 +112,13 @@ def _page() -> rx.Component:
             aria_label="Parts of this connection",
         ),
         rx.match(
-            S.tab, ("runs", _runs()), ("log", _log()), ("settings", settings_tab()), _streams()
+            S.tab,
+            ("runs", _runs()),
+            ("changes", changes_tab()),
+            ("schema", schema_tab()),
+            ("log", _log()),
+            ("settings", settings_tab()),
+            _streams(),
         ),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from liftos_app.services import format as fmt
 from liftos_app.services.connections import ConnectionRow
 from liftos_app.services.context import Context
 from liftos_app.services.metrics.sources import platform_of
+from liftos_app.services.sync import breakers
 
 VERSION_DAYS = 60  # ahead of the end of a platform's version
 _RANK = {"bad": 0, "warn": 1, "info": 2}
@@ -32,7 +33,9 @@ class Item:
 def list_all(ctx: Context) -> list[Item]:
     """Everything that needs a person, the worst first."""
     rows = connections.list_all(ctx)
-    found = [item for row in rows for item in _of(ctx, row)]
+    down = breakers.outages(ctx)
+    found = [_outage(name, rows) for name in down]
+    found += [item for row in rows if not _is_told(row, down) for item in _of(ctx, row)]
     found += _ending_versions(ctx, rows)
     return sorted(found, key=lambda item: _RANK[item.kind])
 
@@ -40,6 +43,24 @@ def list_all(ctx: Context) -> list[Item]:
 def count(ctx: Context) -> int:
     """How many connections need a person: the number in the navigation."""
     return len({i.connection_id for i in list_all(ctx) if i.urgent})
+
+
+def _outage(platform: str, rows: list[ConnectionRow]) -> Item:
+    """One line for a platform that answers nobody, however many connections it has."""
+    hit = [r for r in rows if r.platform == platform]
+    return Item(
+        kind="warn",
+        what=f"{hit[0].platform_name} does not answer ({fmt.plural(len(hit), 'connection')})",
+        why="All of its accounts fail alike. Syncs wait and go on by themselves.",
+        act="look",
+        connection_id=hit[0].id,
+        urgent=False,
+    )
+
+
+def _is_told(row: ConnectionRow, down: Collection[str]) -> bool:
+    """Whether a connection's trouble is that of its platform, which is told once."""
+    return row.platform in down and (row.cause or {}).get("cause") == "platform_outage"
 
 
 def _ending_versions(ctx: Context, rows: Sequence[ConnectionRow]) -> Iterator[Item]:

@@ -17,6 +17,7 @@ from liftos_app.config import ConfigError, Settings
 from liftos_app.db import Database, driver_version
 from liftos_app.errors import Conflict, Unavailable
 from liftos_app.services import accounts, logs, migrations, passwords, revisions
+from liftos_app.services.audit import opening
 from liftos_app.services.context import App, Clock, Context, Principal, open_context, utc_now
 from liftos_app.services.vault import Vault
 
@@ -45,6 +46,7 @@ def build_app(settings: Settings, *, migrate: bool = True, now: Clock = utc_now)
             vault.boot_check(session)
         app = App(settings=settings, db=database, vault=vault, now=now)
         app.extras["secrets"] = kept  # alive as long as the App: the log filter masks them
+        opening.prepare(app)
         with open_context(app, Principal(kind="operator", name="start"), None, write=True) as ctx:
             _first_person(ctx)
     except BaseException:

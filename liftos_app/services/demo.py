@@ -90,6 +90,8 @@ def is_there(ctx: Context) -> bool:
 
 def _each(app: App, who: Principal, org_id: int, origin: str) -> Iterator[Connected]:
     for platform in registry.all_platforms():
+        if platform.define is not None and not catalogue.demo_streams(platform.slug):
+            continue  # nothing to read before a person has said what
         try:
             yield _connect(app, who, org_id, platform, origin)
         except LiftOSError as error:

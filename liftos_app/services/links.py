@@ -8,7 +8,6 @@ definite refusal turns a connection to needs_reauth, never an outage.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,11 +20,11 @@ from sqlmodel import col, select
 
 from liftos_app.errors import Missing, PlatformFault, Retry, SignInAgain
 from liftos_app.models import Connection, ConnectionStatus, Credential, Provenance
-from liftos_app.services import condition, leases, vault
+from liftos_app.services import budgets, condition, leases, vault
+from liftos_app.services.audit import notes
 from liftos_app.services.connectors import addresses, client, grants, registry
 from liftos_app.services.connectors.addresses import Addresses
 from liftos_app.services.connectors.client import Client
-from liftos_app.services.connectors.pacing import Pacer
 from liftos_app.services.connectors.spec import AuthMethod, Platform, TokenSet
 from liftos_app.services.context import App, Context, Principal, job_principal, open_context
 from liftos_app.services.secret import Secret
@@ -38,7 +37,6 @@ POLL_SECONDS: Final = 0.1
 QUICK_TRIES: Final = 2  # while a person waits
 _PATIENT: Final = frozenset({"sync"})
 _WHO: Final[Principal] = job_principal("links")
-_pacers_lock = threading.Lock()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,6 +74,8 @@ def open_client(
     PlatformFaults. `purpose`: sync, discover, test; all but sync give up early on outages.
     """
     link = load(app, org_id, connection_id, purpose=purpose)
+    if purpose not in _PATIENT:
+        notes.vault_used(app, org_id, connection_id, purpose)
     try:
         _freshen(link)
         opened_now: list[Client] = []
@@ -85,7 +85,8 @@ def open_client(
         )
         link.values = own.values  # one dict: a renewal reaches the client at once
         with Client(
-            link.platform, link.addresses, own, pacer=_pacer(app, link),
+            link.platform, link.addresses, own,
+            pacer=budgets.pacer_of(app, connection_id, link.platform.requests_per_minute),
             cancelled=cancelled,
             tries=client.TRIES if purpose in _PATIENT else QUICK_TRIES,
         ) as opened:
@@ -94,6 +95,7 @@ def open_client(
     except SignInAgain as error:
         if _is_unchanged(link):
             condition.mark_needs_reauth(app, org_id, connection_id, error)
+            notes.needs_sign_in(app, org_id, connection_id, platform=link.platform.slug)
         raise
 
 
@@ -141,6 +143,7 @@ def store_tokens(ctx: Context, connection: Connection, tokens: TokenSet | None) 
 def revoke(app: App, org_id: int, connection_id: UUID) -> bool:
     """Give the tokens back to the platform. False when there is no way or nothing to give."""
     link = load(app, org_id, connection_id, purpose="revoke", complete=False)
+    notes.vault_used(app, org_id, connection_id, "revoke")
     if not {"access_token", "refresh_token"} & set(link.versions):
         return False
     return grants.revoke(
@@ -179,6 +182,7 @@ def keep_alive(app: App, *, idle: timedelta = timedelta(hours=24)) -> int:
                 _renew(link)
             except SignInAgain as error:
                 condition.mark_needs_reauth(app, org_id, connection_id, error)
+                notes.needs_sign_in(app, org_id, connection_id, platform=link.platform.slug)
                 continue
             renewed += 1
         except (PlatformFault, Missing) as error:
@@ -392,14 +396,3 @@ def _drop(ctx: Context, connection: Connection, name: str) -> None:
     if row is not None:
         ctx.session.delete(row)
         ctx.session.flush()
-
-
-def _pacer(app: App, link: Link) -> Pacer:
-    """One pacer per connection in this process, so that its threads share the platform's limit."""
-    with _pacers_lock:
-        pacers = app.extras.setdefault("pacers", {})
-        assert isinstance(pacers, dict)  # noqa: S101  (only this function sets it)
-        found = pacers.get(link.connection_id)
-        if not isinstance(found, Pacer):
-            found = pacers[link.connection_id] = Pacer(link.platform.requests_per_minute)
-        return found

@@ -23,6 +23,7 @@ from sqlmodel import Session, col, select
 from liftos_app.errors import Conflict, Invalid, LiftOSError, Missing, SignInNeeded
 from liftos_app.models import Connection, ConnectionStatus, OAuthRequest, Provenance
 from liftos_app.services import audit, condition, links, vault
+from liftos_app.services.audit import notes
 from liftos_app.services.connectors import addresses, grants, grants_oauth1, registry
 from liftos_app.services.connectors.grants_oauth1 import Ticket
 from liftos_app.services.connectors.spec import AuthMethod, Platform, TokenSet
@@ -161,7 +162,11 @@ def finish(
     """
     params = {k: v for k, v in params.items() if len(v) <= LONGEST_PARAM}
     platform = registry.get(platform_slug)
-    taken = _take(app, platform, params, session_id=session_id, who=who)
+    try:
+        taken = _take(app, platform, params, session_id=session_id, who=who)
+    except LiftOSError as error:
+        notes.consent_refused(app, who, None, code=error.code)
+        raise
     try:
         if params.get("error") or params.get("denied"):
             raise refusal(platform, taken.method, params)

@@ -61,11 +61,29 @@ def spend(app: App, category: str, *, who: Principal, org_id: int, points: int =
     reset = max(1, min(HOUR, round(window.reset_time - time.time())))
     quota = Quota(category, amount, max(0, window.remaining if amount else 0), reset)
     if not passed:
+        _count_refusal(app)
         raise TooMany(
             f"There were too many {_WORDS[category]}.", why=f"At most {amount} fit into an hour.",
             fix=f"Wait {_wait_words(reset)}, then try again.", retry_after=reset, quota=quota,
         )
     return quota
+
+
+def refusals_of(app: App) -> tuple[int, int]:
+    """The fuller of this minute and the one before: (minute since 1970, refusals in it)."""
+    counts = app.extras.get("quota.refusals")
+    here = int(app.now().timestamp() // 60)
+    found = counts if isinstance(counts, dict) else {}
+    return max(((m, found.get(m, 0)) for m in (here - 1, here)), key=lambda pair: pair[1])
+
+
+def _count_refusal(app: App) -> None:
+    counts = app.extras.setdefault("quota.refusals", {})
+    assert isinstance(counts, dict)  # noqa: S101  (ours alone)
+    here = int(app.now().timestamp() // 60)
+    counts[here] = counts.get(here, 0) + 1
+    for old in [m for m in counts if m < here - 1]:
+        counts.pop(old, None)
 
 
 def _key(category: str, who: Principal, org_id: int) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from sqlmodel import Session, col, select
 from liftos_app.errors import Denied, Invalid, SignInNeeded
 from liftos_app.models import Membership, Organization, RefreshToken, Role, User
 from liftos_app.services import accounts, audit, limits, second_factor, sessions
+from liftos_app.services.audit import notes
 from liftos_app.services.context import App, Principal, open_context
 
 log = logging.getLogger(__name__)
@@ -173,6 +174,8 @@ def check(app: App, token: str, *, organization: str = "", ip: str = "") -> sess
         raise _not_valid("it was ended")
     asked = _asked(organization) or home
     if asked not in standing.roles:
+        org_id = standing.roles[home][0] if home in standing.roles else 0
+        notes.foreign_organization(app, user_id=user_id, org_id=org_id, ip=ip, name=standing.name)
         raise Denied(
             "You are not a member of this organization.", why="Or it does not exist.",
             fix="Leave X-Organization-ID away, or send the id of one of your organizations.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from typing import Final
 
 from sqlalchemy import delete
 from sqlmodel import col
@@ -18,11 +19,15 @@ from liftos_app.models import (
     RefreshToken,
     WebSession,
 )
-from liftos_app.services import links, oauth, rates
+from liftos_app.services import expiry, incidents, links, oauth, rates
+from liftos_app.services.audit import checkpoints, notes, state
 from liftos_app.services.context import App, job_principal, open_context
 from liftos_app.services.quality import runner
+from liftos_app.services.sync import undo
+from liftos_app.services.vault import rotation
 
 log = logging.getLogger(__name__)
+DATA_KEY_LIFE: Final = timedelta(days=90)
 
 
 def after_sync(app: App, org_id: int) -> None:
@@ -37,8 +42,12 @@ def after_sync(app: App, org_id: int) -> None:
 
 
 def hourly(app: App) -> None:
-    """Remove what has served its time: consents, kept answers, sign-in attempts, old sessions."""
+    """Remove what has served its time, renew tokens that were idle for a day, warn of ends."""
     oauth.purge(app)
+    rotation.retire(app)
+    undo.purge(app)
+    links.keep_alive(app)
+    expiry.warn(app)
     yesterday = app.now() - timedelta(hours=24)
     with app.db.write() as session:
         for model, moment in (
@@ -51,5 +60,19 @@ def hourly(app: App) -> None:
 
 
 def daily(app: App) -> None:
-    """Renew tokens that idleness would kill."""
+    """Renew tokens that idleness would kill; verify the audit log; renew data keys of 90 days."""
     links.keep_alive(app)
+    state.verify_and_note(app)
+    rotation.renew_data_keys(app, before=app.now() - DATA_KEY_LIFE)
+
+
+def every_minute(app: App) -> None:
+    """Close the audit log's segments that are due; ask the incident rules."""
+    checkpoints.due(app)
+    incidents.sweep(app)
+
+
+def at_stop(app: App) -> None:
+    """The last entry of this process, and a checkpoint over it."""
+    notes.stopped(app)
+    checkpoints.make(app)

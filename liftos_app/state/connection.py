@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 from typing import Any, Final
 from uuid import UUID
 
 import reflex as rx
 
 from liftos_app.errors import Invalid, LiftOSError
-from liftos_app.services import connections
+from liftos_app.services import connections, publish
 from liftos_app.services.connections import SCHEDULE
 from liftos_app.services.context import App, Context, Principal
 from liftos_app.state.app import AppState, handler, perform, reach
@@ -18,7 +17,7 @@ from liftos_app.state.connection_view import KINDS, View, pulse_of, view_of
 from liftos_app.state.connections import as_id
 from liftos_app.state.progress import Progress, of_run
 
-TABS: Final = ("streams", "runs", "log", "settings")
+TABS: Final = ("streams", "runs", "changes", "schema", "log", "settings")
 
 
 class ConnectionState(AppState):
@@ -94,17 +93,6 @@ class ConnectionState(AppState):
         )
         await self._refresh()
 
-    @handler("syncs.run")
-    async def reread(self, form: dict[str, Any]):
-        """Read a range of days again."""
-        start, end = _day(str(form.get("start", ""))), _day(str(form.get("end", "")))
-        stream = str(form.get("stream", ""))
-        await perform(_reread, self._mine(), start, end, [stream] if stream else None, write=True)
-        self._note(
-            "ok", "The days are being read again.", more="Old rows stay readable until then."
-        )
-        await self._refresh()
-
     @handler("connections.write")
     async def save(self, form: dict[str, Any]):
         """Name, schedule and time zone."""
@@ -123,6 +111,20 @@ class ConnectionState(AppState):
             return
         self._note("ok", "Settings saved.")
         await self._refresh()
+
+    @handler("connections.write")
+    async def publish(self, form: dict[str, Any]):
+        """Write the unified tables into the warehouse; the log tells how it goes."""
+        self.wrong, self.busy = "", "publish"
+        yield
+        try:
+            place = await reach(_publish, self._mine(), str(form.get("place", ""))[:255])
+            self._note("ok", f"Publishing to {place} began.", more="The log tells how it goes.")
+            await self._refresh()
+        except LiftOSError as error:
+            self.wrong = error.sentence()
+        finally:
+            self.busy = ""
 
     @handler("connections.delete")
     async def delete(self, form: dict[str, Any]):
@@ -164,28 +166,17 @@ def _toggle(ctx: Context, connection_id: UUID) -> bool:
     return False
 
 
-def _reread(
-    ctx: Context, connection_id: UUID, start: dt.date, end: dt.date, streams: list[str] | None
-) -> None:
-    connections.request_sync(ctx, connection_id, streams=streams, start_day=start, end_day=end)
-
-
 def _save(ctx: Context, connection_id: UUID, name: str, schedule: str, zone: str) -> None:
     connections.rename(ctx, connection_id, name)
     connections.set_schedule(ctx, connection_id, schedule, zone=zone)
 
 
+def _publish(app: App, who: Principal, org_id: int, connection_id: UUID, place: str) -> str:
+    return publish.begin(app, who, org_id, connection_id, place)
+
+
 def _delete(app: App, who: Principal, org_id: int, connection_id: UUID) -> None:
     connections.disconnect(app, who, org_id, connection_id)
-
-
-def _day(text: str) -> dt.date:
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        raise Invalid(
-            "A day is missing.", why="Both days are needed.", fix="Choose both days."
-        ) from None
 
 
 def _number(value: Any) -> int | None:

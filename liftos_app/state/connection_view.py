@@ -9,7 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from liftos_app.models import ConnectionStatus, RunState, SyncEvent, SyncRun
-from liftos_app.services import catalogue, connections, coverage, organization, sync
+from liftos_app.services import catalogue, connections, coverage, organization, publish, sync
 from liftos_app.services import format as fmt
 from liftos_app.services.connections import ConnectionRow
 from liftos_app.services.connectors.defined import streams_of
@@ -26,6 +26,8 @@ KINDS: Final = (
     "settings",
     "quota",
     "issue",
+    "publish",
+    "restatement",
 )
 TRIGGERS: Final = {
     "schedule": "Schedule",
@@ -113,6 +115,9 @@ class View:
     accounts: str = ""
     stream_names: list[list[str]] = field(default_factory=list)
     credentials: list[list[str]] = field(default_factory=list)
+    publishes: bool = False  # tables can be written to it
+    publish_to: str = ""  # the database or catalog chosen last
+    defines: bool = False  # its streams are defined by a person
 
 
 def view_of(ctx: Context, connection_id: UUID, *, kind: str, run: str, before: int | None) -> View:
@@ -152,6 +157,9 @@ def view_of(ctx: Context, connection_id: UUID, *, kind: str, run: str, before: i
         active_run=str(row.active_run_id or ""),
         pulse=pulse_of(ctx, connection_id),
         opened_run=_known(run, runs),
+        publishes=publish.can_publish(connection),
+        publish_to=str(connection.options.get("publish_to") or ""),
+        defines=catalogue.find(connection.platform).define is not None,
         schedule=row.schedule,
         schedule_zone=row.schedule_zone,
         accounts=fmt.listed(

@@ -23,6 +23,7 @@ from reflex_base.registry import RegisteredEventHandler, RegistrationContext
 
 from liftos_app.errors import TooMany
 from liftos_app.services import access, quotas
+from liftos_app.services.audit import notes
 from liftos_app.state import process, visitor
 from liftos_app.state.app import MARK, PUBLIC, AppState
 from liftos_app.state.limiter import Limiter
@@ -108,6 +109,9 @@ class EventGuard(Middleware):
                 "why": need,
                 "session": str(seen.who.session_id),
             },
+        )
+        await process.in_thread(
+            notes.denied, process.app(), seen.who, seen.org_id, need=need, where=event.name[:120]
         )
         role, words = access.PERMISSIONS[need]
         mine = await root.get_state(AppState)

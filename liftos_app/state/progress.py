@@ -76,7 +76,9 @@ def of_run(ctx: Context, run_id: UUID, zone: str) -> Progress:
         text=_text(found, state),
         left=_left(found, state),
         rows=fmt.plural(found.run.rows_written + found.run.rows_updated, "row"),
-        waiting=_wait(found.run.waiting_until, now, zone),
+        waiting=words.waiting(found.run.waiting_for, found.run.waiting_until, zone)
+        if found.run.waiting_until is not None and found.run.waiting_until > now
+        else "",
         cause_what=cause.what,
         cause_why=cause.why,
         cause_fix=cause.fix,

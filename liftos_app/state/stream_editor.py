@@ -87,7 +87,8 @@ class StreamEditorState(AppState):
         self.working = "preview"
         yield
         self.editor.name = _name_of(name)
-        self.editor.title = name[:80]
+        plain = name.replace("_", " ")[:80]
+        self.editor.title = plain.capitalize() if name.isupper() or name.islower() else plain
         self._draft = self._begin(source[:500])
         await self._preview()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Final
 
 from liftos_app.services import connections
@@ -178,7 +179,8 @@ def show(editor: Editor, found: connections.Preview) -> None:
     ]
     editor.fields = [_field(t, one) for t in landing_fields.fields_of(one.lands, one.kind)]
     editor.rows = [
-        RowLine(_pairs(r.source), _pairs(r.row, most=_ROW_TEXT), r.reason) for r in found.rows
+        RowLine(_pairs(r.source), _pairs(_in_units(r.row), most=_ROW_TEXT), r.reason)
+        for r in found.rows
     ]
     editor.rejected = sum(bool(r.reason) for r in found.rows)
     editor.notes = list(found.notes)
@@ -236,3 +238,12 @@ def _field(target: landing_fields.Target, one: Definition) -> FieldLine:
 
 def _pairs(found: Mapping[str, str], most: int = 40) -> str:
     return ", ".join(f"{k} {v}" for k, v in list(found.items())[:most] if v != "")
+
+
+def _in_units(row: Mapping[str, str]) -> dict[str, str]:
+    """A row's amounts in whole units instead of micro-units, exact."""
+    return {
+        k.removesuffix("_micros"): format(Decimal(v) / 1_000_000, "f")
+        if k.endswith("_micros") and v else v
+        for k, v in row.items()
+    }

@@ -96,3 +96,9 @@ def _moment(text: Any) -> datetime | None:
         return datetime.fromisoformat(str(text)) if text else None
     except ValueError:
         return None
+
+
+def waiting(why: str, until: datetime, zone: str) -> str:
+    """What a run waits for, and until when."""
+    what = {"hours": "for its hours", "outage": "after failures"}.get(why, "for quota")
+    return f"Waiting {what} until {fmt.clock(until, zone)}; it goes on by itself."

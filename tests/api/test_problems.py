@@ -155,7 +155,7 @@ async def test_platform_faults_name_cause_owner_and_the_platforms_own_id(
     ],
     ids=lambda e: type(e).__name__,
 )
-async def test_an_unknown_failure_gives_a_reference_that_stands_in_the_log(
+async def test_L77_an_unknown_failure_gives_a_reference_that_stands_in_the_log(
     probe: httpx.AsyncClient,
     failing: Failing,
     caplog: pytest.LogCaptureFixture,
@@ -179,7 +179,7 @@ async def test_an_unknown_failure_gives_a_reference_that_stands_in_the_log(
     assert type(error).__name__ in trace
 
 
-async def test_the_trace_in_the_log_is_masked(
+async def test_L78_the_trace_in_the_log_is_masked(
     probe: httpx.AsyncClient, failing: Failing, caplog: pytest.LogCaptureFixture
 ) -> None:
     failing.error = RuntimeError(f"password={SECRET} Authorization: Bearer {SECRET}")
@@ -205,7 +205,7 @@ async def test_the_trace_in_the_log_is_masked(
         (f"?number={SECRET}", {"name": "a"}, "number"),
     ],
 )
-async def test_inputs_that_do_not_fit_are_named_and_never_repeated(
+async def test_L77_inputs_that_do_not_fit_are_named_and_never_repeated(
     probe: httpx.AsyncClient, query: str, body: dict[str, Any], field: str
 ) -> None:
     async with probe as client:
@@ -301,7 +301,7 @@ async def test_the_documentation_page_needs_no_script_and_no_other_host(
 
 
 @pytest.mark.parametrize("path", ["/api/v1/docs", "/api/v1/openapi.json"])
-async def test_outside_demo_mode_the_documentation_is_for_signed_in_people(
+async def test_L71_outside_demo_mode_the_documentation_is_for_signed_in_people(
     app: Any, path: str, bearer: Callable[..., dict[str, str]]
 ) -> None:
     import dataclasses

@@ -37,6 +37,16 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/platform-connections/oauth/initiate": {"platform": "nope"},
     "PUT /api/v1/platform-connections/connections/{connection_id}": {"name": "Renamed"},
     "POST /api/v1/platform-connections/connections/{connection_id}/preview": {"stream": {}},
+    "POST /api/v1/platform-connections/connections/{connection_id}/publish": {"place": "X"},
+    "POST /api/v1/platform-connections/connections/{connection_id}/resync/preview": {
+        "start": "2026-11-01", "end": "2026-11-02",
+    },
+    "POST /api/v1/platform-connections/connections/{connection_id}/clear": {
+        "streams": ["campaigns"], "confirm": "nope",
+    },
+    "POST /api/v1/platform-connections/connections/{connection_id}/schema/accept": {
+        "stream": "campaigns",
+    },
     "POST /api/v1/organizations": {"name": "New"},
     "PATCH /api/v1/members/{user_id}": {"role": "viewer"},
     "POST /api/v1/invitations": {"email": "new@example.com", "role": "viewer"},

@@ -64,12 +64,12 @@ def page(settings: Settings, built_page: Path) -> SecurityHeaders:
         ("GET", "/oauth/callback/shopify?state=x&code=y"),
     ],
 )
-async def test_every_answer_carries_the_headers(
+async def test_L72_every_answer_carries_the_headers(
     client: httpx.AsyncClient, method: str, path: str
 ) -> None:
     answer = await client.request(method, path)
     for name, value in EVERYWHERE.items():
-        quiet = name == "referrer-policy" and path.startswith("/oauth/")
+        quiet = name == "referrer-policy" and path.startswith(("/oauth/", "/auth/"))
         assert answer.headers[name] == ("no-referrer" if quiet else value)
     assert "camera=()" in answer.headers["permissions-policy"]
     policy = answer.headers["content-security-policy"]
@@ -165,7 +165,7 @@ async def test_prerendered_pages_need_no_redirect(page: SecurityHeaders) -> None
         assert (await client.get("/")).text == "page /"
 
 
-async def test_an_exception_behind_everything_still_gets_the_headers(
+async def test_L77_an_exception_behind_everything_still_gets_the_headers(
     settings: Settings, built_page: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def broken(scope: Any, receive: Any, send: Any) -> None:
@@ -193,7 +193,7 @@ async def test_an_exception_behind_everything_still_gets_the_headers(
         "127.0.0.1:9000",
     ],
 )
-async def test_our_own_names_are_known(page: SecurityHeaders, host: str) -> None:
+async def test_L75_our_own_names_are_known(page: SecurityHeaders, host: str) -> None:
     async with opened(page) as client:
         assert (await client.get("/", headers={"Host": host})).status_code == 200
 
@@ -214,7 +214,7 @@ async def test_our_own_names_are_known(page: SecurityHeaders, host: str) -> None
         "127.1",
     ],
 )
-async def test_other_names_are_refused_everywhere(page: SecurityHeaders, host: str) -> None:
+async def test_L75_other_names_are_refused_everywhere(page: SecurityHeaders, host: str) -> None:
     async with opened(page) as client:
         for path in ("/", "/api/v1/health", "/assets/x.js"):
             answer = await client.get(path, headers={"Host": host})
@@ -254,7 +254,7 @@ async def test_a_socket_under_another_name_is_closed_before_it_opens(page: Secur
 # -- bodies --------------------------------------------------------------------------------------
 
 
-async def test_a_body_over_one_megabyte_is_refused_announced_or_not(
+async def test_L81_a_body_over_one_megabyte_is_refused_announced_or_not(
     client: httpx.AsyncClient,
 ) -> None:
     async def pieces() -> AsyncIterator[bytes]:
@@ -286,7 +286,7 @@ async def test_a_body_of_one_megabyte_is_read(client: httpx.AsyncClient) -> None
         ("abc", 400),
     ],
 )
-async def test_odd_lengths_are_refused(page: SecurityHeaders, length: str, status: int) -> None:
+async def test_L81_odd_lengths_are_refused(page: SecurityHeaders, length: str, status: int) -> None:
     sent: list[Any] = []
 
     async def receive() -> dict[str, Any]:
@@ -316,7 +316,7 @@ async def test_a_given_request_id_is_kept_when_it_is_harmless(client: httpx.Asyn
         assert other.json()["request_id"] == other.headers["x-request-id"]
 
 
-async def test_request_logging_writes_one_line_without_the_query(
+async def test_L78_request_logging_writes_one_line_without_the_query(
     app: App, built_page: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     noisy = dataclasses.replace(app.settings, enable_request_logging=True)

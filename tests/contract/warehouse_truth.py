@@ -27,7 +27,7 @@ def marketing(
                 continue
             for r in box.world.ad_days(account.id, first, last, as_of=at, level="campaign"):
                 found[f"{CHANNELS[platform]}/{r.campaign_id}", r.day.isoformat()] = (
-                    r.spend, r.impressions, r.clicks, r.conversions * 1_000_000, r.value,
+                    r.spend, r.impressions, r.clicks, r.conversions * CENT, r.value,
                 )
     return found
 

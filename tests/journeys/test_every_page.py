@@ -176,7 +176,7 @@ def member(tour: Tour) -> Callable[[Role], Member]:
 
 WRITING = re.compile(
     "^(Add connection|Run sync now|Retry now|Stop sync|Pause|Resume|Sign in again|Choose accounts|"
-    "Streams and schedule|Delete connection|Re-read days|Save|Remove demo data|Look around|"
+    "Streams and schedule|Delete connection|Preview|Save|Remove demo data|Look around|"
     "Look around with demo data|Connect what is missing|Connect your own platform|Run checks)$"
 )
 

@@ -138,6 +138,7 @@ def test_a_preview_proposes_a_mapping_and_shows_no_personal_value(bench: Bench) 
     assert {f: m.column for f, m in found.definition.fields.items()} == {
         "external_id": "ID", "created_at": "CREATED_AT", "amount": "AMOUNT"}
     assert found.problem == ""
+    assert found.definition.cursor == ""
     email = next(c for c in found.columns if c.name == "EMAIL")
     assert email.personal == "an e-mail address"
     assert email.field == ""

@@ -46,6 +46,16 @@ from liftos_app.services.connections.reading import (
     row_of,
 )
 from liftos_app.services.connections.reconnecting import Reconnect, reconnect
+from liftos_app.services.connections.running import (
+    PRIORITIES,
+    Asked,
+    accept_columns,
+    clear,
+    request_many,
+    set_drift_policy,
+    set_priority,
+    set_sync_window,
+)
 from liftos_app.services.connections.scopes import granted_scopes
 from liftos_app.services.connections.signin import (
     SignedIn,
@@ -60,13 +70,14 @@ from liftos_app.services.connections.signin import (
 from liftos_app.services.connections.testing import Tested, test
 
 __all__ = [
-    "COLORS", "HISTORY_DAYS", "SCHEDULE", "Column", "ConnectionRow", "CredentialView",
-    "Difference",
-    "LogPage", "Overview", "Preview", "PreviewRow", "Reconnect", "SignedIn", "Tested", "Wishes",
-    "account_ids", "accounts_of", "after_sign_in", "also_connected", "choose_streams",
-    "create_connected", "create_draft", "credentials_of", "default_streams", "define", "defined",
-    "delete", "derive_status", "disconnect", "discover_accounts", "get", "granted_scopes",
-    "list_all", "log", "longest_history", "objects", "overview", "pause", "preview", "pulse",
-    "reconnect", "rename", "request_sync", "resolve_mode", "resume", "row_of", "save_inputs",
-    "select_accounts", "set_history", "set_schedule", "set_step", "sign_in", "start", "test",
+    "COLORS", "HISTORY_DAYS", "PRIORITIES", "SCHEDULE", "Asked", "Column", "ConnectionRow",
+    "CredentialView", "Difference", "LogPage", "Overview", "Preview", "PreviewRow", "Reconnect",
+    "SignedIn", "Tested", "Wishes", "accept_columns", "account_ids", "accounts_of", "after_sign_in",
+    "also_connected", "choose_streams", "clear", "create_connected", "create_draft",
+    "credentials_of", "default_streams", "define", "defined", "delete", "derive_status",
+    "disconnect", "discover_accounts", "get", "granted_scopes", "list_all", "log",
+    "longest_history", "objects", "overview", "pause", "preview", "pulse", "reconnect", "rename",
+    "request_many", "request_sync", "resolve_mode", "resume", "row_of", "save_inputs",
+    "select_accounts", "set_drift_policy", "set_history", "set_priority", "set_schedule",
+    "set_step", "set_sync_window", "sign_in", "start", "test",
 ]

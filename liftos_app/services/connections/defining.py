@@ -162,6 +162,8 @@ def preview(
         proposed = landing_fields.suggest(draft.lands, draft.kind, names)
         draft = replace(draft, fields={f: FieldMap(column=c) for f, c in proposed.items()})
         draft = replace(draft, currencies=draft.currencies or _currencies(draft, records))
+        if draft.lands is not Lands.FACTS and draft.mode == "days" and not draft.cursor:
+            draft = replace(draft, cursor=proposed.get("updated_at", ""))
     by_column = {m.column: f for f, m in draft.fields.items() if m.column}
     columns = tuple(
         Column(

@@ -11,7 +11,7 @@ from sqlmodel import col, select
 
 from liftos_app.errors import Conflict, Invalid
 from liftos_app.models import Connection, Credential, Provenance
-from liftos_app.services import audit, catalogue, condition, vault
+from liftos_app.services import audit, catalogue, condition, preferences, vault
 from liftos_app.services.connections import reading
 from liftos_app.services.connections.inputs import Checked, check_inputs, check_name
 from liftos_app.services.connectors.defined import streams_of
@@ -55,11 +55,13 @@ def create_draft(
     platform = catalogue.find(platform_id)
     chosen = catalogue.find_method(platform, method)
     provenance = resolve_mode(ctx, mode)
+    usual = preferences.get(ctx)
     connection = Connection(
         org_id=ctx.org, platform=platform.slug, name=check_name(name) if name
         else _free_name(ctx, platform.name), provenance=provenance,
         auth_kind=chosen.id, streams=default_streams(platform),
-        history_days=min(HISTORY_DAYS, longest_history(platform)), schedule=SCHEDULE,
+        history_days=min(usual.history_days or HISTORY_DAYS, longest_history(platform)),
+        schedule=usual.schedule or SCHEDULE, drift_policy=usual.drift_policy,
         schedule_zone=_organization_zone(ctx), wizard_step=2,
         color_index=_next_color(ctx, provenance, platform.category),
         created_by=ctx.who.user_id, created_at=ctx.now(), updated_at=ctx.now(),
@@ -119,7 +121,8 @@ def store_inputs(
     """Write checked inputs. What belonged to another method of signing in goes."""
     if method.id != connection.auth_kind:
         drop_fields(ctx, connection, keep={i.name for i in method.inputs})
-        connection.options = {k: v for k, v in connection.options.items() if k == "streams"}
+        kept = ("streams", "publish_to")  # what does not belong to a way of signing in
+        connection.options = {k: v for k, v in connection.options.items() if k in kept}
     connection.auth_kind = method.id
     names = {i.name for i in method.inputs if not i.secret}
     others = {k: v for k, v in connection.options.items() if k not in names}

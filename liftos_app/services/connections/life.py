@@ -28,7 +28,10 @@ from liftos_app.models import (
     Payment,
     Refund,
     RejectedRow,
+    Restatement,
+    ResyncChange,
     SourceRecord,
+    StagedUnit,
     StreamRun,
     StreamState,
     SyncEvent,
@@ -42,7 +45,8 @@ from liftos_app.services.sync import schedule
 # Children before parents; every one of them points at an account of the connection.
 _OF_ACCOUNTS: tuple[type[SQLModel], ...] = (
     FactDaily, FactExtra, MailFact, Refund, OrderLine, Order, CrmRecord, Payment, SourceRecord,
-    CheckResult, RejectedRow, StreamRun, Coverage, StreamState, Entity,
+    Restatement, ResyncChange, StagedUnit, CheckResult, RejectedRow, StreamRun,
+    Coverage, StreamState, Entity,
 )
 
 _OF_CONNECTION: tuple[type[SQLModel], ...] = (SyncEvent, SyncRun, OAuthRequest, Account)
@@ -75,13 +79,14 @@ def start(ctx: Context, connection_id: UUID) -> SyncRun:
 
 def request_sync(
     ctx: Context, connection_id: UUID, *, streams: Sequence[str] | None = None,
-    start_day: dt.date | None = None, end_day: dt.date | None = None,
+    accounts: Sequence[UUID] | None = None, start_day: dt.date | None = None,
+    end_day: dt.date | None = None,
 ) -> SyncRun:
     """A sync now. On a connection that is ready but was never started, this starts it."""
     connection = reading.get(ctx, connection_id)
     if connection.status in condition.NOT_STARTED:
         run = start(ctx, connection_id)
-        if not (streams or start_day or end_day):
+        if not (streams or accounts or start_day or end_day):
             return run
     if connection.cause and connection.status == ConnectionStatus.NEEDS_REAUTH:
         raise Conflict(
@@ -89,7 +94,8 @@ def request_sync(
             why=str(connection.cause.get("what", "")), fix="Sign in again.",
         )
     return sync.request(
-        ctx, connection_id, trigger="person", streams=streams, start=start_day, end=end_day
+        ctx, connection_id, trigger="person", streams=streams, accounts=accounts,
+        start=start_day, end=end_day,
     )
 
 

@@ -44,7 +44,11 @@ class Addresses:
     allow: tuple[str, ...] = ()  # host:port pairs an operator opened for guarded addresses
 
     def url(self, host: str, path: str) -> str:
-        """The address of a path on one of the platform's hosts."""
+        """The address of a path on one of the platform's hosts. Raises ValueError for a path that
+        would run into the host's name.
+        """
+        if path and path[0] not in "/?":
+            raise ValueError("A path begins with / or ?.")
         return self._at(self.hosts[host]) + path
 
     def server(self, real: str) -> str:
@@ -155,7 +159,10 @@ def _typed(
     from liftos_app.services.connectors.net import check_url
 
     value = str(inputs.get("base_url", "")).strip().rstrip("/")
-    parts = urlsplit(value)
+    try:
+        parts = urlsplit(value)
+    except ValueError:  # an open bracket, say
+        parts = urlsplit("")
     if parts.scheme not in {"https", "http"} or not parts.hostname:
         raise Invalid(
             "The address of the system is missing.", why="It begins with https:// and a host.",
@@ -172,7 +179,11 @@ def _typed(
         return Addresses(
             platform.slug, hosts, settings.self_url + tail, outside + tail, False, values
         )
-    check_url(value, allow=settings.ssrf_allow, plain=inputs.get("allow_http") == "yes")
+    ours = (settings.public_url, settings.self_url, *settings.origins)
+    check_url(
+        value, allow=settings.ssrf_allow, plain=inputs.get("allow_http") == "yes",
+        own={urlsplit(address).hostname or "" for address in ours},
+    )
     return Addresses(platform.slug, hosts, "", "", True, values, allow=settings.ssrf_allow)
 
 

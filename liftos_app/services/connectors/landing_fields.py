@@ -56,8 +56,8 @@ _FACTS: Final = (
             about="Rows in another currency than the stream's go to an account of their own."),
 )
 _ORDERS: Final = (
-    _target("external_id", "Order id", "id", "orderid id ordernumber bestellnummer", required=True),
-    _target("name", "Order number", "text", "ordername number", length=40),
+    _target("external_id", "Order id", "id", "orderid id bestellnummer ordernumber", required=True),
+    _target("name", "Order number", "text", "ordernumber ordername number", length=40),
     _target("processed_at", "Ordered at", "time",
             "orderedat orderdate createdat processedat placedat bestelldatum", required=True),
     _target("updated_at", "Changed at", "time", "updatedat modifiedat lastmodified"),

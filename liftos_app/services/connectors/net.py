@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import functools
 import ipaddress
+import queue
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpcore
@@ -22,18 +25,43 @@ from liftos_app.errors import Fix
 
 PORTS = frozenset({80, 443, 8443})
 TIMEOUT = httpx.Timeout(30.0, connect=10.0, pool=30.0)
-# Ranges that count as global but carry another address inside (NAT64, 6to4, Teredo).
-_CARRIERS = tuple(
-    ipaddress.ip_network(n) for n in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")
+RESOLVE_SECONDS = 10.0
+# Outside global unicast lie the forms that carry another address (::a.b.c.d, ::ffff:0:a.b.c.d,
+# NAT64) or belong to a site; inside it some more do (Teredo and its kin, 6to4) or are reserved.
+_UNICAST = ipaddress.ip_network("2000::/3")
+_NOT_PUBLIC = tuple(
+    ipaddress.ip_network(n)
+    for n in ("2001::/23", "2001:db8::/32", "2002::/16", "3ffe::/16", "3fff::/20")
 )
+_RELAYS = (ipaddress.ip_network("192.88.99.0/24"), ipaddress.ip_network("192.0.0.0/24"))
 Resolver = Callable[[str, int], Sequence[str]]
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def resolve(host: str, port: int) -> list[str]:
     """All addresses of a name, as texts, in the order of the system's resolver."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = _in_time(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def _in_time(ask: Callable[[], list[Any]]) -> list[Any]:
+    """The system's resolver has no limit of its own: ask it aside. Raises OSError when late."""
+    answers: queue.SimpleQueue[list[Any] | Exception] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            answers.put(ask())
+        except (OSError, UnicodeError) as error:
+            answers.put(error)
+
+    threading.Thread(target=work, name="resolve", daemon=True).start()
+    try:
+        answer = answers.get(timeout=RESOLVE_SECONDS)
+    except queue.Empty:
+        raise TimeoutError("the resolver does not answer") from None
+    if isinstance(answer, Exception):
+        raise OSError(str(answer)) from answer
+    return answer
 
 
 def is_public(text: str) -> bool:
@@ -45,16 +73,21 @@ def is_public(text: str) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             address = address.ipv4_mapped
-        elif any(address in carrier for carrier in _CARRIERS):
+        elif address not in _UNICAST or any(address in n for n in _NOT_PUBLIC):
             return False
+    if isinstance(address, ipaddress.IPv4Address) and any(address in n for n in _RELAYS):
+        return False
     return address.is_global and not address.is_multicast
 
 
-def check_url(url: str, *, allow: Iterable[str] = (), plain: bool = False) -> None:
+def check_url(
+    url: str, *, allow: Iterable[str] = (), plain: bool = False, own: Iterable[str] = ()
+) -> None:
     """Refuse an address whose form is already wrong. Raises Fix; resolves nothing.
 
-    `allow` holds `host:port` pairs an operator opened, which also lifts the demand for https;
-    `plain` lifts it because the person who connects accepted it.
+    `allow` holds `host:port` pairs an operator opened, which lifts the demand for https and for
+    one of the web's ports, and nothing else; `plain` lifts the former because the person who
+    connects accepted it. `own` holds the host names of this installation.
     """
     try:
         parts = urlsplit(url)
@@ -62,17 +95,19 @@ def check_url(url: str, *, allow: Iterable[str] = (), plain: bool = False) -> No
         ascii_host = host.encode("ascii").decode() if host.isascii() else ""
     except ValueError:
         raise refused("it is not a web address") from None
-    if f"{host}:{port or (443 if parts.scheme == 'https' else 80)}" in set(allow):
-        return
-    if parts.scheme != "https" and not (plain and parts.scheme == "http"):
+    default = 443 if parts.scheme == "https" else 80
+    opened = f"{host}:{default if port is None else port}" in set(allow)
+    if parts.scheme != "https" and not ((plain or opened) and parts.scheme == "http"):
         raise refused("it does not use https")
     if parts.username is not None or parts.password is not None or "@" in parts.netloc:
         raise refused("it holds a user name")
-    if parts.fragment or any(c.isspace() or ord(c) < 32 or c == "\\" for c in url):
+    if "#" in url or any(c.isspace() or ord(c) < 32 or c == "\\" for c in url):
         raise refused("it holds characters that do not belong there")
     if not ascii_host or len(ascii_host) > 253 or "%" in host or host.endswith("."):
         raise refused("its host name is not a plain one")
-    if port is not None and port not in PORTS:
+    if host in set(own) and not opened:
+        raise refused("it is an address of LiftOS itself")
+    if port is not None and port not in PORTS and not opened:
         raise refused(f"port {port} is not one of the web's ports")
 
 
@@ -120,7 +155,9 @@ class GuardedBackend(httpcore.SyncBackend):
         last: Exception | None = None
         for address in checked_addresses(host, port, self._resolver):
             try:
-                return super().connect_tcp(address, port, timeout, local_address, socket_options)
+                return _not_ourselves(
+                    super().connect_tcp(address, port, timeout, local_address, socket_options)
+                )
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 last = error
         raise last or httpcore.ConnectError(f"no address for {host}")
@@ -128,6 +165,18 @@ class GuardedBackend(httpcore.SyncBackend):
     def connect_unix_socket(self, *_: object, **__: object) -> httpcore.NetworkStream:
         """Never."""
         raise refused("it is a local socket")
+
+
+def _not_ourselves(stream: httpcore.NetworkStream) -> httpcore.NetworkStream:
+    """The connection, unless it ends on this machine. Raises Fix before a byte is sent.
+
+    A machine that calls one of its own addresses, also a public one, calls from that address.
+    """
+    here, there = (stream.get_extra_info(n) for n in ("client_addr", "server_addr"))
+    if here and there and here[0] == there[0]:
+        stream.close()
+        raise refused("it is an address of this machine")
+    return stream
 
 
 class GuardedTransport(httpx.HTTPTransport):

@@ -43,5 +43,13 @@ class Pacer:
         with self._lock:
             self._until[lane] = max(self._until.get(lane, 0.0), self._clock() + seconds)
 
+    def state(self) -> tuple[float, float]:
+        """Share of the burst that is used now, 0 to 1, and seconds that any lane is held."""
+        with self._lock:
+            now = self._clock()
+            left = min(self._room, self._tokens + (now - self._at) * self._rate)
+            longest = max((until - now for until in self._until.values()), default=0.0)
+            return min(1.0, max(0.0, 1 - left / self._room)), max(0.0, longest)
+
     def _held(self, lane: str, now: float) -> float:
         return max(0.0, self._until.get("", 0.0) - now, self._until.get(lane, 0.0) - now)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from liftos_app.errors import PlatformFault
     from liftos_app.services.connectors.client import Client, Credential, Request
     from liftos_app.services.connectors.defined import Definition
+    from liftos_app.services.connectors.writing import Writer
 
 Row = dict[str, Any]
 # (status, lower-case headers, parsed body or None) -> the error it means, None when it is none.
@@ -209,6 +210,7 @@ class Window:
     latency_hours: float  # published delay of the platform
     settle_days: int  # a day older than this no longer changes
     history_days: int  # how far back the platform answers
+    late_days: int = 0  # numbers may trickle in up to this age: read weekly; 0: settle_days
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,6 +276,7 @@ class Task:
     end: dt.date
     today: dt.date  # in the account's time zone
     cursor: str = ""  # last committed cursor, empty at first
+    before: dt.date | None = None  # with a cursor: records of this day and later may be left out
     options: Mapping[str, Any] = field(default_factory=dict)
     salt: str = ""  # the organization's salt for pseudonyms (customer ids)
 
@@ -386,6 +389,7 @@ class Platform:
     objects: Callable[[Client, str], Sequence[SourceObject]] | None = None
     preview: Callable[[Client, Definition], Sample] | None = None
     stream_inputs: tuple[Input, ...] = ()
+    writer: Callable[[Client, str], Writer] | None = None  # (client, database or catalog)
     keeps: tuple[Kept, ...] = ()  # hosts named while signing in
     demo_inputs: Mapping[str, str] = field(
         default_factory=dict

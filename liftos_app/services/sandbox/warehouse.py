@@ -221,7 +221,7 @@ _MARKETING: Final = (
     Column("report_date", "date"), Column("channel", "text"), Column("account_id", "text"),
     Column("campaign_id", "text"), Column("campaign_name", "text"), Column("currency", "text"),
     Column("spend", "fixed", 12, 2), Column("impressions", "fixed"), Column("clicks", "fixed"),
-    Column("conversions", "fixed"), Column("conversion_value", "fixed", 14, 2),
+    Column("conversions", "fixed", 14, 2), Column("conversion_value", "fixed", 14, 2),
     Column("updated_at", "timestamp_ntz"),
 )
 _ORDERS: Final = (
@@ -278,7 +278,8 @@ def _marketing(world: World, at: datetime) -> list[Row]:
             found += [
                 (r.day.isoformat(), CHANNELS[platform], account.id, r.campaign_id,
                  names.get(r.campaign_id, r.campaign_id), account.currency, _money(r.spend),
-                 r.impressions, r.clicks, r.conversions, _money(r.value), stamp(at))
+                 r.impressions, r.clicks, _money(r.conversions * 10_000), _money(r.value),
+                 stamp(at))
                 for r in world.ad_days(account.id, start, end, as_of=at, level="campaign")
             ]
     return found

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -25,7 +25,9 @@ from sqlmodel import Session, col, select
 
 from liftos_app.models import Connection, ConnectionStatus, RunState, SyncEvent, SyncRun
 from liftos_app.services import access
+from liftos_app.services.audit import notes
 from liftos_app.services.context import App, job_principal
+from liftos_app.services.sync import outcome
 from liftos_app.services.sync import run as running
 from liftos_app.services.sync.schedule import next_runs
 
@@ -150,7 +152,7 @@ class SyncEngine:
             org_id = running.execute(self.app, run_id, epoch, self._stopping.is_set)
         except Exception:  # an edge: a bug in one run must not end the others
             log.exception("engine.run_failed", extra={"run_id": str(run_id)})
-            org_id = running.fail(self.app, run_id, epoch)
+            org_id = outcome.fail(self.app, run_id, epoch)
         finally:
             with self._lock:
                 self._mine.pop(run_id, None)
@@ -204,7 +206,8 @@ class SyncEngine:
                 run.epoch += 1
                 run.attempts += 1
                 if run.attempts > MOST_ATTEMPTS:
-                    running.end_poisoned(session, run, self.app.now())
+                    outcome.end_poisoned(session, run, self.app.now())
+                    notes.sync_ended(self.app, session, run)
                 else:
                     run.state, run.holder = RunState.QUEUED, ""
                     session.add(SyncEvent(
@@ -217,12 +220,15 @@ class SyncEngine:
 
     def _queue_due(self) -> None:
         now = self.app.now()
-        due = select(Connection.id).where(
+        due = select(Connection.id, Connection.next_run_at).where(
             col(Connection.next_run_at) <= now, col(Connection.paused_at).is_(None),
             col(Connection.deleted_at).is_(None), col(Connection.status).in_(_SCHEDULED),
         )
         with self.app.db.read() as session:
-            found = list(session.exec(due))
+            found = [
+                ident for ident, at in session.exec(due)
+                if at is not None and at + jitter(ident, at) <= now
+            ]
         if not found:
             return
         with self.app.db.write() as session:
@@ -257,7 +263,8 @@ class SyncEngine:
                 SyncRun.state == RunState.QUEUED,
                 (col(SyncRun.waiting_until).is_(None)) | (col(SyncRun.waiting_until) <= now),
             )
-            .order_by(col(SyncRun.created_at))
+            .join(Connection, col(Connection.id) == col(SyncRun.connection_id))
+            .order_by(col(Connection.priority).desc(), col(SyncRun.created_at))
             .limit(1 if only else room)
         )
         if only is not None:
@@ -267,16 +274,21 @@ class SyncEngine:
                 return []
         claimed = []
         with self.app.db.write() as session:
-            for run in session.exec(query.with_for_update(skip_locked=True)):
+            for run in session.exec(query.with_for_update(skip_locked=True, of=SyncRun)):
                 run.state, run.holder = RunState.RUNNING, self.holder
                 run.epoch += 1
-                run.heartbeat_at, run.waiting_until = now, None
+                run.heartbeat_at, run.waiting_until, run.waiting_for = now, None, ""
                 run.started_at = run.started_at or now
                 session.add(run)
                 claimed.append((run.id, run.epoch))
         with self._lock:
             self._mine.update(claimed)
         return claimed
+
+
+def jitter(connection_id: UUID, at: datetime) -> timedelta:
+    """Up to 45 seconds, the same for all replicas: many connections due at one moment spread."""
+    return timedelta(seconds=(connection_id.int ^ int(at.timestamp())) % 46)
 
 
 def _give_back(session: Session, run_id: UUID, epoch: int) -> None:

@@ -2,6 +2,7 @@
 
 The unit of work is account x stream x a span of days; each unit lands in one transaction. Whole
 streams come first (they carry the names), then increments, then the newest days, then the past.
+A first load of orders ends with what changed in older orders since the history began: refunds.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from enum import IntEnum
 from typing import Any
 
 from liftos_app.services.connectors.defined import streams_of
-from liftos_app.services.connectors.spec import AccountInfo, Platform, Stream
+from liftos_app.services.connectors.spec import AccountInfo, Lands, Platform, Stream
 
 RECENT_DAYS = 30
 CURSOR_DAYS_PER_UNIT = 7
@@ -26,6 +27,7 @@ class Phase(IntEnum):
     INCREMENT = 1
     RECENT = 2
     BACKFILL = 3
+    CATCH_UP = 4  # changes to orders from before the history, once
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Unit:
     start: dt.date
     end: dt.date
     cursor: str = ""
+    before: dt.date | None = None  # only records dated before this day are wanted
 
     @property
     def days(self) -> int:
@@ -56,7 +59,9 @@ class Known:
 
     covered: frozenset[dt.date] = frozenset()  # complete, empty or partial
     done_in_run: frozenset[dt.date] = frozenset()  # days this very run has committed
+    unsettled: frozenset[dt.date] = frozenset()  # may still change and were not read for a week
     cursor: str = ""
+    caught_up_from: dt.date | None = None  # orders: changes since this day were read
     whole_done: bool = False  # this very run has read the whole stream
 
 
@@ -138,6 +143,9 @@ def _units(
             d for d in span
             if d not in known.done_in_run and (d >= fresh or d not in known.covered)
         ]
+        # what was loaded is re-read as long as the platform restates it, whatever the history is
+        days += [d for d in known.covered - known.done_in_run if fresh <= d < first]
+        days += [d for d in known.unsettled - known.done_in_run if d < fresh]
     if stream.cursor and known.cursor and not ask.is_resync:
         if today not in known.done_in_run:
             begin = max(known.covered, default=today)
@@ -150,6 +158,16 @@ def _units(
     for start, end in _spans(days, size):
         phase = Phase.RECENT if end > recent else Phase.BACKFILL
         yield Unit(account.key, stream.name, phase, start, end)
+    if _must_catch_up(stream, known, ask, oldest):
+        since = f"{oldest - dt.timedelta(days=1)}T00:00:00Z"
+        yield Unit(account.key, stream.name, Phase.CATCH_UP, today, today, since, before=oldest)
+
+
+def _must_catch_up(stream: Stream, known: Known, ask: Ask, oldest: dt.date) -> bool:
+    """Refunds of orders older than the history fall into it: they are looked for once."""
+    if not stream.cursor or stream.lands is not Lands.ORDERS or ask.is_resync:
+        return False
+    return known.caught_up_from is None or known.caught_up_from > oldest
 
 
 def _spans(days: Iterable[dt.date], size: int) -> Iterator[tuple[dt.date, dt.date]]:

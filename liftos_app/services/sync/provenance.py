@@ -1,11 +1,16 @@
-"""Keeps the untouched source records beside the rows made of them, and finds them again."""
+"""Keeps the untouched source records beside the rows made of them, and finds them again.
+
+Records are turned to JSON while their pages are read, digests are looked up and changed slots
+compressed beside the storing of the window before; a transaction only writes what is ready.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -21,18 +26,30 @@ from liftos_app.services.sync.load import Target
 
 LEVEL = 1  # of compression: a page of JSON becomes a tenth in a few milliseconds
 LARGEST = 2_000_000  # bytes of JSON kept of one record; a longer one is named, not kept
+Span = tuple[dt.date, dt.date]
 
 
-def lines(page: Page) -> Iterator[bytes]:
-    """The JSON of the record behind each row of a page; b"" for rows without one."""
-    if len(page.source) != len(page.rows):
-        return iter([b""] * len(page.rows))
-    return (_line(record) for record in page.source)
+@dataclass(slots=True)
+class Slot:
+    """The records of one slot as JSON, without the brackets around them."""
+
+    records: int = 0
+    parts: list[bytes] = field(default_factory=list)
+
+    def digest(self) -> str:
+        """Eight bytes over all records, in hex."""
+        found = hashlib.blake2b(digest_size=8)
+        for part in self.parts:
+            found.update(part)
+        return found.hexdigest()
 
 
-def _line(record: Any) -> bytes:
-    body = orjson.dumps(record, default=str)
-    return body if len(body) <= LARGEST else b""
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A window's records, ready to be written: `fresh` are the slots that changed."""
+
+    slots: frozenset[str] = frozenset()
+    fresh: tuple[dict[str, Any], ...] = ()
 
 
 def slot_of(stream: Stream, row: Row) -> str:
@@ -42,31 +59,67 @@ def slot_of(stream: Stream, row: Row) -> str:
     return str(row.get("external_id"))[:120]
 
 
+def gather(stream: Stream, page: Page, into: dict[str, Slot]) -> None:
+    """Add the records of a page to their slots; nothing when the page carries none."""
+    if len(page.source) != len(page.rows) or not page.rows:
+        return
+    groups: dict[str, list[Any]] = {}
+    for row, record in zip(page.rows, page.source, strict=True):
+        groups.setdefault(slot_of(stream, row), []).append(record)
+    for slot, records in groups.items():
+        body = orjson.dumps(records, default=str)[1:-1]
+        if len(body) > LARGEST:
+            lines = [orjson.dumps(r, default=str) for r in records]
+            records = [line for line in lines if len(line) <= LARGEST]  # noqa: PLW2901
+            body = b",".join(records)
+        if body:
+            found = into.setdefault(slot, Slot())
+            found.records += len(records)
+            found.parts.append(body)
+
+
+def known_digests(
+    session: Session, target: Target, stream: Stream, slots: Sequence[str]
+) -> dict[str, str]:
+    """The digests stored for these slots."""
+    known: dict[str, str] = {}
+    for start in range(0, len(slots), 500):
+        rows = session.execute(
+            select(_TABLE.c.slot, _TABLE.c.digest).where(
+                _TABLE.c.org_id == target.org_id, _TABLE.c.account_key == target.account_key,
+                _TABLE.c.stream == stream.name, _TABLE.c.slot.in_(slots[start:start + 500]),
+            )
+        )
+        known.update({slot: digest for slot, digest in rows})  # noqa: C416
+    return known
+
+
+def pack(
+    target: Target, stream: Stream, slots: dict[str, Slot], known: dict[str, str]
+) -> Packed:
+    """Compress what differs from what is stored. Holds no database and frees the interpreter."""
+    fresh = []
+    for name, slot in slots.items():
+        digest = slot.digest()
+        if known.get(name) != digest:
+            fresh.append({
+                "account_key": target.account_key, "stream": stream.name, "slot": name,
+                "org_id": target.org_id, "records": slot.records, "digest": digest,
+                "body": zlib.compress(b"[" + b",".join(slot.parts) + b"]", LEVEL),
+            })
+    return Packed(frozenset(slots), tuple(fresh))
+
+
 def keep(
-    session: Session, target: Target, stream: Stream, *, rows: Sequence[Row],
-    source: Sequence[bytes], span: tuple[dt.date, dt.date] | None,
+    session: Session, target: Target, stream: Stream, packed: Packed, *, span: Span | None
 ) -> None:
-    """Store the records of a window; what is the same is left alone, days without rows go.
+    """Store the changed slots of a window; days of the span without records are forgotten.
 
     `span` as in `load.Landing`: the days that were read completely.
     """
-    slots: dict[str, list[bytes]] = {}
-    for row, line in zip(rows, source, strict=True):
-        if line:
-            slots.setdefault(slot_of(stream, row), []).append(line)
-    digests = {slot: _digest(own) for slot, own in slots.items()}
-    known = _digests(session, target, stream, list(slots))
-    fresh = [
-        {
-            "account_key": target.account_key, "stream": stream.name, "slot": slot,
-            "org_id": target.org_id, "records": len(own), "digest": digests[slot],
-            "body": zlib.compress(b"\n".join(own), LEVEL), "read_at": target.now,
-        }
-        for slot, own in slots.items() if known.get(slot) != digests[slot]
-    ]
     if span is not None and stream.lands in (Lands.FACTS, Lands.MAIL):
-        _forget(session, target, stream, span=span, keep=set(slots))
-    if not fresh:
+        _forget(session, target, stream, span=span, keep=packed.slots)
+    if not packed.fresh:
         return
     dialect: Any = sqlite if session.connection().dialect.name == "sqlite" else postgresql
     insert = dialect.insert(_TABLE)
@@ -75,7 +128,7 @@ def keep(
             index_elements=["account_key", "stream", "slot"],
             set_={n: insert.excluded[n] for n in ("records", "digest", "body", "read_at")},
         ),
-        fresh,
+        [{**row, "read_at": target.now} for row in packed.fresh],
     )
 
 
@@ -92,12 +145,12 @@ def records_of(
     ).first()
     if found is None:
         return [], None
-    return [orjson.loads(line) for line in zlib.decompress(found.body).split(b"\n")], found.read_at
+    records: list[Any] = orjson.loads(zlib.decompress(found.body))
+    return records, found.read_at
 
 
 def _forget(
-    session: Session, target: Target, stream: Stream, *, span: tuple[dt.date, dt.date],
-    keep: set[str],
+    session: Session, target: Target, stream: Stream, *, span: Span, keep: frozenset[str]
 ) -> None:
     """Remove the records of days of the span that have none any more."""
     length = (span[1] - span[0]).days + 1
@@ -107,28 +160,6 @@ def _forget(
             _TABLE.c.org_id == target.org_id, _TABLE.c.account_key == target.account_key,
             _TABLE.c.stream == stream.name, _TABLE.c.slot.in_(gone),
         ))
-
-
-def _digest(own: Sequence[bytes]) -> str:
-    found = hashlib.blake2b(digest_size=8)
-    for line in own:
-        found.update(line)
-    return found.hexdigest()
-
-
-def _digests(
-    session: Session, target: Target, stream: Stream, slots: list[str]
-) -> dict[str, str]:
-    known: dict[str, str] = {}
-    for start in range(0, len(slots), 500):
-        rows = session.execute(
-            select(_TABLE.c.slot, _TABLE.c.digest).where(
-                _TABLE.c.org_id == target.org_id, _TABLE.c.account_key == target.account_key,
-                _TABLE.c.stream == stream.name, _TABLE.c.slot.in_(slots[start:start + 500]),
-            )
-        )
-        known.update({slot: digest for slot, digest in rows})  # noqa: C416
-    return known
 
 
 _TABLE: Table = SourceRecord.__table__  # type: ignore[attr-defined]

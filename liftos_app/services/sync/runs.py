@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func
+from sqlalchemy import delete, func
 from sqlmodel import col, select
 
 from liftos_app.errors import Conflict, Invalid, Missing
@@ -18,6 +18,7 @@ from liftos_app.models import (
     Connection,
     ConnectionStatus,
     RunState,
+    StagedUnit,
     StreamRun,
     SyncEvent,
     SyncRun,
@@ -73,31 +74,21 @@ class RunProgress:
 
 def request(
     ctx: Context, connection_id: UUID, *, trigger: str = "person",
-    streams: Sequence[str] | None = None, start: dt.date | None = None, end: dt.date | None = None,
+    streams: Sequence[str] | None = None, accounts: Sequence[UUID] | None = None,
+    start: dt.date | None = None, end: dt.date | None = None,
 ) -> SyncRun:
     """Queue a run, or return the one already queued or running for the usual sync.
 
-    Raises Missing, Invalid (impossible days, unknown stream) and Conflict (paused, not set up, or
-    another run is under way and this one asks for particular days).
+    Days make it a re-sync: read beside what is stored and swapped in at once. Raises Missing,
+    Invalid (impossible days, unknown stream or account) and Conflict (paused, not set up, or
+    another run is under way and this one asks for something particular).
     """
     ctx.require("syncs.run")
-    connection = _connection(ctx, connection_id)
+    connection = connection_of(ctx, connection_id)
     _check_ready(connection)
-    _check_days(ctx, start, end)
-    unknown = sorted(set(streams or ()) - set(connection.streams))
-    if unknown:
-        raise Invalid(
-            f"This connection has no stream called {unknown[0][:60]!r}.",
-            why=f"It reads: {', '.join(connection.streams)}.", fix="Choose one of these.",
-            field="streams",
-        )
-    particular = bool(streams or start or end)
-    running = ctx.session.exec(
-        select(SyncRun).where(
-            SyncRun.org_id == ctx.org, SyncRun.connection_id == connection_id,
-            col(SyncRun.state).in_(ACTIVE),
-        )
-    ).first()
+    check_ask(ctx, connection, streams=streams, accounts=accounts, start=start, end=end)
+    particular = bool(streams or accounts or start or end)
+    running = active(ctx, connection_id)
     if running is not None:
         if particular:
             raise Conflict(
@@ -110,14 +101,51 @@ def request(
         org_id=ctx.org, connection_id=connection_id, trigger=trigger, created_by=ctx.who.user_id,
         created_at=ctx.now(),
         request={
-            "streams": list(streams or ()), "start": start.isoformat() if start else "",
-            "end": end.isoformat() if end else "",
+            "streams": list(streams or ()), "accounts": [str(a) for a in accounts or ()],
+            "start": start.isoformat() if start else "", "end": end.isoformat() if end else "",
         },
     )
     ctx.session.add(run)
     ctx.session.flush()
     audit.record(ctx, "sync.requested", run, trigger=trigger, connection=str(connection_id))
     return run
+
+
+def active(ctx: Context, connection_id: UUID) -> SyncRun | None:
+    """The queued or running run of a connection, None when there is none."""
+    return ctx.session.exec(
+        select(SyncRun).where(
+            SyncRun.org_id == ctx.org, SyncRun.connection_id == connection_id,
+            col(SyncRun.state).in_(ACTIVE),
+        )
+    ).first()
+
+
+def check_ask(
+    ctx: Context, connection: Connection, *, streams: Sequence[str] | None,
+    accounts: Sequence[UUID] | None, start: dt.date | None, end: dt.date | None,
+) -> None:
+    """Raise Invalid unless these streams, accounts and days can be read."""
+    _check_days(ctx, start, end)
+    unknown = sorted(set(streams or ()) - set(connection.streams))
+    if unknown:
+        raise Invalid(
+            f"This connection has no stream called {unknown[0][:60]!r}.",
+            why=f"It reads: {', '.join(connection.streams)}.", fix="Choose one of these.",
+            field="streams",
+        )
+    known = set(ctx.session.exec(
+        select(Account.id).where(
+            Account.org_id == ctx.org, Account.connection_id == connection.id,
+            col(Account.selected).is_(True),
+        )
+    ).all())
+    if strangers := set(accounts or ()) - known:
+        raise Invalid(
+            f"This connection does not read the account {min(map(str, strangers))}.",
+            why="Only its chosen accounts can be read.", fix="Choose one of these accounts.",
+            field="accounts",
+        )
 
 
 def cancel(ctx: Context, run_id: UUID) -> SyncRun:
@@ -127,7 +155,11 @@ def cancel(ctx: Context, run_id: UUID) -> SyncRun:
     if run.state in ACTIVE:
         run.state = RunState.CANCELLED
         run.finished_at = ctx.now()
+        run.waiting_until, run.waiting_for = None, ""
         ctx.session.add(run)
+        ctx.session.execute(delete(StagedUnit).where(
+            col(StagedUnit.org_id) == ctx.org, col(StagedUnit.run_id) == run.id
+        ))
         ctx.session.add(SyncEvent(
             org_id=ctx.org, connection_id=run.connection_id, run_id=run.id, at=ctx.now(),
             kind="sync", level="warning",
@@ -163,7 +195,7 @@ def history(
 ) -> list[SyncRun]:
     """Runs of a connection, newest first; `before` pages on. Raises Missing."""
     ctx.require("connections.read")
-    _connection(ctx, connection_id)
+    connection_of(ctx, connection_id)
     query = select(SyncRun).where(
         SyncRun.org_id == ctx.org, SyncRun.connection_id == connection_id
     )
@@ -257,7 +289,7 @@ def _left(ctx: Context, run: SyncRun, done: int, total: int) -> tuple[int, int] 
     return int(left * 0.7), int(left * 1.5) + 1
 
 
-def _connection(ctx: Context, connection_id: UUID) -> Connection:
+def connection_of(ctx: Context, connection_id: UUID) -> Connection:
     found = ctx.session.exec(
         select(Connection).where(
             Connection.org_id == ctx.org, Connection.id == connection_id,

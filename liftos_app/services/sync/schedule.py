@@ -91,7 +91,7 @@ def next_runs(text: str, zone: str, after: datetime, n: int = 1) -> list[datetim
     for _ in range(366 * 9):  # a 29 February is at most eight years away
         if rule.matches(day):
             moments = sorted({
-                _moment(day, time(hour, minute), place)
+                moment_of(day, time(hour, minute), place)
                 for hour in rule.hours for minute in rule.minutes
             })
             found.extend(m for m in moments if m > after and (not found or m > found[-1]))
@@ -103,7 +103,8 @@ def next_runs(text: str, zone: str, after: datetime, n: int = 1) -> list[datetim
     return found
 
 
-def _moment(day: date, at: time, place: ZoneInfo) -> datetime:
+def moment_of(day: date, at: time, place: ZoneInfo) -> datetime:
+    """A local time of a day as aware UTC; one that a clock change skips is moved to its end."""
     local = datetime.combine(day, at, tzinfo=place)  # fold 0: the first of a repeated hour
     utc = local.astimezone(UTC)
     if utc.astimezone(place).time() == at:

@@ -7,39 +7,25 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import Session, col, select
+from sqlalchemy import update
+from sqlmodel import Session, col
 
-from liftos_app.models import (
-    Coverage,
-    CoverageState,
-    CrmRecord,
-    Order,
-    Payment,
-    RunState,
-    StreamRun,
-    StreamState,
-    SyncEvent,
-    SyncRun,
-)
+from liftos_app.models import RunState, StreamRun, SyncEvent, SyncRun
 from liftos_app.services.connectors.client import Client, Stopped
 from liftos_app.services.connectors.spec import AccountInfo, Lands, Rejected, Row, Stream, Task
 from liftos_app.services.context import App
-from liftos_app.services.sync import provenance
-from liftos_app.services.sync.load import Counts, Landing, Target, load
+from liftos_app.services.sync import cover, drift, provenance, restate
+from liftos_app.services.sync.cover import Before, Place
+from liftos_app.services.sync.load import Changes, Counts, Landing, Target, load
 from liftos_app.services.sync.plan import Phase, Unit
-from liftos_app.services.sync.schedule import zone_of
-
-RECORD_MODELS: dict[Lands, Any] = {
-    Lands.ORDERS: Order, Lands.CRM: CrmRecord, Lands.PAYMENTS: Payment,
-}
+from liftos_app.services.sync.provenance import Packed, Slot, Span
 
 
 class LeaseLost(Exception):
@@ -61,14 +47,28 @@ class Reading:
     seconds: float = 0.0
     requests: int = 0
     began_at: datetime | None = None
-    source: list[bytes] = field(default_factory=list)  # the JSON of each row's record, or b""
     gone: frozenset[str] = frozenset()
     alive: frozenset[str] | None = None
+    by_day: dict[str, list[Row]] = field(default_factory=dict)  # daily figures only
+    digests: dict[str, str] = field(default_factory=dict)  # of by_day
+    packed: Future[Packed] | Packed = field(default_factory=Packed)  # the source records
 
     @property
     def adds_up(self) -> bool:
         """Whether every source record became a row, was rejected or was rightly left out."""
         return self.read == len(self.rows) + len(self.rejected) + self.skipped
+
+    def arranged(self, stream: Stream) -> Reading:
+        """With its daily figures by day, and the digest of each."""
+        if stream.lands in (Lands.FACTS, Lands.MAIL):
+            for row in self.rows:
+                self.by_day.setdefault(str(row.get("day")), []).append(row)
+            self.digests = cover.digests_of(stream, self.by_day)
+        return self
+
+    def records(self) -> Packed:
+        """The source records, once they are compressed."""
+        return self.packed.result() if isinstance(self.packed, Future) else self.packed
 
 
 @dataclass(slots=True, kw_only=True)
@@ -86,7 +86,17 @@ class Work:
     options: dict[str, Any]
     salt: str
     today: dt.date
+    drift_policy: str = "evolve"
+    packer: Executor | None = None  # where source records are compressed
     told: set[str] = field(default_factory=set)  # notes already in the log of this run
+    listed: dict[str, int] = field(default_factory=dict)  # restated cells written, by stream
+
+    def place(self, stream: Stream, now: datetime) -> Place:
+        """Where and when a stream of this account is read."""
+        return Place(
+            org_id=self.org_id, account_key=self.account_key, stream=stream,
+            zone=self.account.time_zone, run_id=self.run_id, now=now,
+        )
 
 
 def read_unit(
@@ -95,15 +105,16 @@ def read_unit(
     """Fetch all pages of a unit. Raises what the client raises, and Stopped when cancelled."""
     task = Task(
         stream=stream, account=work.account, start=unit.start, end=unit.end, today=work.today,
-        cursor=unit.cursor, options=work.options, salt=work.salt,
+        cursor=unit.cursor, before=unit.before, options=work.options, salt=work.salt,
     )
     reading = Reading(began_at=work.app.now())
+    slots: dict[str, Slot] = {}
     began, sent = time.monotonic(), client.requests
     for page in stream.read(client, task):
         if cancelled():
             raise Stopped
         reading.rows.extend(page.rows)
-        reading.source.extend(provenance.lines(page))
+        provenance.gather(stream, page, slots)
         reading.rejected.extend(page.rejected)
         reading.read += page.read_count
         reading.skipped += page.skipped
@@ -115,207 +126,232 @@ def read_unit(
         if page.alive is not None:
             reading.alive = (reading.alive or frozenset()) | page.alive
     reading.seconds, reading.requests = time.monotonic() - began, client.requests - sent
+    if span_of(unit) is not None:
+        reading.arranged(stream)
+    if slots:
+        with work.app.db.read() as session:
+            known = provenance.known_digests(session, work.target, stream, list(slots))
+        if work.packer is None:
+            reading.packed = provenance.pack(work.target, stream, slots, known)
+        else:
+            reading.packed = work.packer.submit(
+                provenance.pack, work.target, stream, slots, known
+            )
     return reading
+
+
+def span_of(unit: Unit) -> Span | None:
+    """The days a unit reads completely; None when it reads changes or everything."""
+    complete = unit.phase in (Phase.RECENT, Phase.BACKFILL)
+    return (unit.start, unit.end) if complete else None
 
 
 def commit_unit(work: Work, stream: Stream, unit: Unit, *, reading: Reading) -> Counts:
     """Store a unit in one transaction; LeaseLost, and nothing stored, when the run is not ours."""
-    now = work.app.now()
-    span = None if unit.phase in (Phase.WHOLE, Phase.INCREMENT) else (unit.start, unit.end)
+    reading.records()  # compressed before the transaction begins, not in it
     with work.app.db.write() as session:
-        work.target.now = now
-        rejected = list(reading.rejected)
-        counts = load(Landing(
-            session, work.target, stream, reading.rows, span, rejected,
-            whole=unit.phase is Phase.WHOLE, gone=reading.gone, alive=reading.alive,
-        ))
-        _check_lease(session, work, counts, reading.requests, now)
-        bad_days = {r.day[:10] for r in rejected}
-        _cover(session, work, stream, unit=unit, counts=counts, bad_days=bad_days, now=now)
-        _move(session, work, stream, unit=unit, reading=reading, now=now)
-        provenance.keep(
-            session, work.target, stream, rows=reading.rows, source=reading.source, span=span
-        )
-        _count_stream(session, work, unit, counts=counts, reading=reading)
-        for note in sorted(reading.notes - work.told):
-            session.add(SyncEvent(
-                org_id=work.org_id, connection_id=work.connection_id, run_id=work.run_id, at=now,
-                level="warning", kind="note", stream=stream.name, text=note[:1000],
-            ))
+        counts, _ = land(session, work, stream, unit, reading=reading)
+        check_lease(session, work, windows=1)
     work.told |= reading.notes
     return counts
 
 
-def _check_lease(
-    session: Session, work: Work, counts: Counts, requests: int, now: datetime
-) -> None:
+def land(
+    session: Session, work: Work, stream: Stream, unit: Unit, *, reading: Reading,
+    staged: bool = False,
+) -> tuple[Counts, Changes]:
+    """Everything a unit's reading means for the tables, in the caller's transaction.
+
+    `staged`: a re-sync swaps it in, its reading is counted already; every row is compared, and
+    what is replaced is kept.
+    """
+    now = work.target.now = work.app.now()
+    place, span = work.place(stream, now), span_of(unit)
+    first, last = _reach(unit, reading)
+    before = cover.known(session, place, first, last)
+    changes = Changes(
+        settled=frozenset(d.isoformat() for d, b in before.items() if b.settled),
+        room=restate.MOST_CELLS - work.listed.get(stream.name, 0), undo=staged,
+    )
+    same = set() if staged or span is None else _unchanged(unit, reading, before)
+    counts, bad_days = _load(
+        session, work, stream, unit, reading=reading, before=before, same=same, changes=changes
+    )
+    if unit.phase is not Phase.CATCH_UP:
+        cover.write(
+            session, place, unit, counts=counts.per_day, left=counts.read - counts.rejected,
+            bad_days=bad_days, whole_is_partial=bool(counts.rejected), before=before,
+            digests=_digests(unit, reading) if span and not counts.rejected else {},
+        )
+    _move(session, work, stream, unit=unit, reading=reading, now=now)
+    provenance.keep(session, work.target, stream, reading.records(), span=span)
+    restate.store(session, work.target, stream, changes.cells)
+    work.listed[stream.name] = work.listed.get(stream.name, 0) + len(changes.cells)
+    _count(session, work, unit, counts=counts, restated=changes.count)
+    if not staged:
+        count_reading(session, work, unit, reading=reading)
+    for note in sorted(reading.notes - work.told):
+        session.add(SyncEvent(
+            org_id=work.org_id, connection_id=work.connection_id, run_id=work.run_id, at=now,
+            level="warning", kind="note", stream=stream.name, text=note[:1000],
+        ))
+    return counts, changes
+
+
+def _reach(unit: Unit, reading: Reading) -> tuple[dt.date, dt.date]:
+    """The days whose stored state matters: the unit's, and those of changes to older records."""
+    if span_of(unit) is not None:
+        return unit.start, unit.end
+    days = [str(r["day"]) for r in reading.rows if r.get("day")]
+    try:
+        return min([unit.start, dt.date.fromisoformat(min(days))]), unit.end
+    except ValueError:  # no rows, or one with a day that is none: it will be rejected
+        return unit.start, unit.end
+
+
+def _load(
+    session: Session, work: Work, stream: Stream, unit: Unit, *, reading: Reading,
+    before: Mapping[dt.date, Before], same: set[dt.date], changes: Changes,
+) -> tuple[Counts, set[str]]:
+    """Land the rows; days whose rows are those that are stored are only counted."""
+    span = span_of(unit)
+    if not same:
+        rejected = list(reading.rejected)
+        counts = load(Landing(
+            session, work.target, stream, reading.rows, span, rejected,
+            whole=unit.phase is Phase.WHOLE, gone=reading.gone, alive=reading.alive,
+            changes=changes,
+        ))
+        return counts, {r.day[:10] for r in rejected}
+    counts, bad_days = Counts(), set()
+    for start, end in _pieces(unit, same):
+        days = [start + dt.timedelta(days=i) for i in range((end - start).days + 1)]
+        rows = [r for d in days for r in reading.by_day.get(d.isoformat(), ())]
+        rejected = []
+        counts.add(load(Landing(
+            session, work.target, stream, rows, (start, end), rejected, changes=changes
+        )))
+        bad_days |= {r.day[:10] for r in rejected}
+    for day in same:
+        number = len(reading.by_day.get(day.isoformat(), ()))
+        counts.add(Counts(
+            read=number, unchanged=number, per_day={day.isoformat(): before[day].row_count}
+        ))
+    return counts, bad_days
+
+
+def _digests(unit: Unit, reading: Reading) -> dict[str, str]:
+    return {
+        day.isoformat(): reading.digests.get(day.isoformat(), cover.NOTHING)
+        for day in unit.each_day()
+    } if reading.by_day or not reading.rows else {}
+
+
+def _unchanged(unit: Unit, reading: Reading, before: Mapping[dt.date, Before]) -> set[dt.date]:
+    """Days that have just the rows they had. None when anything about the reading is odd."""
+    fresh = _digests(unit, reading)
+    if reading.rejected or not set(reading.by_day) <= set(fresh):
+        return set()
+    return {
+        day for day in unit.each_day()
+        if day in before and before[day].digest and before[day].digest == fresh[day.isoformat()]
+    }
+
+
+def _pieces(unit: Unit, same: set[dt.date]) -> Iterator[Span]:
+    """Spans of consecutive days of a unit that are not in `same`."""
+    start: dt.date | None = None
+    for day in [*unit.each_day(), unit.end + dt.timedelta(days=1)]:
+        if day > unit.end or day in same:
+            if start is not None:
+                yield start, day - dt.timedelta(days=1)
+            start = None
+        elif start is None:
+            start = day
+
+
+def check_lease(session: Session, work: Work, *, windows: int) -> None:
+    """Count windows, and raise LeaseLost unless the run is still ours."""
     result = session.execute(
         update(SyncRun)
         .where(
             col(SyncRun.id) == work.run_id, col(SyncRun.org_id) == work.org_id,
             col(SyncRun.epoch) == work.epoch, col(SyncRun.state) == RunState.RUNNING,
         )
-        .values(
-            heartbeat_at=now, windows_done=SyncRun.windows_done + 1,
-            rows_read=SyncRun.rows_read + counts.read,
-            rows_written=SyncRun.rows_written + counts.written,
-            rows_updated=SyncRun.rows_updated + counts.updated,
-            rows_unchanged=SyncRun.rows_unchanged + counts.unchanged,
-            rows_rejected=SyncRun.rows_rejected + counts.rejected,
-            requests=SyncRun.requests + requests,
-        )
+        .values(heartbeat_at=work.app.now(), windows_done=SyncRun.windows_done + windows)
         .execution_options(synchronize_session=False)
     )
     if result.rowcount != 1:  # type: ignore[attr-defined]
         raise LeaseLost
 
 
-def _cover(
-    session: Session, work: Work, stream: Stream, *, unit: Unit, counts: Counts,
-    bad_days: set[str], now: datetime,
-) -> None:
-    """Record that each day was asked for and answered. A confirmed empty day is not missing."""
-    if unit.phase is Phase.WHOLE:
-        numbers = {unit.end: counts.read - counts.rejected}
-        partial = bool(counts.rejected)
-    elif stream.lands.records:
-        numbers = dict.fromkeys(unit.each_day(), 0)
-        numbers.update(_records_by_day(session, work, stream, unit))
-        partial = False
-    else:
-        numbers = {day: counts.per_day.get(day.isoformat(), 0) for day in unit.each_day()}
-        partial = False
-    firsts = _first_reads(session, work, stream, list(numbers))
-    rows = []
-    for day, number in numbers.items():
-        first = firsts.get(day)
-        if first is None or first < _due(work, stream, day):
-            first = now  # read while the day was still running does not count as read
-        state = CoverageState.COMPLETE if number else CoverageState.EMPTY
-        if partial or day.isoformat() in bad_days:
-            state = CoverageState.PARTIAL
-        rows.append({
-            "account_key": work.account_key, "stream": stream.name, "day": day,
-            "org_id": work.org_id, "state": state.value, "row_count": number,
-            "first_read_at": first, "read_at": now, "run_id": work.run_id,
-        })
-    table: Any = Coverage.__table__  # type: ignore[attr-defined]
-    dialect: Any = sqlite if session.connection().dialect.name == "sqlite" else postgresql
-    insert = dialect.insert(table)
-    session.execute(
-        insert.on_conflict_do_update(
-            index_elements=["account_key", "stream", "day"],
-            set_={
-                n: insert.excluded[n]
-                for n in ("state", "row_count", "first_read_at", "read_at", "run_id")
-            },
-        ),
-        rows,
-    )
-
-
-def _records_by_day(
-    session: Session, work: Work, stream: Stream, unit: Unit
-) -> dict[dt.date, int]:
-    """Records of the span's days that are stored now, whenever they were read."""
-    model = RECORD_MODELS[stream.lands]
-    limits = [
-        model.org_id == work.org_id, model.account_key == work.account_key,
-        model.day >= unit.start, model.day <= unit.end,
-    ]
-    if stream.kind:
-        limits.append(model.kind == stream.kind)
-    return dict(session.exec(
-        select(model.day, func.count()).where(*limits).group_by(model.day)
-    ).all())
-
-
-def _first_reads(
-    session: Session, work: Work, stream: Stream, days: list[dt.date]
-) -> dict[dt.date, datetime]:
-    rows = session.exec(
-        select(col(Coverage.day), col(Coverage.first_read_at)).where(
-            Coverage.org_id == work.org_id, Coverage.account_key == work.account_key,
-            Coverage.stream == stream.name, Coverage.day >= min(days), Coverage.day <= max(days),
-        )
-    ).all()
-    return dict(rows)
-
-
-def _due(work: Work, stream: Stream, day: dt.date) -> datetime:
-    """When the platform should have published a day: its local end plus the published delay."""
-    midnight = dt.time(tzinfo=zone_of(work.account.time_zone))
-    end = dt.datetime.combine(day + dt.timedelta(days=1), midnight)
-    return end.astimezone(dt.UTC) + dt.timedelta(
-        hours=stream.window.latency_hours if stream.window else 0
-    )
-
-
 def _move(
     session: Session, work: Work, stream: Stream, *, unit: Unit, reading: Reading, now: datetime
 ) -> None:
     """Move the stream's position, and tell when its source columns changed."""
-    state = session.exec(
-        select(StreamState).where(
-            StreamState.org_id == work.org_id, StreamState.account_key == work.account_key,
-            StreamState.stream == stream.name,
-        )
-    ).first()
-    if state is None:
-        state = StreamState(org_id=work.org_id, account_key=work.account_key, stream=stream.name)
+    state = drift.state_of(session, work.org_id, work.account_key, stream.name)
     if stream.cursor:
-        if unit.phase is Phase.INCREMENT:
+        if unit.cursor:
             state.cursor = max(state.cursor, reading.cursor)
         elif not state.cursor:  # changes after this moment come with the first increment
             state.cursor = (reading.began_at or now).strftime("%Y-%m-%dT%H:%M:%SZ")
-    state.newest_day = max(filter(None, (state.newest_day, unit.end)))
-    state.oldest_day = min(filter(None, (state.oldest_day, unit.start)))
-    state.last_read_at = now
-    state.error = None
-    seen = sorted(reading.columns)
-    if seen and seen != state.columns:
-        if state.columns:
-            _tell_drift(session, work, stream, before=set(state.columns), after=set(seen), now=now)
-        state.columns = sorted({*state.columns, *seen})
+    if unit.phase is Phase.CATCH_UP:
+        state.caught_up_from = unit.before
+    else:
+        drift.oldest_and_newest(state, unit.start, unit.end)
+    state.last_read_at, state.error = now, None
+    added = drift.notice(state, stream, reading.columns, policy=work.drift_policy, now=now)
+    if added:
+        session.add(drift.event(
+            stream, added, org_id=work.org_id, connection_id=work.connection_id,
+            run_id=work.run_id, now=now,
+        ))
     session.add(state)
 
 
-def _tell_drift(
-    session: Session, work: Work, stream: Stream, *, before: set[str], after: set[str],
-    now: datetime,
-) -> None:
-    added = sorted(after - before)
-    if not added:  # a column without values in one window is no news
-        return
-    session.add(SyncEvent(
-        org_id=work.org_id, connection_id=work.connection_id, run_id=work.run_id, at=now,
-        level="warning", kind="drift", stream=stream.name,
-        text=f"{stream.title}: the platform now also sends {', '.join(added)[:300]}. "
-             "Known columns are read as before.",
-        facts={"added": added},
-    ))
-
-
-def _count_stream(
-    session: Session, work: Work, unit: Unit, *, counts: Counts, reading: Reading
-) -> None:
+def count_reading(session: Session, work: Work, unit: Unit, *, reading: Reading) -> None:
+    """Add to the progress of the run and of its stream what reading a unit took."""
     session.execute(
         update(StreamRun)
-        .where(
-            col(StreamRun.run_id) == work.run_id, col(StreamRun.org_id) == work.org_id,
-            col(StreamRun.account_key) == work.account_key, col(StreamRun.stream) == unit.stream,
-        )
+        .where(*_stream_run(work, unit.stream))
         .values(
             state=RunState.RUNNING.value, days_done=StreamRun.days_done + unit.days,
             current_day=unit.start.isoformat(), waiting_until=None,
-            rows_read=StreamRun.rows_read + counts.read,
-            rows_written=StreamRun.rows_written + counts.written,
-            rows_updated=StreamRun.rows_updated + counts.updated,
-            rows_unchanged=StreamRun.rows_unchanged + counts.unchanged,
-            rows_rejected=StreamRun.rows_rejected + counts.rejected,
             bytes_read=StreamRun.bytes_read + reading.bytes_read,
             requests=StreamRun.requests + reading.requests,
             seconds=StreamRun.seconds + reading.seconds,
         )
         .execution_options(synchronize_session=False)
+    )
+    session.execute(
+        update(SyncRun)
+        .where(col(SyncRun.id) == work.run_id, col(SyncRun.org_id) == work.org_id)
+        .values(requests=SyncRun.requests + reading.requests)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _count(
+    session: Session, work: Work, unit: Unit, *, counts: Counts, restated: int
+) -> None:
+    """Add to the row counts of the run and of its stream."""
+    run = (col(SyncRun.id) == work.run_id, col(SyncRun.org_id) == work.org_id)
+    for model, mine in ((SyncRun, run), (StreamRun, _stream_run(work, unit.stream))):
+        table: Any = model
+        session.execute(
+            update(table).where(*mine).values(
+                rows_read=table.rows_read + counts.read,
+                rows_written=table.rows_written + counts.written,
+                rows_updated=table.rows_updated + counts.updated,
+                rows_unchanged=table.rows_unchanged + counts.unchanged,
+                rows_rejected=table.rows_rejected + counts.rejected,
+                rows_restated=table.rows_restated + restated,
+            ).execution_options(synchronize_session=False)
+        )
+
+
+def _stream_run(work: Work, stream: str) -> tuple[Any, ...]:
+    return (
+        col(StreamRun.run_id) == work.run_id, col(StreamRun.org_id) == work.org_id,
+        col(StreamRun.account_key) == work.account_key, col(StreamRun.stream) == stream,
     )

@@ -7,8 +7,9 @@ connection, every sealed value bound to its place.
 
 from liftos_app.services.secret import Secret
 from liftos_app.services.vault.keyring import Vault
+from liftos_app.services.vault.rotation import rewrap
 from liftos_app.services.vault.sealing import VaultFault
-from liftos_app.services.vault.store import get, get_all, put, rewrap, seal, shred, unseal
+from liftos_app.services.vault.store import get, get_all, put, seal, shred, unseal
 
 __all__ = [
     "Secret",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hmac
 import os
 import threading
@@ -17,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from liftos_app.config import ConfigError, MasterKey
-from liftos_app.models import DataKey, KeyCheck
+from liftos_app.models import AuditKey, DataKey, KeyCheck
 from liftos_app.services.vault import sealing
 
 _CACHED_DATA_KEYS: Final = 4096
@@ -32,6 +33,7 @@ class Vault:
             raise ConfigError(f"{_NAME} is empty. Leave it unset to have one generated.")
         self._keks = {k.kid: sealing.derive(k.key, "kek") for k in master_keys}
         self._peppers = tuple(sealing.derive(k.key, "token-pepper") for k in master_keys)
+        self._audit_keys = {k.kid: sealing.derive(k.key, "audit-mac") for k in master_keys}
         self._active = master_keys[0].kid
         # Replaced by the stored one in `boot_check`: pseudonyms must outlive a change of keys.
         self._pseudonym_root = sealing.derive(master_keys[0].key, "pseudonym")
@@ -63,6 +65,16 @@ class Vault:
         """Pseudonym salt of an organization, hex. The same after a change of master keys."""
         return sealing.mac(self._pseudonym_root, f"organization\x00{org_id}")
 
+    # -- the audit log -------------------------------------------------------------------------
+
+    def audit_mac(self, text: str, kid: str = "") -> str:
+        """MAC of a text for the audit log, by the active or a named key. KeyError: not known."""
+        return sealing.mac(self._audit_keys[kid or self._active], text)
+
+    def knows_audit_key(self, kid: str) -> bool:
+        """Whether MACs of this key can be checked; also of keys that have left."""
+        return kid in self._audit_keys
+
     # -- start-up ------------------------------------------------------------------------------
 
     def boot_check(self, session: Session) -> None:
@@ -86,6 +98,27 @@ class Vault:
         for kid in self._keks:
             if kid not in known:
                 self._register(session, kid)
+        self._keep_audit_keys(session)
+
+    def _keep_audit_keys(self, session: Session) -> None:
+        """Read the MAC keys of master keys that left; seal each known one by each master key."""
+        rows = {(r.kid, r.sealed_by): r.sealed for r in session.exec(select(AuditKey)).all()}
+        for (kid, by), sealed in rows.items():
+            if by in self._keks and kid not in self._audit_keys:
+                place = sealing.enc("liftos-audit-key-v1", kid, by)
+                try:
+                    raw = sealing.decrypt(AESGCM(self._keks[by]), sealed, place)
+                except sealing.VaultFault:  # `audit verify` names the rows that need it
+                    continue
+                self._audit_keys[kid] = raw
+        for kid, raw in self._audit_keys.items():
+            for by, kek in self._keks.items():
+                if (kid, by) not in rows:
+                    place = sealing.enc("liftos-audit-key-v1", kid, by)
+                    row = AuditKey(kid=kid, sealed_by=by,
+                                   sealed=sealing.encrypt(AESGCM(kek), raw, place))
+                    with contextlib.suppress(IntegrityError), session.begin_nested():
+                        session.add(row)  # another process may have started at the same moment
 
     def _register(self, session: Session, kid: str) -> None:
         place = sealing.enc("liftos-root-v1", kid)
@@ -191,6 +224,14 @@ class Vault:
         raw = self._unwrap(row)
         row.kid = self._active
         row.wrapped = self._wrap(row, raw)
+
+    def wrap_new(self, row: DataKey) -> None:
+        """Give a new row a random data key, wrapped by the active master key."""
+        row.wrapped = self._wrap(row, os.urandom(32))
+
+    def open_data_key(self, row: DataKey) -> None:
+        """Unwrap a data key to see that it opens. Raises VaultFault."""
+        self._unwrap(row)
 
     def forget(self, dek_id: UUID) -> None:
         """Drop a data key from memory."""

@@ -12,13 +12,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import delete, event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import SessionTransaction
-from sqlmodel import Session, col, func, select
-from sqlmodel.sql.expression import SelectOfScalar
+from sqlmodel import Session, col, select
 
 from liftos_app.errors import Missing
 from liftos_app.models import Connection, Credential, DataKey
 from liftos_app.services import audit
-from liftos_app.services.context import App, Context, open_context
+from liftos_app.services.context import Context, open_context
 from liftos_app.services.secret import Secret
 from liftos_app.services.vault import sealing
 from liftos_app.services.vault.sealing import VaultFault
@@ -149,38 +148,6 @@ def _place(row: Credential, dek_id: UUID) -> bytes:
         field=row.field,
         dek_id=dek_id,
         row_version=row.row_version,
-    )
-
-
-def rewrap(app: App, *, batch: int = 200) -> dict[str, int]:
-    """Wrap all data keys by the active master key; resumes after a kill. Returns what is left
-    per older key: all gone means the older keys may leave API_VAULT_MASTER_KEY.
-    """
-    while True:
-        with app.db.write() as session:
-            rows = session.exec(
-                _wrapped_by_others(app).limit(batch).with_for_update(skip_locked=True)
-            ).all()
-            for row in rows:
-                app.vault.rewrap(row)
-            if rows:
-                log.info("vault.rewrapped", extra={"keys": len(rows), "by": app.vault.active_kid})
-        if len(rows) < batch:
-            break
-    with app.db.read() as session:
-        left = session.exec(
-            select(DataKey.kid, func.count())
-            .where(col(DataKey.wrapped).is_not(None), DataKey.kid != app.vault.active_kid)
-            .group_by(DataKey.kid)
-        ).all()
-    return dict(left)
-
-
-def _wrapped_by_others(app: App) -> SelectOfScalar[DataKey]:
-    return (
-        select(DataKey)
-        .where(col(DataKey.wrapped).is_not(None), DataKey.kid != app.vault.active_kid)
-        .order_by(col(DataKey.id))
     )
 
 

@@ -112,7 +112,7 @@ def test_each_way_signs_a_request() -> None:
 def where(url: str, *, http: bool = False, allow: tuple[str, ...] = ()) -> addresses.Addresses:
     settings: Any = SimpleNamespace(
         platform_urls={}, self_url="http://127.0.0.1:1", public_url="http://127.0.0.1:1",
-        ssrf_allow=allow,
+        ssrf_allow=allow, origins=(),
     )
     given = {"base_url": url, "allow_http": "yes" if http else ""}
     return addresses.resolve(PLATFORM, settings, demo=False, inputs=given)

@@ -263,6 +263,18 @@ def test_names_are_kept_as_snowflake_stores_them() -> None:
     assert set(checked.secret) == {"private_key", "passphrase"}
 
 
+def test_a_refused_key_names_its_fingerprint_to_compare(key: rsa.RSAPrivateKey) -> None:
+    refused = httpx.Response(401, json={"code": "390144", "message": "JWT token is invalid."})
+    client, _ = make_client(
+        SNOW, answers(refused), {**VALUES, "private_key": pem(key)}, method="key_pair",
+        base="https://snow.example",
+    )
+    with pytest.raises(SignInAgain) as caught:
+        tables.discover(client)
+    assert signin.fingerprint(key) in caught.value.why
+    assert "MII" not in caught.value.sentence()
+
+
 # --- errors ---------------------------------------------------------------------------------------
 
 

@@ -113,7 +113,7 @@ async def test_L33_a_tab_token_stays_with_its_session_while_that_lasts(
     assert (await knock(gate, cookie=theirs))[0]["type"] == "websocket.accept"
 
 
-async def test_a_session_holds_so_many_sockets_and_no_more(
+async def test_L81_a_session_holds_so_many_sockets_and_no_more(
     page_app: App, cookie_of: Callable[[], str]
 ) -> None:
     inside = 0
@@ -134,7 +134,7 @@ async def test_a_session_holds_so_many_sockets_and_no_more(
     assert types.count("websocket.close") == 1
 
 
-async def test_a_message_over_the_limit_ends_the_socket(page_app: App) -> None:
+async def test_L81_a_message_over_the_limit_ends_the_socket(page_app: App) -> None:
     heard: list[str] = []
 
     async def listens(scope: Any, receive: Any, send: Any) -> None:
@@ -150,7 +150,7 @@ async def test_a_message_over_the_limit_ends_the_socket(page_app: App) -> None:
     assert heard == ["websocket.connect", "websocket.receive", "websocket.disconnect"]
 
 
-async def test_a_flood_of_messages_ends_the_socket(page_app: App) -> None:
+async def test_L81_a_flood_of_messages_ends_the_socket(page_app: App) -> None:
     heard: list[str] = []
 
     async def listens(scope: Any, receive: Any, send: Any) -> None:

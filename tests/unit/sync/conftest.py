@@ -37,6 +37,7 @@ class Source:
     url: str = ""
     requests: list[str] = field(default_factory=list)
     page_size: int = 100
+    served: int = 0  # good answers
     before: Callable[[str], tuple[int, dict[str, str], Any] | None] = lambda path: None
 
     def fill(self, days: int, campaigns: int = 3) -> None:
@@ -89,19 +90,25 @@ def source() -> Iterator[Source]:
                     for r in rows
                 ]
                 page = int(query["page"][0])
+                made.served += 1
                 part = found[page * made.page_size : (page + 1) * made.page_size]
                 more = len(found) > (page + 1) * made.page_size
                 status, headers = 200, {}
                 body = {"data": part, "next": page + 1 if more else None}
-            payload = json.dumps(body).encode()
+            payload = body if isinstance(body, bytes) else json.dumps(body).encode()
+            headers = dict(headers)
+            cut = headers.pop("cut", None)  # the connection ends after so many bytes of the body
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Type", "application/json")
+            if "Content-Type" not in headers:
+                self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(payload)))
             self.end_headers()
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                self.wfile.write(payload)
+                self.wfile.write(payload[: int(cut)] if cut is not None else payload)
+            if cut is not None:
+                self.close_connection = True
 
         def log_message(self, *_: object) -> None:
             """Quiet."""

@@ -129,10 +129,12 @@ def test_a_deal_may_have_no_amount_but_a_payment_may_not(
 
 
 def keep(app: App, into: Target, stream: Stream, page: Page, span: Any = SPAN) -> None:
+    slots: dict[str, provenance.Slot] = {}
+    provenance.gather(stream, page, slots)
     with app.db.write() as session:
-        provenance.keep(
-            session, into, stream, rows=page.rows, source=list(provenance.lines(page)), span=span
-        )
+        known = provenance.known_digests(session, into, stream, list(slots))
+        packed = provenance.pack(into, stream, slots, known)
+        provenance.keep(session, into, stream, packed, span=span)
 
 
 def test_source_records_are_kept_by_day_and_replaced(app: App, target: Target) -> None:  # noqa: F811

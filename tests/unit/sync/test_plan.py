@@ -151,4 +151,6 @@ def test_every_needed_day_is_read_exactly_once_whatever_is_known(
     needed = {
         day(i) for i in range(history + 1) if i not in done and (i <= reread or i not in covered)
     }
+    # loaded days stay in the look-back when the history is shorter than it
+    needed |= {day(i) for i in covered - done if history < i <= reread}
     assert set(found) == needed

@@ -14,6 +14,7 @@ from sqlmodel import Session
 
 from liftos_app.models import RejectedRow
 from liftos_app.services.connectors.spec import Lands, Rejected, Stream
+from liftos_app.services.sync.load.changes import Cell, Changes, Replaced
 from liftos_app.services.sync.load.daily import load_facts, load_mail
 from liftos_app.services.sync.load.entities import load_entities
 from liftos_app.services.sync.load.records import load_crm, load_orders, load_payments
@@ -49,4 +50,6 @@ _LOADERS: dict[Lands, Callable[[Landing], Counts]] = {
     Lands.MAIL: load_mail, Lands.CRM: load_crm, Lands.PAYMENTS: load_payments,
 }
 
-__all__ = ["Counts", "Landing", "Target", "keep_rejected", "load"]
+__all__ = [
+    "Cell", "Changes", "Counts", "Landing", "Replaced", "Target", "keep_rejected", "load",
+]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
@@ -11,6 +10,7 @@ from sqlalchemy.engine import Connection as DbConnection
 
 from liftos_app.services.connectors.rows import ATTRIBUTION
 from liftos_app.services.connectors.spec import Rejected, Row
+from liftos_app.services.sync.load.changes import Shape
 from liftos_app.services.sync.load.entities import entity_keys
 from liftos_app.services.sync.load.shared import BIGGEST, Counts, Landing, days_of, repeat
 
@@ -60,22 +60,13 @@ def load_mail(landing: Landing) -> Counts:
     return counts
 
 
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """A daily table: its key columns (the second is `day`) and its value columns."""
-
-    name: str
-    keys: tuple[str, ...]
-    values: tuple[str, ...]
-
-
-_DAILY = _Shape("fact_daily", ("entity_key", "day", "setting"), _FACTS)
-_EXTRA = _Shape("fact_extra", ("entity_key", "day", "metric"), ("value",))
-_MAILED = _Shape("mail_fact", ("entity_key", "day"), _MAIL)
+_DAILY = Shape("fact_daily", ("entity_key", "day", "setting"), _FACTS)
+_EXTRA = Shape("fact_extra", ("entity_key", "day", "metric"), ("value",))
+_MAILED = Shape("mail_fact", ("entity_key", "day"), _MAIL)
 
 
 def _compare(
-    landing: Landing, shape: _Shape, fresh: dict[Any, tuple[Any, ...]], counts: Counts
+    landing: Landing, shape: Shape, fresh: dict[Any, tuple[Any, ...]], counts: Counts
 ) -> None:
     """Insert what is new, update what differs, remove what vanished inside the span."""
     target, level = landing.target, landing.stream.level
@@ -84,7 +75,8 @@ def _compare(
     new: list[tuple[Any, ...]] = []
     changed: list[tuple[Any, ...]] = []
     place = (target.org_id, target.account_key, level)
-    if not old:
+    listening, tell = landing.changes.listening, landing.changes.figures
+    if not old and not listening:
         new = [key + place + values for key, values in fresh.items()]
     else:
         for key, values in fresh.items():
@@ -93,6 +85,10 @@ def _compare(
                 new.append(key + place + values)
             elif before != values:
                 changed.append(values + key)
+            else:
+                continue
+            if listening:
+                tell(shape, level, key, before, values)
     counts.unchanged += len(fresh) - len(new) - len(changed)
     counts.written += len(new)
     counts.updated += len(changed)
@@ -110,6 +106,8 @@ def _compare(
             f"UPDATE {shape.name} SET {values_sql} WHERE {where}", changed  # noqa: S608
         )
     if landing.span is not None and old:
+        for key in old if listening else ():
+            tell(shape, level, key, old[key], None)
         connection.exec_driver_sql(
             f"DELETE FROM {shape.name} WHERE {where}", list(old)  # noqa: S608
         )
@@ -117,7 +115,7 @@ def _compare(
 
 
 def _existing(
-    connection: DbConnection, landing: Landing, shape: _Shape, fresh: dict[Any, tuple[Any, ...]]
+    connection: DbConnection, landing: Landing, shape: Shape, fresh: dict[Any, tuple[Any, ...]]
 ) -> dict[Any, tuple[Any, ...]]:
     """Rows already there in the span (or the span of the fresh rows), in the form of `fresh`."""
     if landing.span is not None:

@@ -10,7 +10,6 @@ import datetime as dt
 from typing import Any
 
 from sqlalchemy import Table, delete, select, update
-from sqlmodel import Session
 
 from liftos_app.models import CrmRecord, Order, OrderLine, Payment, Refund
 from liftos_app.services.connectors.rows import CRM_KINDS, PAYMENT_KINDS
@@ -19,7 +18,6 @@ from liftos_app.services.sync.load.shared import (
     BIGGEST,
     Counts,
     Landing,
-    Target,
     as_day,
     batches,
     table_of,
@@ -52,7 +50,7 @@ _EMPTY: dict[str, Any] = {
 
 
 def load_orders(landing: Landing) -> Counts:
-    session, target, rejected = landing.session, landing.target, landing.rejected
+    rejected = landing.rejected
     counts = Counts()  # an order is never removed because a list left it out
     good = []
     for row in landing.rows:
@@ -64,7 +62,7 @@ def load_orders(landing: Landing) -> Counts:
     found, repeats = unique(good, lambda r: r["external_id"], rejected)
     counts.unchanged += repeats
     heads = {i: {n: r.get(n) for n in _ORDER} for i, r in found.items()}
-    counts.written, counts.updated, same = _upsert(session, target, table_of(Order), _ORDER, heads)
+    counts.written, counts.updated, same = _upsert(landing, table_of(Order), _ORDER, heads)
     counts.unchanged += same
     lines = {
         line["external_id"]: {"order_id": i, **{n: line.get(n) for n in _LINE[1:]}}
@@ -78,8 +76,8 @@ def load_orders(landing: Landing) -> Counts:
     for table, names, children in (
         (table_of(OrderLine), _LINE, lines), (table_of(Refund), _REFUND, refunds)
     ):
-        _upsert(session, target, table, names, children)
-        _drop_vanished(session, target, table, list(found), set(children))
+        _upsert(landing, table, names, children)
+        _drop_vanished(landing, table, names, order_ids=list(found), keep=set(children))
     for row in found.values():
         day = row["day"].isoformat()
         counts.per_day[day] = counts.per_day.get(day, 0) + 1
@@ -104,11 +102,12 @@ def _wrong_order(row: Row) -> str:
 
 
 def _upsert(
-    session: Session, target: Target, table: Table, names: tuple[str, ...],
-    rows: dict[str, dict[str, Any]], *, fixed: dict[str, Any] | None = None,
+    landing: Landing, table: Table, names: tuple[str, ...], rows: dict[str, dict[str, Any]], *,
+    fixed: dict[str, Any] | None = None,
 ) -> tuple[int, int, int]:
     """Insert or update by external id (and `fixed` columns); how many were new, changed, the same.
     """
+    session, target, changes = landing.session, landing.target, landing.changes
     fixed = fixed or {}
     existing: dict[str, Any] = {}
     for batch in batches(list(rows), 500):
@@ -132,23 +131,35 @@ def _upsert(
             changed += 1
         else:
             same += 1
+            continue
+        if changes.listening:
+            before = {n: getattr(old, n) for n in names} if old is not None else None
+            key = {**fixed, "external_id": external_id}
+            changes.record(table.name, key, names, before, values)
     if new:
         session.execute(table.insert(), new)
     return len(new), changed, same
 
 
 def _drop_vanished(
-    session: Session, target: Target, table: Table, order_ids: list[str], keep: set[str]
+    landing: Landing, table: Table, names: tuple[str, ...], *, order_ids: list[str], keep: set[str]
 ) -> None:
     """Lines and refunds that an order, read whole, no longer has."""
+    session, target, undo = landing.session, landing.target, landing.changes.undo
+    columns = [table.c[n] for n in ("key", "external_id", *(names if undo else ()))]
     for batch in batches(order_ids, 500):
         there = session.execute(
-            select(table.c.key, table.c.external_id).where(
+            select(*columns).where(
                 table.c.org_id == target.org_id, table.c.account_key == target.account_key,
                 table.c.order_id.in_(batch),
             )
         ).all()
-        gone = [key for key, external_id in there if external_id not in keep]
+        vanished = [row for row in there if row.external_id not in keep]
+        for row in vanished if undo else ():
+            before = {n: getattr(row, n) for n in names}
+            key = {"external_id": row.external_id}
+            landing.changes.record(table.name, key, names, before, None)
+        gone = [row.key for row in vanished]
         for part in batches(gone, 500):
             session.execute(delete(table).where(
                 table.c.org_id == target.org_id, table.c.key.in_(part)
@@ -186,9 +197,7 @@ def _by_kind(
     counts.unchanged += repeats
     for kind in sorted({k for k, _ in found}):
         rows = {i: _cells(r, names) for (k, i), r in found.items() if k == kind}
-        new, changed, same = _upsert(
-            landing.session, landing.target, table, names, rows, fixed={"kind": kind}
-        )
+        new, changed, same = _upsert(landing, table, names, rows, fixed={"kind": kind})
         counts.written, counts.updated = counts.written + new, counts.updated + changed
         counts.unchanged += same
     for row in found.values():

@@ -13,6 +13,7 @@ from sqlalchemy import Table
 from sqlmodel import Session
 
 from liftos_app.services.connectors.spec import Rejected, Row, Stream
+from liftos_app.services.sync.load.changes import Changes
 
 BIGGEST = 2**63 - 1
 T = TypeVar("T")
@@ -39,6 +40,7 @@ class Counts:
         """Add another count to this one."""
         for name in ("read", "written", "updated", "unchanged", "rejected", "removed"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.per_day.update(other.per_day)
 
 
 @dataclass(slots=True)
@@ -68,6 +70,7 @@ class Landing:
     span: tuple[dt.date, dt.date] | None
     rejected: list[Rejected]
     whole: bool = False  # rows are all there is: what is not among them is gone
+    changes: Changes = field(default_factory=Changes)  # what it replaces, for who listens
     gone: frozenset[str] = frozenset()  # CRM ids reported as deleted
     alive: frozenset[str] | None = None  # all CRM ids there are, when the platform listed them
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from liftos_app.services.connectors.platforms.databricks import tables
+from liftos_app.services.connectors.platforms.databricks import publish, tables
 from liftos_app.services.connectors.platforms.databricks.errors import fault
 from liftos_app.services.connectors.platforms.databricks.signin import (
     OAUTH,
@@ -43,7 +43,7 @@ PLATFORM = Platform(
     latency="as late as the tables are filled",
     role_needed="Workspace administrator to add the service principal",
     docs_url="https://docs.databricks.com/api/workspace/statementexecution",
-    requests_per_minute=240,
+    requests_per_minute=600,
     concurrency=2,
     never=(
         "We never send our token to the storage that hands out results.",
@@ -57,4 +57,5 @@ PLATFORM = Platform(
     define=tables.define,
     objects=tables.objects,
     preview=tables.preview,
+    writer=publish.Publisher,
 )

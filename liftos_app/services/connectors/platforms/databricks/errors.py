@@ -29,6 +29,12 @@ _GONE = Rule(
     why="The warehouse or the workspace is not there: {said}.",
     fix="Check the workspace address and the warehouse in the sign-in.",
 )
+_NO_PLACE = Rule(
+    code="CATALOG_DOES_NOT_EXIST", kind=Fix, what="A catalog or schema cannot be found.",
+    why="It is gone, or we may not see it: {said}.",
+    fix="Check its name, and grant USE CATALOG and USE SCHEMA.", cause="permission",
+    owner="your_platform_admin",
+)
 _BUSY = Rule(
     code="REQUEST_LIMIT_EXCEEDED", kind=Quota, what="Databricks asks us to slow down.",
     why="Its limit of requests or its capacity is used up.", fix=LATER,
@@ -52,6 +58,7 @@ _BY_CODE: Mapping[str, Rule] = {
     "SERVICE_UNDER_MAINTENANCE": _SERVER, "DEADLINE_EXCEEDED": _SERVER, "IO_ERROR": _SERVER,
     "WORKSPACE_TEMPORARILY_UNAVAILABLE": _SERVER, "UNKNOWN": _SERVER, "ABORTED": _CHANGED,
     "RESOURCE_CONFLICT": _CHANGED, "CANCELLED": _CHANGED, "BAD_REQUEST": _REQUEST,
+    "CATALOG_DOES_NOT_EXIST": _NO_PLACE, "SCHEMA_DOES_NOT_EXIST": _NO_PLACE,
     "INVALID_PARAMETER_VALUE": _REQUEST, "ALREADY_EXISTS": _REQUEST,
 }
 _BY_STATUS: Mapping[int, Rule] = {

@@ -21,6 +21,7 @@ def _window(days_per_request: int) -> Window:
         reread_days=30,
         latency_hours=3.0,
         settle_days=30,
+        late_days=90,  # conversion windows can be set up to 90 days
         history_days=HISTORY_DAYS,
     )
 

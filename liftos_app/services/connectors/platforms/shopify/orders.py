@@ -78,10 +78,14 @@ def _changes(client: Client, task: Task) -> Iterator[Page]:
 
     def make(node: Any) -> Row | None:
         row = order_row(node, zone, task.salt)
+        if task.before is not None and row["day"] >= task.before.isoformat():
+            return None  # read with its day
         return row if row["updated_at"] >= since else None  # search has returned older ones
 
     last: Page | None = None
     search = f"updated_at:>='{since.astimezone(UTC).strftime(FORMAT)}'"
+    if task.before is not None:
+        search += f" AND processed_at:<'{_midnight(task.before, zone).strftime(FORMAT)}'"
     for page, nodes in _paged(client, search, "UPDATED_AT", make):
         newest = max([newest, *_times(nodes)])
         if last is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from liftos_app.services.connectors.platforms.snowflake import tables
+from liftos_app.services.connectors.platforms.snowflake import publish, tables
 from liftos_app.services.connectors.platforms.snowflake.errors import fault
 from liftos_app.services.connectors.platforms.snowflake.signin import (
     KEY_PAIR,
@@ -42,7 +42,7 @@ PLATFORM = Platform(
     latency="as late as the tables are filled",
     role_needed="USERADMIN and SECURITYADMIN to make the user and the role",
     docs_url="https://docs.snowflake.com/en/developer-guide/sql-api/index",
-    requests_per_minute=240,
+    requests_per_minute=600,
     concurrency=2,
     never=(
         "We never ask for a password.",
@@ -56,4 +56,5 @@ PLATFORM = Platform(
     define=tables.define,
     objects=tables.objects,
     preview=tables.preview,
+    writer=publish.Publisher,
 )

@@ -102,6 +102,17 @@ def fingerprint(key: rsa.RSAPrivateKey) -> str:
     return "SHA256:" + base64.b64encode(hashlib.sha256(public).digest()).decode()
 
 
+def fingerprint_of(credential: Credential) -> str:
+    """The fingerprint of a credential's key, to compare with DESC USER; "" when there is none."""
+    text = credential.text("private_key")
+    if credential.method != KEY_PAIR_ID or not text:
+        return ""
+    try:
+        return fingerprint(load_key(text, credential.text("passphrase")))
+    except Fix:
+        return ""
+
+
 def account_claim(account: str) -> str:
     """The account as a token names it: without region and cloud, in capitals."""
     head = account.partition("-")[0] if ".global" in account else account.partition(".")[0]

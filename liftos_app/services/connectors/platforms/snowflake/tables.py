@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from liftos_app.errors import Invalid
+from liftos_app.errors import Invalid, SignInAgain
 from liftos_app.services.connectors import mapping
 from liftos_app.services.connectors.bounds import Asking, Kind, Limit, chunks
 from liftos_app.services.connectors.client import Client
 from liftos_app.services.connectors.defined import Definition, definitions, make_streams
-from liftos_app.services.connectors.platforms.snowflake import statements, values
+from liftos_app.services.connectors.platforms.snowflake import signin, statements, values
 from liftos_app.services.connectors.platforms.snowflake.errors import TOO_BIG
 from liftos_app.services.connectors.spec import (
     AccountInfo,
@@ -49,7 +49,13 @@ def quoted(name: str) -> str:
 
 def who(client: Client) -> dict[str, str]:
     """Organization, account, user, role, region and version; needs no warehouse."""
-    found = statements.run(client, _WHO, compute=False, tag="test")
+    try:
+        found = statements.run(client, _WHO, compute=False, tag="test")
+    except SignInAgain as error:
+        mark = signin.fingerprint_of(client.credential)
+        if mark:
+            error.why = f"{error.why} The fingerprint of our key is {mark}."
+        raise
     row = found.first[0] if found.first else []
     return {n: str(v or "") for n, v in zip(_NAMED, row, strict=False)}
 

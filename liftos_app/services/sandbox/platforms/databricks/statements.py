@@ -82,6 +82,8 @@ def _names(call: Call) -> list[dict[str, Any]]:
         return [{"name": n, "catalog_type": "MANAGED_CATALOG"} for n in
                 (session.CATALOG, "samples", "system")]
     catalog = asked.get("catalog_name", "")
+    if catalog not in (session.CATALOG, "samples", "system"):
+        raise Refusal(404, "CATALOG_DOES_NOT_EXIST", f"Catalog '{catalog}' does not exist.")
     if what == "schemas":
         found = sorted(s.partition(".")[2] for s in tables.schemas if s.startswith(catalog + "."))
         return [{"name": n, "catalog_name": catalog} for n in ("information_schema", *found)]

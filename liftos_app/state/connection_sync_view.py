@@ -1,0 +1,226 @@
+"""Numbers that were restated, re-syncs, columns, quota and hours of a connection, in texts."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+from liftos_app.models import Connection, SyncRun
+from liftos_app.services import budgets, catalogue, connections, expiry, organization, sync
+from liftos_app.services import format as fmt
+from liftos_app.services.connectors.defined import streams_of
+from liftos_app.services.context import Context
+from liftos_app.services.metrics.periods import today_in
+from liftos_app.services.sync import breakers, hours, restate, schema, undo
+from liftos_app.state import words
+
+PRIORITY: Final = {1: "first", 0: "usual", -1: "last"}
+FIELDS: Final = {
+    "spend_micros": "Spend", "impressions": "Impressions", "clicks": "Clicks",
+    "conversions_micros": "Conversions", "value_micros": "Conversion value",
+    "gross_micros": "Gross sales", "subtotal_micros": "Subtotal", "discount_micros": "Discounts",
+    "shipping_micros": "Shipping", "tax_micros": "Tax",
+}
+_MONEY: Final = frozenset({"spend_micros", "value_micros"}) | {
+    k for k in FIELDS if k.endswith("_micros") and k != "conversions_micros"
+}
+
+
+@dataclass
+class CellLine:
+    """One number that changed."""
+
+    key: str
+    day: str
+    what: str
+    entity: str
+    account: str
+    before: str
+    after: str
+    when: str
+
+
+@dataclass
+class ResyncLine:
+    """One re-sync, and whether it can still be taken back."""
+
+    id: str
+    when: str
+    days: str
+    kind: str
+    word: str
+    changed: str
+    note: str
+    undoable: bool
+
+
+@dataclass
+class ColumnLine:
+    """The columns of one stream of one account."""
+
+    key: str
+    stream: str
+    title: str
+    account: str
+    fresh: str
+    known: str
+    since: str
+
+
+@dataclass
+class SyncView:
+    """What the tabs Changes, Schema and Settings show beside the rest."""
+
+    cells: list[CellLine] = field(default_factory=list)
+    older: str = ""
+    resyncs: list[ResyncLine] = field(default_factory=list)
+    columns: list[ColumnLine] = field(default_factory=list)
+    policy: str = "evolve"
+    sync_window: str = ""
+    priority: str = "usual"
+    waits: list[list[str]] = field(default_factory=list)
+    renewal: str = ""
+    warnings: list[list[str]] = field(default_factory=list)
+    accounts: list[list[str]] = field(default_factory=list)
+    streams: list[list[str]] = field(default_factory=list)
+    first_day: str = ""
+    last_day: str = ""
+
+
+def view_of(ctx: Context, connection_id: UUID, before: int | None) -> SyncView:
+    """The content. Raises Missing."""
+    connection = connections.get(ctx, connection_id)
+    zone = organization.get(ctx).time_zone
+    now = ctx.now()
+    today = today_in(zone, now)
+    offered = streams_of(catalogue.find(connection.platform), connection.options)
+    titles = {s.name: s.title for s in offered}
+    cells, more = restate.cells(ctx, connection_id, before=before, limit=100)
+    accounts = [a for a in connections.accounts_of(ctx, connection_id) if a.selected]
+    ends = expiry.forecast(ctx, connection_id)
+    runs = [r for r in sync.history(ctx, connection_id, limit=100) if r.request.get("start")]
+    return SyncView(
+        cells=[_cell(c, titles, now, zone, today) for c in cells],
+        older=f"/connections/{connection_id}?tab=changes&before={more}" if more else "",
+        resyncs=[_resync(ctx, r, now, zone, today) for r in runs[:20]],
+        columns=_columns(ctx, connection_id, titles, today),
+        policy=connection.drift_policy,
+        sync_window=connection.sync_window,
+        priority=PRIORITY.get(connection.priority, "usual"),
+        waits=_waits(ctx, connection, [a.key or 0 for a in accounts], now, zone),
+        renewal=ends.renewal,
+        warnings=[
+            [
+                fmt.plural(n.days, "day"), fmt.moment(n.at, zone, today),
+                "told" if n.told else "to come",
+            ]
+            for n in ends.warnings
+        ],
+        accounts=[[str(a.id), a.name] for a in accounts],
+        streams=[[n, titles.get(n, n)] for n in connection.streams],
+        first_day=(today - dt.timedelta(days=7)).isoformat(),
+        last_day=today.isoformat(),
+    )
+
+
+def _waits(
+    ctx: Context, connection: Connection, keys: list[int], now: datetime, zone: str
+) -> list[list[str]]:
+    """Quota, hours and breakers: names and what stands now."""
+    platform = catalogue.find(connection.platform)
+    used, held = budgets.used(ctx.app, connection.id, platform.requests_per_minute)
+    quota = f"{fmt.share(used, 0)} of the burst in use, {platform.requests_per_minute:,} a minute"
+    if held > 1:
+        quota = f"held for {fmt.duration(held)}"
+    found = [["Quota", quota]]
+    run = sync.latest(ctx, connection.id)
+    if run is not None and run.waiting_until is not None and run.waiting_until > now:
+        found.append(["Waiting", words.waiting(run.waiting_for, run.waiting_until, zone)])
+    if connection.sync_window:
+        opens = hours.opens_at(connection.sync_window, connection.schedule_zone, now)
+        state = f"closed until {fmt.clock(opens, zone)}" if opens else "open now"
+        found.append(["Hours of syncs", f"{connection.sync_window}, {state}"])
+    rows = breakers.open_accounts(ctx, keys)
+    if ahead := [r.until for r in rows.values() if r.until is not None and r.until > now]:
+        found.append([
+            "Left alone",
+            f"{fmt.plural(len(ahead), 'account')} after failures, until "
+            f"{fmt.clock(max(ahead), zone)}",
+        ])
+    if connection.platform in breakers.outages(ctx):
+        found.append(["Platform", "answers nobody at the moment; syncs go on by themselves"])
+    return found
+
+
+def _cell(
+    one: restate.Restated, titles: dict[str, str], now: datetime, zone: str, today: dt.date
+) -> CellLine:
+    name, _, setting = one.field.partition("@")
+    what = FIELDS.get(name, name.replace("_", " ").capitalize())
+    return CellLine(
+        key=f"{one.run_id}/{one.stream}/{one.entity_id}/{one.day}/{one.field}",
+        day=fmt.day(one.day, today),
+        what=f"{what} ({setting.replace('_', ' ')})" if setting else what,
+        entity=f"{titles.get(one.stream, one.stream)}, {one.entity_id}",
+        account=one.account,
+        before=_amount(name, one.before, one.currency),
+        after=_amount(name, one.after, one.currency),
+        when=fmt.ago(one.at, now, zone),
+    )
+
+
+def _amount(name: str, value: int | None, currency: str) -> str:
+    if value is None:
+        return fmt.UNKNOWN
+    if name in _MONEY and currency:
+        return fmt.money(Decimal(value) / 1_000_000, currency)
+    if name.endswith("_micros"):
+        return fmt.count(Decimal(value) / 1_000_000)
+    return fmt.count(value)
+
+
+def _resync(
+    ctx: Context, run: SyncRun, now: datetime, zone: str, today: dt.date
+) -> ResyncLine:
+    kind, word = words.RUN[words.RunState(run.state)]
+    start, end = (dt.date.fromisoformat(str(run.request[n] or today)) for n in ("start", "end"))
+    note = f"Taken back {fmt.ago(run.undone_at, now, zone)}" if run.undone_at else ""
+    return ResyncLine(
+        id=str(run.id),
+        when=fmt.ago(run.created_at, now, zone),
+        days=fmt.days(start, end, today),
+        kind=kind,
+        word=word,
+        changed=f"{fmt.count(run.rows_written)} new, {fmt.count(run.rows_updated)} changed, "
+        f"{fmt.count(run.rows_restated)} numbers",
+        note=note or str((run.cause or {}).get("what", "")),
+        undoable=undo.can_undo(ctx, run),
+    )
+
+
+def _columns(
+    ctx: Context, connection_id: UUID, titles: dict[str, str], today: dt.date
+) -> list[ColumnLine]:
+    groups: dict[tuple[str, str], list[schema.Column]] = {}
+    for one in schema.columns(ctx, connection_id):
+        groups.setdefault((one.stream, one.account), []).append(one)
+    lines = []
+    for (stream, account), found in groups.items():
+        seen = [c.first_seen_at for c in found if c.first_seen_at is not None]
+        known = [c.column for c in found if not c.is_new]
+        lines.append(
+            ColumnLine(
+                key=f"{stream}/{account}",
+                stream=stream,
+                title=titles.get(stream, stream),
+                account=account,
+                fresh=", ".join(c.column for c in found if c.is_new),
+                known=f"{fmt.plural(len(known), 'column')}: {', '.join(known)}",
+                since=fmt.day(min(seen).date(), today) if seen else fmt.UNKNOWN,
+            )
+        )
+    return lines

@@ -1,0 +1,173 @@
+"""Re-syncs: a preview, one swap, a list of what changed, and a way back for seven days."""
+
+from __future__ import annotations
+
+import datetime as dt
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlmodel import select
+
+from liftos_app.errors import Conflict, Invalid
+from liftos_app.models import ResyncChange, RunState, StagedUnit, StreamRun, SyncRun
+from liftos_app.services import sync
+from liftos_app.services.sync import preview, restate, undo
+from liftos_app.services.sync.engine import SyncEngine
+from tests.conftest import Clock
+from tests.unit.sync.test_engine import ask, run_of
+
+START, END = dt.date(2026, 11, 1), dt.date(2026, 11, 20)
+
+
+def loaded(bench: Any, source: Any) -> dict[tuple[str, str], int | None]:
+    source.fill(39)
+    SyncEngine(bench.app).run(ask(bench))
+    return bench.stored()  # type: ignore[no-any-return]
+
+
+def restated(source: Any) -> None:
+    source.rows["2026-11-05"][0]["spend"] = "500.00"
+    del source.rows["2026-11-12"][1]
+    source.rows["2026-11-18"].append(dict(source.rows["2026-11-18"][0], campaign_id="new"))
+
+
+def left(bench: Any, model: Any) -> int:
+    with bench.app.db.read() as session:
+        return len(session.exec(select(model)).all())
+
+
+def test_old_rows_stay_until_every_day_is_read_and_then_all_change(
+    bench: Any, source: Any
+) -> None:
+    before = loaded(bench, source)
+    restated(source)
+    seen: list[bool] = []
+    source.before = lambda path: seen.append(bench.stored() == before)
+    run_id = ask(bench, start=START, end=END)
+    assert SyncEngine(bench.app).run(run_id) is RunState.SUCCEEDED
+    assert seen == [True] * 4  # four windows of five days, each read before the swap
+    assert bench.stored() == source.truth()
+    run = run_of(bench, run_id)
+    assert (run.rows_read, run.rows_written, run.rows_updated, run.rows_unchanged) == (60, 1, 1, 58)
+    assert left(bench, StagedUnit) == 0
+    with bench.ctx() as ctx:
+        cells, _ = restate.cells(ctx, bench.connection_id, run_id=run_id)
+        streams = sync.progress(ctx, run_id).streams
+    assert ("c0", "2026-11-05", 18_000_000, 500_000_000) in [
+        (c.entity_id, c.day.isoformat(), c.before, c.after) for c in cells
+    ]
+    assert [(s.days_done, s.days_total, str(s.state)) for s in streams] == [(20, 20, "succeeded")]
+
+
+def test_a_resync_that_fails_in_the_middle_changes_nothing(bench: Any, source: Any) -> None:
+    before = loaded(bench, source)
+    restated(source)
+    answers = iter([None, None])
+    source.before = lambda path: next(answers, (400, {}, {"error": "no"}))
+    run_id = ask(bench, start=START, end=END)
+    assert SyncEngine(bench.app).run(run_id) is RunState.PARTIAL
+    assert bench.stored() == before
+    assert left(bench, StagedUnit) == left(bench, ResyncChange) == 0
+
+
+def test_a_resync_that_waits_goes_on_with_what_it_has_read(
+    bench: Any, source: Any, clock: Clock
+) -> None:
+    loaded(bench, source)
+    restated(source)
+    answers = iter([None, None])
+    source.before = lambda path: next(answers, (429, {"Retry-After": "900"}, {}))
+    engine, run_id = SyncEngine(bench.app), ask(bench, start=START, end=END)
+    assert engine.run(run_id) is RunState.QUEUED
+    assert (run_of(bench, run_id).waiting_for, left(bench, StagedUnit)) == ("quota", 2)
+    source.before = lambda path: None
+    source.requests.clear()
+    clock.advance(seconds=1000)
+    assert engine.run(run_id) is RunState.SUCCEEDED
+    assert len(source.requests) == 2
+    assert bench.stored() == source.truth()
+
+
+def test_cancelling_forgets_what_was_read(bench: Any, source: Any) -> None:
+    before = loaded(bench, source)
+    restated(source)
+    run_id = ask(bench, start=START, end=END)
+
+    def cancel(path: str) -> None:
+        if left(bench, StagedUnit) == 2:
+            with bench.ctx(write=True) as ctx:
+                sync.cancel(ctx, run_id)
+
+    source.before = cancel
+    assert SyncEngine(bench.app).run(run_id) is RunState.CANCELLED
+    assert bench.stored() == before
+    assert left(bench, StagedUnit) == 0
+
+
+def test_an_undo_puts_every_row_back_once(bench: Any, source: Any, clock: Clock) -> None:
+    before = loaded(bench, source)
+    restated(source)
+    run_id = ask(bench, start=START, end=END)
+    SyncEngine(bench.app).run(run_id)
+    with bench.ctx(write=True) as ctx:
+        assert undo.undo(ctx, run_id) == undo.Undone(rows=3, left=0)
+    assert bench.stored() == before
+    with bench.ctx(write=True) as ctx, pytest.raises(Conflict):
+        undo.undo(ctx, run_id)
+    clock.advance(hours=1)
+    SyncEngine(bench.app).run(ask(bench))  # the look-back reads the platform's numbers again
+    truth = source.truth()
+    assert {k: v for k, v in bench.stored().items() if k[1] >= "2026-11-01"} == {
+        k: v for k, v in truth.items() if k[1] >= "2026-11-01"
+    }
+
+
+def test_an_undo_leaves_what_changed_since_and_ends_after_a_week(
+    bench: Any, source: Any, clock: Clock
+) -> None:
+    before = loaded(bench, source)
+    restated(source)
+    run_id = ask(bench, start=START, end=END)
+    engine = SyncEngine(bench.app)
+    engine.run(run_id)
+    source.rows["2026-11-05"][0]["spend"] = "600.00"
+    engine.run(ask(bench))
+    with bench.ctx(write=True) as ctx:
+        assert undo.undo(ctx, run_id) == undo.Undone(rows=2, left=1)
+    assert bench.stored() == before | {("c0", "2026-11-05"): 600_000_000}
+    second = ask(bench, start=START, end=END)
+    engine.run(second)
+    clock.advance(days=7, seconds=1)
+    with bench.ctx(write=True) as ctx, pytest.raises(Conflict):
+        undo.undo(ctx, second)
+    undo.purge(bench.app)
+    assert left(bench, ResyncChange) == 0
+
+
+def test_the_preview_learns_from_earlier_runs(bench: Any, source: Any) -> None:
+    loaded(bench, source)
+    with bench.ctx() as ctx:
+        found = preview.preview(ctx, bench.connection_id, start=START, end=END)
+    assert (found.windows, found.calls, found.rows_stored) == (4, 4, 60)
+    assert found.seconds[0] <= found.seconds[1]
+    assert found.accounts == ("Bench",)
+    with bench.ctx() as ctx, pytest.raises(Invalid):
+        preview.preview(ctx, bench.connection_id, accounts=[uuid4()], start=START, end=END)
+
+
+def test_chosen_accounts_only(bench: Any, source: Any) -> None:
+    loaded(bench, source)
+    with bench.app.db.read() as session:
+        from liftos_app.models import Account
+
+        account = session.exec(select(Account)).one()
+    run_id = ask(bench, start=START, end=START + timedelta(days=1), accounts=[account.id])
+    assert SyncEngine(bench.app).run(run_id) is RunState.SUCCEEDED
+    with bench.app.db.read() as session:
+        rows = session.exec(select(StreamRun).where(StreamRun.run_id == run_id)).all()
+        assert session.get_one(SyncRun, run_id).request["accounts"] == [str(account.id)]
+    assert [r.account_key for r in rows] == [bench.account_key]
+    with pytest.raises(Invalid):
+        ask(bench, accounts=[uuid4()])
