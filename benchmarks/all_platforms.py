@@ -3,7 +3,8 @@
 The least of an account x stream is max(ceil(days / days per request), ceil(records / page size)).
 Days bound it only where figures are asked for by days, not where records that changed are. The page
 size is read off the requests themselves, by their parameter; a stream whose requests name none is
-taken to answer in one page. What must be asked first (which ids, is the report ready) is not in it.
+taken to answer in one page. What must be asked first (which ids, is the report ready) is not in it;
+a prepared file, which brings more than a page, can do with less.
 """
 
 from __future__ import annotations
@@ -121,8 +122,9 @@ def listen() -> None:
         key = getattr(_reading, "stream", None)
         if key is not None:
             sent = f"{unquote(url.query.decode())} {(body or b'').decode(errors='replace')}"
-            for size in _SIZE.findall(sent):
-                _sizes[key] = max(_sizes[key], int(size))
+            for size in map(int, _SIZE.findall(sent)):
+                if size > 1:  # who asks for one only looks whether it may
+                    _sizes[key] = max(_sizes[key], size)
         return send(self, method, url, headers, body)
 
     net.Http.send = watched  # type: ignore[method-assign]

@@ -117,7 +117,7 @@ def filled() -> Iterator[Running]:
             stdout=subprocess.DEVNULL,
         )
         took = time.perf_counter() - began
-        print(f"| look-around, four platforms, 90 days, from empty | {took:.1f} s |")
+        print(f"| look-around, all platforms, 90 days, from empty | {took:.1f} s |")
         server = Running(home)
         try:
             yield server

@@ -53,21 +53,25 @@ def _catalogue() -> rx.Component:
             back=("Connections", "/connections"),
         ),
         rx.el.form(
-            rx.el.input(
-                name="search",
-                type="search",
-                default_value=S.search,
-                class_name="lo-input",
-                placeholder="Search platforms",
-                aria_label="Search platforms",
+            _narrowing(
+                rx.el.input(
+                    name="search",
+                    type="search",
+                    default_value=S.search,
+                    class_name="lo-input",
+                    placeholder="Search platforms",
+                    aria_label="Search platforms",
+                )
             ),
-            rx.el.select(
-                rx.el.option("All kinds", value=""),
-                *(rx.el.option(kind, value=kind) for kind in CATEGORIES),
-                name="category",
-                default_value=S.category,
-                class_name="lo-input",
-                aria_label="Kind of platform",
+            _narrowing(
+                rx.el.select(
+                    rx.el.option("All kinds", value=""),
+                    *(rx.el.option(kind, value=kind) for kind in CATEGORIES),
+                    name="category",
+                    default_value=S.category,
+                    class_name="lo-input",
+                    aria_label="Kind of platform",
+                )
             ),
             button("Search", type="submit"),
             on_submit=S.find,
@@ -83,6 +87,10 @@ def _catalogue() -> rx.Component:
             ),
         ),
     )
+
+
+def _narrowing(part: rx.Component) -> rx.Component:
+    return rx.el.div(part, class_name="lo-filter")
 
 
 def _card(one: Any) -> rx.Component:

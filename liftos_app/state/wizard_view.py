@@ -231,7 +231,7 @@ def view_of(
         docs_url=card.docs_url,
         never=list(card.never),
         needs=[Need(p.text, WHO.get(p.who, p.who), p.wait, p.link) for p in card.prerequisites],
-        brings=[f"{s.title}: {s.grain}" for s in card.streams],
+        brings=[f"{s.title}: a row per {s.grain}" for s in card.streams],
         methods=[
             Method(m.id, m.title, m.summary, KINDS.get(m.kind, m.kind), m.access_life)
             for m in card.methods

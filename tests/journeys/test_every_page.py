@@ -25,7 +25,7 @@ AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 TABS = {
     "/connections/[connection_id]": ("?tab=runs", "?tab=log", "?tab=settings"),
     "/settings": ("?tab=security", "?tab=keys", "?tab=organization", "?tab=about"),
-    "/connections/new": ("?platform=google_ads",),
+    "/connections/new": ("?category=CRM", "?platform=google_ads", "?platform=generic_http"),
 }
 ROUTES = [route + tab for route in PAGES for tab in ("", *TABS.get(route, ()))]
 

@@ -89,6 +89,26 @@ def test_a_second_look_around_doubles_nothing(
 
 
 @pytest.mark.timeout(400)
+def test_the_catalogue_is_narrowed_by_kind_and_words(
+    tour: Tour, open_tab: Callable[..., Watched]
+) -> None:
+    tab = open_tab(tour.server)
+    page = tab.page
+    steps.sign_in(page)
+    page.goto("/connections/new")
+    cards = page.get_by_role("main").get_by_role("listitem")
+    expect(cards).to_have_count(ALL)
+    page.get_by_label("Kind of platform").select_option("CRM")
+    page.get_by_role("button", name="Search").click()
+    expect(cards).to_have_count(sum(p.category == "CRM" for p in registry.all_platforms()))
+    expect(page).to_have_url(re.compile(r"category=CRM"))  # an address that can be kept
+    page.get_by_label("Search platforms").fill("no such thing")
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_text("No platform matches")).to_be_visible()
+    tab.assert_clean()
+
+
+@pytest.mark.timeout(400)
 def test_a_phone_reaches_everything_through_the_drawer(
     tour: Tour, open_tab: Callable[..., Watched], shot: Callable[[Page, str], Path]
 ) -> None:

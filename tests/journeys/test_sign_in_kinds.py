@@ -150,7 +150,9 @@ def compare_with_the_explorer(page: Page, way: Way, span: Span, counts: list[int
     at = f"/explorer?connection={connection}&stream={way.stream}&start={span.start}&end={span.end}"
     page.goto(at)
     accounts = page.get_by_label("Account", exact=True)
-    expect(accounts).to_be_visible()
+    # Until its rows are there, the page shows what it showed last.
+    expect(page.get_by_label("Connection", exact=True)).to_have_value(connection)
+    expect(page.get_by_label("Stream", exact=True)).to_have_value(way.stream)
     seen = []
     for value in [o.get_attribute("value") for o in accounts.locator("option").all()]:
         page.goto(f"{at}&account={value}")

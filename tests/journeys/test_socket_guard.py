@@ -190,10 +190,10 @@ def said(updates: list[Any]) -> str:
 
 
 def audited(server: Server) -> int:
-    """How many acts the audit log holds."""
+    """How many acts the audit log holds. What was denied is noted there too, and is no act."""
     database = Database(f"sqlite:///{server.home / 'liftos.db'}")
     with database.read() as session:
-        found = len(session.exec(select(AuditEntry)).all())
+        found = len(session.exec(select(AuditEntry).where(AuditEntry.result != "denied")).all())
     database.close()
     return found
 

@@ -41,10 +41,10 @@ def place(app: App, facts: Facts) -> tuple[Any, Any]:  # noqa: F811
         target = Target(account.org_id, account.key, run.id, app.now())
         rejected: list[Rejected] = []
         load(Landing(session, target, stream, rows, (DAY, DAY), rejected))
-        provenance.keep(
-            session, target, stream, rows=rows, span=(DAY, DAY),
-            source=list(provenance.lines(Page(rows=rows, source=source))),
-        )
+        slots: dict[str, provenance.Slot] = {}
+        provenance.gather(stream, Page(rows=rows, source=source), slots)
+        packed = provenance.pack(target, stream, slots, {})
+        provenance.keep(session, target, stream, packed, span=(DAY, DAY))
     return connection, account
 
 
