@@ -1,4 +1,4 @@
-"""`python -m benchmarks [sync] [platforms] [page] [small]`: all of them when none is named."""
+"""`python -m benchmarks [sync] [platforms] [page] [small] [security]`: all when none is named."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import os
 import platform
 import sys
 
-from benchmarks import all_platforms, page, small, sync
+from benchmarks import all_platforms, page, security, small, sync
 
-PARTS = {"sync": sync.main, "platforms": all_platforms.main, "page": page.main, "small": small.main}
+PARTS = {"sync": sync.main, "platforms": all_platforms.main, "page": page.main, "small": small.main,
+         "security": security.main}
 
 
 def main() -> None:

@@ -103,7 +103,8 @@ def _entries() -> rx.Component:
         rx.el.div(rx.el.h2("Entries", class_name="lo-h2"), class_name="lo-card-head"),
         data_table(
             S.audit.rows, columns, label="Entries of the audit log", row_key=lambda e: e.seq,
-            empty=empty_state("No entries", "Nothing fits these filters."),
+            empty=rx.el.div(empty_state("No entries", "Nothing fits these filters."),
+                            class_name="lo-card-head"),
         ),
         rx.cond(
             S.audit.older != "",

@@ -1,0 +1,134 @@
+"""What protection costs: the guard, a credential, an audit entry, a verification, a checkpoint."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from sqlalchemy import insert
+
+from benchmarks.small import best
+from liftos_app import config
+from liftos_app.models import AuditEntry, Connection
+from liftos_app.services import access, accounts, audit, boot, quotas, sessions, vault
+from liftos_app.services.audit import chain, verify
+from liftos_app.services.context import App, job_principal, open_context
+from liftos_app.services.vault import store
+from liftos_app.state import guard
+
+ROWS = int(os.environ.get("LIFTOS_BENCH_AUDIT_ROWS", "100000"))
+WHO = {"LIFTOS_ADMIN_EMAIL": "bench@larkspur.example",
+       "LIFTOS_ADMIN_PASSWORD": "a quiet harbour in winter", "LOG_LEVEL": "ERROR"}
+
+
+def main() -> None:
+    """Print the table for docs/benchmarks.md, for SQLite and the DATABASE_URL when one is set."""
+    given = os.environ.get("DATABASE_URL", "")
+    for url in ("", given) if given else ("",):
+        with tempfile.TemporaryDirectory() as home:
+            _measure(boot.build_app(config.load(
+                {"LIFTOS_HOME": home, **WHO, **({"DATABASE_URL": url} if url else {})}
+            )), "PostgreSQL" if url else "SQLite")
+            if not Path(home).exists():
+                raise RuntimeError("the temporary home vanished")
+
+
+def _measure(app: App, name: str) -> None:
+    print(f"\n## Protection, {name}\n\n| What | Best of 5 rounds |\n|---|---|")
+    signed = accounts.sign_in(
+        app, email=WHO["LIFTOS_ADMIN_EMAIL"], password=WHO["LIFTOS_ADMIN_PASSWORD"],
+        ip="127.0.0.1", user_agent="bench",
+    )
+    print(f"| what the guard does per event, warm | {_guard(app, signed.token):.0f} microseconds |")
+    alone, query = _credential(app, signed.org_id)
+    print(f"| opening a sealed credential | {alone:.0f} microseconds |")
+    print(f"| the same with its query | {query:.0f} microseconds |")
+    bare, with_entry = _append(app, signed.org_id)
+    print(f"| a transaction with one update | {bare / 1000:.2f} ms |")
+    print(f"| the same with an audit entry | {with_entry / 1000:.2f} ms |")
+    _fill(app, ROWS)
+    report = verify.verify(app)
+    rate = report.rows / report.seconds
+    print(f"| `audit verify`, {report.rows:,} rows | {report.seconds:.1f} s, {rate:,.0f} rows/s |")
+    print(f"| a million rows at that rate (extrapolated) | {1e6 / rate:.0f} s |")
+    if not report.ok:
+        raise RuntimeError(str(report.findings[:3]))
+    app.db.close()
+
+
+def _guard(app: App, token: str) -> float:
+    """Session, permission, payload, hourly counter: the parts of state/guard.py, without Reflex."""
+    async def event(self: Any, user_id: str, role: str) -> None: ...
+
+    registered: Any = SimpleNamespace(handler=SimpleNamespace(fn=event))
+    app.extras.pop("quotas", None)
+
+    def one() -> None:
+        seen = sessions.resolve(app, token)
+        if seen is None or not access.permits(seen.who, "members.write"):
+            raise RuntimeError("the guard refuses the benchmark")
+        guard.payload_fits(registered, {"user_id": "x", "role": "viewer"})
+        try:
+            quotas.spend(app, "analytics", who=seen.who, org_id=seen.org_id)
+        except quotas.TooMany:
+            app.extras.pop("quotas", None)
+
+    return best(one)
+
+
+def _credential(app: App, org_id: int) -> tuple[float, float]:
+    who = job_principal("bench")
+    with open_context(app, who, org_id, write=True) as ctx:
+        row = Connection(org_id=org_id, platform="x", name="x", created_at=ctx.now(),
+                         updated_at=ctx.now())
+        ctx.session.add(row)
+        ctx.session.flush()
+        vault.put(ctx, row, "api_key", "pk_" + "x" * 40)
+    with open_context(app, who, org_id) as ctx:
+        there = ctx.session.get_one(Connection, row.id)
+        sealed = store._rows(ctx, there)[0]
+        alone = best(lambda: store.open_value(
+            sealed, lambda dek: app.vault.cipher(ctx.session, dek, org_id)
+        ))
+        return alone, best(lambda: vault.get(ctx, there, "api_key"), times=200)
+
+
+def _append(app: App, org_id: int) -> tuple[float, float]:
+    who = job_principal("bench")
+
+    def act(*, entry: bool) -> None:
+        with open_context(app, who, org_id, write=True) as ctx:
+            ctx.session.connection().exec_driver_sql(
+                "UPDATE organization SET week_start = 1 - week_start"
+            )
+            if entry:
+                audit.record(ctx, "bench.act", number=1)
+
+    return best(lambda: act(entry=False), times=100), best(lambda: act(entry=True), times=100)
+
+
+def _fill(app: App, rows: int) -> None:
+    """Many sealed rows at once, as a long life would leave them."""
+    with app.db.write() as session:
+        seq, newest = chain.lock_head(session)
+        made: list[dict[str, Any]] = []
+        for number in range(rows):
+            fields = {
+                "at": app.now(), "org_id": 1, "actor_type": "job", "actor_id": "bench",
+                "session_ref": "", "action": "sync.ended", "object_type": "sync_run",
+                "object_id": str(number), "result": "ok", "reason": "", "ip": "", "request_id": "",
+                "data": {"rows_read": number, "state": "succeeded", "trigger": "schedule"},
+            }
+            made.append(chain.seal(app.vault, seq + 1, newest, fields))
+            seq, newest = seq + 1, made[-1]["hash"]
+            if len(made) == 5000 or number == rows - 1:
+                session.execute(insert(AuditEntry), made)
+                made = []
+        chain.move_head(session, seq, newest)
+
+
+if __name__ == "__main__":
+    main()
