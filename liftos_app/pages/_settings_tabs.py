@@ -10,9 +10,11 @@ from liftos_app.components.elements import go
 
 TABS = (
     ("profile", "Profile"), ("security", "Security"), ("keys", "API keys"),
-    ("people", "People & roles"), ("organization", "Organization"), ("about", "About"),
+    ("people", "People & roles"), ("privacy", "Privacy"), ("organization", "Organization"),
+    ("about", "About"),
 )
 PEOPLE = "/settings/people"
+_PAGES = {"people": PEOPLE, "privacy": "/settings/privacy"}  # the others share one address
 
 
 def settings_tabs(current: Any) -> rx.Component:
@@ -21,7 +23,7 @@ def settings_tabs(current: Any) -> rx.Component:
         *(
             go(
                 words,
-                href=PEOPLE if name == "people" else f"/settings?tab={name}",
+                href=_PAGES.get(name, f"/settings?tab={name}"),
                 class_name="lo-tab",
                 aria_current=_is(current, name),
             )
