@@ -44,10 +44,12 @@ test-faults: $(VENV)/.dev  ## the whole fault matrix and the soak: kills, storms
 test-fast: $(VENV)/.dev  ## unit and architecture tests only
 	@$(BIN)/python -m pytest -n 2 tests/unit tests/architecture
 
-check: $(VENV)/.dev  ## format, lint, types, import rules, spelling, migrations without drift
+check: $(VENV)/.dev  ## format, lint, types, import rules, spelling, security scans, migrations without drift
 	@$(BIN)/ruff check liftos_app tests scripts benchmarks
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/bandit -q -c pyproject.toml -ll -r liftos_app scripts
+	@$(BIN)/python scripts/secret_scan.py
 	@$(BIN)/codespell liftos_app tests scripts docs README.md CHANGELOG.md
 	@$(BIN)/python -m pytest tests/architecture
 

@@ -299,7 +299,7 @@ def _check_port(settings: Settings) -> None:
 
 def _answers(settings: Settings) -> bool:
     try:
-        with urllib.request.urlopen(  # noqa: S310  (our own loopback address)
+        with urllib.request.urlopen(  # noqa: S310 (our own loopback)  # nosec B310
             f"{settings.self_url}/api/v1/health", timeout=3
         ) as answer:
             return bool(answer.status == 200)

@@ -140,7 +140,8 @@ class Settings:
     @property
     def self_url(self) -> str:
         """Where this process reaches its own port."""
-        host = "127.0.0.1" if self.host in {"0.0.0.0", "::", "localhost"} else self.host  # noqa: S104
+        everywhere = {"0.0.0.0", "::", "localhost"}  # noqa: S104  # nosec B104
+        host = "127.0.0.1" if self.host in everywhere else self.host
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
 

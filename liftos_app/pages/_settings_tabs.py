@@ -10,11 +10,14 @@ from liftos_app.components.elements import go
 
 TABS = (
     ("profile", "Profile"), ("security", "Security"), ("keys", "API keys"),
-    ("people", "People & roles"), ("organization", "Organization"),
+    ("people", "People & roles"), ("privacy", "Privacy"), ("organization", "Organization"),
     ("protection", "Protection"), ("audit", "Audit log"), ("about", "About"),
 )
 PEOPLE = "/settings/people"
-_OWN = {"people": PEOPLE, "protection": "/settings/protection", "audit": "/settings/audit"}
+_PAGES = {  # the others share one address
+    "people": PEOPLE, "privacy": "/settings/privacy", "protection": "/settings/protection",
+    "audit": "/settings/audit",
+}
 
 
 def settings_tabs(current: Any) -> rx.Component:
@@ -23,7 +26,7 @@ def settings_tabs(current: Any) -> rx.Component:
         *(
             go(
                 words,
-                href=_OWN.get(name, f"/settings?tab={name}"),
+                href=_PAGES.get(name, f"/settings?tab={name}"),
                 class_name="lo-tab",
                 aria_current=_is(current, name),
             )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, func, or_
+from sqlalchemy import ColumnElement, and_, func, or_, tuple_
 from sqlmodel import SQLModel, col, select
 
 from liftos_app.models import (
@@ -36,8 +36,11 @@ from liftos_app.models import (
     RefreshToken,
     Refund,
     RejectedRow,
+    Restatement,
+    ResyncChange,
     RetentionRun,
     SourceRecord,
+    StagedUnit,
     StreamRun,
     SyncEvent,
     SyncRun,
@@ -119,10 +122,10 @@ def of_organization(ctx: Context, marketing_days: int) -> Iterator[Rule]:
     for model in (FactDaily, FactExtra, MailFact):  # by the primary key: no table is walked whole
         yield old(model, model.day, day, col(model.account_key).in_(mine),
                   col(model.level).in_(list(Level)))
-    ancient = select(Order.external_id).where(
-        Order.org_id == org, col(Order.account_key) == col(OrderLine.account_key), Order.day < day
-    )
-    yield Rule(OrderLine, and_(col(OrderLine.org_id) == org, col(OrderLine.order_id).in_(ancient)))
+    ancient = select(Order.account_key, Order.external_id).where(Order.org_id == org,
+                                                                 Order.day < day)
+    line = tuple_(col(OrderLine.account_key), col(OrderLine.order_id))
+    yield Rule(OrderLine, and_(col(OrderLine.org_id) == org, line.in_(ancient)))
     yield old(Refund, Refund.day, day)
     yield Rule(SourceRecord, _old_sources(org, day, moment))
     yield old(Order, Order.day, day)
@@ -130,13 +133,19 @@ def of_organization(ctx: Context, marketing_days: int) -> Iterator[Rule]:
     yield old(CrmRecord, CrmRecord.updated_at, moment)
     yield old(Coverage, Coverage.day, day)
     yield old(RejectedRow, RejectedRow.at, moment)
+    yield old(Restatement, Restatement.day, day)
+    yield old(ResyncChange, ResyncChange.at, moment)
+    yield old(StagedUnit, StagedUnit.at, moment)
     yield old(CheckResult, CheckResult.evaluated_at, moment)
     yield old(QualityScore, QualityScore.evaluated_at, moment)
     yield old(SyncEvent, SyncEvent.at, moment)
     runs = select(SyncRun.id).where(SyncRun.org_id == org, col(SyncRun.finished_at) < moment)
     yield Rule(StreamRun, and_(col(StreamRun.org_id) == org, col(StreamRun.run_id).in_(runs)))
-    waiting = select(RejectedRow.run_id).where(RejectedRow.org_id == org, RejectedRow.at >= moment)
-    yield old(SyncRun, SyncRun.finished_at, moment, col(SyncRun.id).not_in(waiting))
+    needed = [
+        col(SyncRun.id).not_in(select(model.run_id).where(col(model.org_id) == org))
+        for model in (RejectedRow, ResyncChange, StagedUnit)
+    ]
+    yield old(SyncRun, SyncRun.finished_at, moment, *needed)
     over = or_(
         col(Invitation.accepted_at) < month_ago, col(Invitation.revoked_at) < month_ago,
         col(Invitation.expires_at) < month_ago,
@@ -149,13 +158,11 @@ def of_organization(ctx: Context, marketing_days: int) -> Iterator[Rule]:
 
 def _old_sources(org: int, day: dt.date, moment: datetime) -> ColumnElement[bool]:
     """Source records of old days, of old orders and payments, and those nobody read again."""
+    place = tuple_(col(SourceRecord.account_key), col(SourceRecord.slot))
     parents = [
-        col(SourceRecord.slot).in_(
-            select(model.external_id).where(
-                col(model.org_id) == org, col(model.account_key) == col(SourceRecord.account_key),
-                col(model.day) < day,
-            )
-        )
+        place.in_(select(model.account_key, model.external_id).where(
+            col(model.org_id) == org, col(model.day) < day
+        ))
         for model in (Order, Payment, Refund)
     ]
     by_day = and_(col(SourceRecord.slot).like(_DAY_SLOT), col(SourceRecord.slot) < day.isoformat())

@@ -110,7 +110,7 @@ TABLES: Final[dict[str, Entry]] = {
         "A link to a platform", WHILE_HERE, key="id org_id", pseudonym="created_by",
         plain="platform name status provenance auth_kind streams history_days schedule "
         "schedule_zone wizard_step next_run_at paused_at last_success_at cause color_index "
-        "created_at updated_at deleted_at", free="options",
+        "created_at updated_at deleted_at sync_window priority drift_policy", free="options",
     ),
     "credential": _org("Act for the organization at a platform", WHILE_CONNECTED,
                        key="id org_id connection_id", plain="field row_version expires_at scopes "
@@ -125,22 +125,33 @@ TABLES: Final[dict[str, Entry]] = {
                     plain="external_id name currency time_zone status usable reason selected "
                     "created_at", free="extra"),
     "stream_state": _org("Where reading goes on", WHILE_CONNECTED, key="id org_id account_key",
-                         plain="stream cursor newest_day oldest_day columns last_read_at",
-                         free="error"),
+                         plain="stream cursor newest_day oldest_day columns last_read_at "
+                         "caught_up_from column_seen new_columns", free="error"),
     "coverage": _org("Which days are complete", key="account_key org_id run_id",
-                     plain="stream day state row_count first_read_at read_at"),
+                     plain="stream day state row_count digest first_read_at read_at"),
     # --- syncs ----------------------------------------------------------------------------------
     "sync_run": _org(
         "What a sync did", key="id org_id connection_id", pseudonym="created_by",
         plain="state trigger request created_at started_at finished_at heartbeat_at waiting_until "
         "holder epoch attempts windows_total windows_done rows_read rows_written rows_updated "
-        "rows_unchanged rows_rejected requests", free="cause",
+        "rows_unchanged rows_rejected rows_restated requests waiting_for undone_at", free="cause",
     ),
     "stream_run": _org(
         "What a sync did, by stream", key="id org_id run_id account_key",
         plain="stream state days_total days_done current_day rows_read rows_written rows_updated "
-        "rows_unchanged rows_rejected bytes_read requests seconds waiting_until", free="error",
+        "rows_unchanged rows_rejected rows_restated bytes_read requests seconds waiting_until",
+        free="error",
     ),
+    "restatement": _org("What a platform changed afterwards", key="id org_id run_id account_key",
+                        plain="stream level entity_id day field before after at"),
+    "resync_change": _org("Undo a re-sync", key="id org_id run_id account_key",
+                          plain="stream table_name row_count at", free="body"),
+    "staged_unit": _org("What a re-sync has read and not yet swapped in", "until the swap",
+                        key="run_id account_key org_id", plain="stream first_day last_day at",
+                        free="body"),
+    "sync_preference": _org("How syncs run", WHILE_HERE, key="org_id",
+                            plain="schedule history_days sync_window drift_policy "
+                            "fallback_to_mock updated_at"),
     "sync_event": _org("The log of a connection", key="id org_id connection_id run_id",
                        plain="at level kind stream", free="text facts"),
     "rejected_row": _org("What could not be stored, and why", key="id org_id run_id account_key",
@@ -196,7 +207,7 @@ TABLES: Final[dict[str, Entry]] = {
     # --- the installation -----------------------------------------------------------------------
     "audit_entry": _ours(
         "Show who did what", "7 years", DUTY, key="seq org_id object_id request_id mac_kid",
-        pseudonym="actor_id", personal="ip", free="reason data",
+        pseudonym="actor_id session_ref", personal="ip", free="reason data",
         plain="at actor_type action object_type result", hidden="prev_hash hash mac",
     ),
     "audit_head": _ours("The end of the audit chain", "always", DUTY, key="id seq", hidden="hash"),
@@ -209,6 +220,10 @@ TABLES: Final[dict[str, Entry]] = {
                       free="key evidence words"),
     "outbox": _ours("Deliver alerts", "until delivered", key="id org_id",
                     plain="kind created_at taken_at", free="payload"),
+    "breaker": _ours("Leave a failing platform alone", "until replaced", key="name org_id",
+                     plain="platform failures trips until updated_at", free="cause"),
+    "rate_budget": _ours("Keep within the limits of platforms", "until replaced", key="name",
+                         plain="tokens at held"),
     "key_check": _ours("Notice a wrong master key", "always", plain="kid",
                        hidden="mac pseudonym_root"),
     "lease": _ours("Let one process at a time do a thing", "always",
