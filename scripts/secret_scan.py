@@ -18,7 +18,10 @@ ALLOWED = (  # invented credentials of imitated platforms, and tests that use or
 )
 SKIPPED = (".svg", ".woff2", ".png", ".lock", ".gz")
 KNOWN = {
-    "private key": re.compile(r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----"),
+    # the armour alone, as a help text names it, is no key: a line end or key material follows
+    "private key": re.compile(
+        r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----(?:\\[rn]|\s)*(?:[A-Za-z0-9+/=]{20,}|$)"
+    ),
     "AWS key": re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
     "GitHub token": re.compile(r"\bgh[pousr]_[A-Za-z0-9]{36}\b"),
     "Slack token": re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,}"),

@@ -31,23 +31,27 @@ from liftos_app.models import (
     Organization,
     Payment,
     PendingSignIn,
+    Provenance,
     ProviderSignIn,
     QualityScore,
     RefreshToken,
     Refund,
     RejectedRow,
     RetentionRun,
+    RetentionSetting,
     Role,
+    RunState,
     SourceRecord,
     SyncEvent,
     SyncRun,
-    User,
     WebSession,
 )
 from liftos_app.models.facts import Level
-from liftos_app.services import retention, upkeep
-from liftos_app.services.context import App, Principal, open_context
+from liftos_app.services import audit, retention, upkeep
+from liftos_app.services.audit import checkpoints, verify
+from liftos_app.services.context import App, Principal, job_principal, open_context
 from liftos_app.services.retention import choices, rules, walking
+from liftos_app.services.sync.job import prepare
 from tests.conftest import Clock
 
 TODAY = dt.date(2026, 11, 23)
@@ -324,11 +328,25 @@ def test_L90_audit_entries_stay_for_seven_years(app: App, shop: Org, clock: Cloc
 
 
 def test_L98_no_sync_reads_what_would_go_the_next_night(app: App, shop: Org) -> None:
-    import inspect
+    with app.db.write() as session:
+        connection = session.exec(select(Connection)).one()
+        connection.platform, connection.provenance = "google_ads", Provenance.DEMO
+        connection.streams, connection.history_days = ["campaign_daily"], 1000
+        account = session.exec(select(Account)).one()
+        account.selected = True
+        run = SyncRun(org_id=shop.org_id, connection_id=connection.id, state=RunState.RUNNING,
+                      trigger="manual", epoch=1, created_at=app.now())
+        session.add_all([connection, account, run])
+        session.flush()
+        run_id = run.id
 
-    from liftos_app.services.sync import run
+    def oldest() -> dt.date:
+        job = prepare(app, run_id, 1, lambda: False)
+        assert job is not None
+        return min(unit.start for unit in job.plan.units)
 
-    assert "marketing_days" in inspect.getsource(run)  # the plan's history is cut there
-    with app.db.read() as session:
-        assert choices.choice_of(session, shop.org_id).marketing_days == 730
-        assert session.exec(select(User)).all() == []
+    assert oldest() == EDGE
+    with app.db.write() as session:
+        session.add(RetentionSetting(org_id=shop.org_id, marketing_days=90,
+                                     changed_at=app.now()))
+    assert oldest() == TODAY - timedelta(days=90)

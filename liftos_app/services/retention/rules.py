@@ -142,7 +142,9 @@ def of_organization(ctx: Context, marketing_days: int) -> Iterator[Rule]:
     runs = select(SyncRun.id).where(SyncRun.org_id == org, col(SyncRun.finished_at) < moment)
     yield Rule(StreamRun, and_(col(StreamRun.org_id) == org, col(StreamRun.run_id).in_(runs)))
     needed = [
-        col(SyncRun.id).not_in(select(model.run_id).where(col(model.org_id) == org))
+        col(SyncRun.id).not_in(
+            select(model.run_id).where(col(model.org_id) == org, col(model.at) >= moment)
+        )
         for model in (RejectedRow, ResyncChange, StagedUnit)
     ]
     yield old(SyncRun, SyncRun.finished_at, moment, *needed)
