@@ -186,8 +186,7 @@ def test_payments_stand_beside_store_revenue_pass_every_check_and_hold_no_person
         b"203.0.113", b"receipt_email",
     ):  # fmt: skip
         assert word not in kept, word
-    one = json.loads(kept.split(b"\n")[0])
-    assert one["id"]
+    assert all(record["id"] for record in json.loads(kept.split(b"\n")[0]))
 
 
 def test_a_missing_permission_ends_its_stream_alone_and_is_named(
