@@ -78,6 +78,7 @@ def test_a_warehouse_is_connected_defined_synced_and_published_to(
     steps.start_first_sync(page)
     steps.wait_until_synced(page)
     page.get_by_role("link", name="Open connection").click()
+    page.wait_for_url(re.compile(r"/connections/[0-9a-f-]{36}"))
     expect(steps.heading(page)).to_have_text("Snowflake")
     page.goto(page.url.partition("?")[0] + "?tab=settings")
     page.get_by_label("Database or catalog").fill("LARKSPUR")
