@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -94,14 +95,23 @@ def test_cancelling_forgets_what_was_read(bench: Any, source: Any) -> None:
     before = loaded(bench, source)
     restated(source)
     run_id = ask(bench, start=START, end=END)
+    calls: list[str] = []
+    found: list[int] = []  # how many windows were staged when the person cancelled
 
     def cancel(path: str) -> None:
-        if left(bench, StagedUnit) == 2:
+        """At the last of four windows, once at least one read ahead of it is staged."""
+        calls.append(path)
+        if len(calls) == 4:
+            until = time.monotonic() + 20
+            while not (staged := left(bench, StagedUnit)) and time.monotonic() < until:
+                time.sleep(0.01)
+            found.append(staged)
             with bench.ctx(write=True) as ctx:
                 sync.cancel(ctx, run_id)
 
     source.before = cancel
     assert SyncEngine(bench.app).run(run_id) is RunState.CANCELLED
+    assert found[0] > 0
     assert bench.stored() == before
     assert left(bench, StagedUnit) == 0
 
