@@ -141,6 +141,9 @@ def test_converted_leads_are_asked_for_by_name_and_taken_once() -> None:
     assert "Converted__s = true" in query(edge.requests[2])
     assert found.rows[2]["closed_day"] == "2026-11-05"
     assert found.rows[2]["attrs"]["contact_id"] == "554023000000600001"
+    client, edge = client_for(known, page(lead(1), lead(2, Converted__s=True)))
+    assert len(read(client, task(ZOHO, "leads", account=ACME, salt="5f" * 32)).rows) == 2
+    assert len(edge.requests) == 2  # one came, so none hides
     older = fields(*(f for f in streams.LEADS.fields if f != "Converted__s"))
     client, _ = client_for(older, page(lead(1)), refusal(400, "INVALID_QUERY"))
     found = read(client, task(ZOHO, "leads", account=ACME, salt=""))
