@@ -54,6 +54,7 @@ class ConnectionRow:
     color_index: int
     active_run_id: UUID | None
     created_at: datetime
+    awaits_streams: bool  # a person defines its streams, and has defined none yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +209,7 @@ def rows_of(ctx: Context, connections: Sequence[Connection]) -> list[ConnectionR
     ends = _credential_ends(ctx, connections)
     owners = _names(ctx, [c.created_by for c in connections if c.created_by])
     titles = {p.slug: p.name for p in registry.all_platforms()}
+    defining = {p.slug for p in registry.all_platforms() if p.define is not None}
     return [
         ConnectionRow(
             id=c.id, platform=c.platform, platform_name=titles.get(c.platform, c.platform),
@@ -220,6 +222,7 @@ def rows_of(ctx: Context, connections: Sequence[Connection]) -> list[ConnectionR
             credential_expires_at=ends.get(c.id),
             owner=owners.get(c.created_by, "") if c.created_by else "",
             color_index=c.color_index, active_run_id=active.get(c.id), created_at=c.created_at,
+            awaits_streams=c.platform in defining and not c.streams,
         )
         for c in connections
     ]
