@@ -510,6 +510,18 @@ def test_the_data_centre_is_taken_as_people_paste_it(typed: str, host: str) -> N
     assert clean_host(typed) == host
 
 
+def test_secrets_of_data_centres_are_taken_as_people_paste_them() -> None:
+    typed = f"EU = {'0a' * 20}\r\n\n https://accounts.zoho.in  {'1b' * 20} "
+    good = {**INPUTS, "centre_secrets": typed}
+    assert check_inputs(ZOHO, ZOHO.method("oauth"), good).secret["centre_secrets"] == (
+        f"accounts.zoho.eu {'0a' * 20}\naccounts.zoho.in {'1b' * 20}"
+    )
+    for wrong in ("0a" * 20, "eu", f"mars {'0a' * 20}", f"eu {'0a' * 20} {'1b' * 20}"):
+        with pytest.raises(Invalid) as caught:
+            check_inputs(ZOHO, ZOHO.method("oauth"), {**good, "centre_secrets": wrong})
+        assert "Each line" in str(caught.value.facts["fields"])
+
+
 @pytest.mark.parametrize(("field", "value", "words"), [
     ("client_id", "1000.0a1b.2c3d", "token or a code"), ("client_id", "ABC", "1000."),
     ("client_secret", "1000.0a1b2c3d4e5f60718293a4b5c6d7", "no dots"),
