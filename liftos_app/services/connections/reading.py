@@ -25,6 +25,7 @@ from liftos_app.models import (
 )
 from liftos_app.services import condition
 from liftos_app.services.connectors import registry
+from liftos_app.services.connectors.stated_end import end_of
 from liftos_app.services.context import Context
 
 
@@ -314,7 +315,8 @@ def _active_runs(ctx: Context, ids: Sequence[UUID]) -> dict[UUID, UUID]:
 def _credential_ends(
     ctx: Context, connections: Sequence[Connection]
 ) -> dict[UUID, datetime]:
-    """When a person must sign in again: the refresh token's end, else that of a lone token.
+    """When a person must sign in again: the day they stated for a token whose platform tells none,
+    else the refresh token's end, else that of a lone token.
 
     A token we fetch anew by ourselves (client credentials) has no such end.
     """
@@ -331,7 +333,7 @@ def _credential_ends(
     ends: dict[UUID, datetime] = {}
     for connection_id, fields in by_field.items():
         order = [f for f in ("refresh_token", "api_key", "access_token") if f in fields]
-        end = fields[order[0]] if order else None
+        end = end_of(lasting[connection_id].options) or (fields[order[0]] if order else None)
         if end is not None:
             ends[connection_id] = end
     return ends
