@@ -1,16 +1,11 @@
 """All platforms of the demo organization from empty, 90 days, against the sandbox in its process.
 
-The least of an account x stream is max(ceil(days / days per request), ceil(records / page size)).
-Days bound it only where figures are asked for by days, not where records that changed are. The page
-size is read off the requests themselves, by their parameter; a stream whose requests name none is
-taken to answer in one page. What must be asked first (which ids, is the report ready) is not in it;
-a prepared file, which brings more than a page, can do with less.
+What the least is, and why, stands in `least.py`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 import resource
 import subprocess
@@ -29,6 +24,7 @@ from urllib.parse import unquote
 import httpx
 from sqlmodel import func, select
 
+from benchmarks.least import least
 from benchmarks.sync import free_port
 from liftos_app import config
 from liftos_app.models import Account, Connection, Organization, Role, StreamRun, SyncRun
@@ -48,6 +44,7 @@ _SIZE = re.compile(
 )
 _reading = threading.local()
 _sizes: defaultdict[tuple[str, str], int] = defaultdict(int)
+_sent: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)  # with the account
 
 
 @dataclasses.dataclass(slots=True)
@@ -95,7 +92,7 @@ def noted(slug: str, stream: Stream) -> Stream:
     def read(client: Any, task: Any) -> Iterator[Any]:
         pages = stream.read(client, task)
         while True:
-            _reading.stream = (slug, stream.name)
+            _reading.stream = (slug, stream.name, task.account.external_id)
             try:
                 page = next(pages)
             except StopIteration:
@@ -122,9 +119,10 @@ def listen() -> None:
         key = getattr(_reading, "stream", None)
         if key is not None:
             sent = f"{unquote(url.query.decode())} {(body or b'').decode(errors='replace')}"
+            _sent[key].append(sent)
             for size in map(int, _SIZE.findall(sent)):
                 if size > 1:  # who asks for one only looks whether it may
-                    _sizes[key] = max(_sizes[key], size)
+                    _sizes[key[:2]] = max(_sizes[key[:2]], size)
         return send(self, method, url, headers, body)
 
     net.Http.send = watched  # type: ignore[method-assign]
@@ -145,11 +143,11 @@ def lines_of(app: App) -> dict[str, Line]:
     found: defaultdict[str, Line] = defaultdict(Line)
     with app.db.read() as session:
         rows = session.exec(
-            select(StreamRun, Connection)
+            select(StreamRun, Connection, Account.external_id)
             .join(Account, Account.key == StreamRun.account_key)  # type: ignore[arg-type]
             .join(Connection, Connection.id == Account.connection_id)  # type: ignore[arg-type]
         ).all()
-        for part, connection in rows:
+        for part, connection, account in rows:
             platform = catalogue.find(connection.platform)
             line = found[platform.name]
             line.streams += 1
@@ -157,7 +155,11 @@ def lines_of(app: App) -> dict[str, Line]:
             line.requests += part.requests
             line.seconds += part.seconds
             size = page_size(platform, connection, part.stream)
-            line.least += least(platform, connection, part, size)
+            stream = next(
+                s for s in streams_of(platform, connection.options) if s.name == part.stream
+            )
+            sent = _sent[platform.slug, part.stream, account]
+            line.least += least(platform.slug, stream, part, size=size, sent=sent)
             line.pages |= {size} - {0}
     return dict(found)
 
@@ -168,17 +170,6 @@ def page_size(platform: Platform, connection: Connection, stream: str) -> int:
         if made["name"] == stream:
             return int(made.get("source", {}).get("page_size") or 0)
     return _sizes.get((platform.slug, stream), 0)
-
-
-def least(platform: Platform, connection: Connection, part: StreamRun, size: int) -> int:
-    """The fewest requests that bring a stream's records of its days."""
-    stream = next(
-        s for s in streams_of(platform, connection.options) if s.name == part.stream
-    )
-    pages = math.ceil(part.rows_read / size) if size else 1
-    window = stream.window if not stream.cursor else None
-    spans = math.ceil(part.days_total / window.days_per_request) if window else 1
-    return max(spans, pages, 1)
 
 
 def main() -> None:

@@ -105,7 +105,7 @@ def _of(ctx: Context, row: ConnectionRow) -> Iterator[Item]:
         ConnectionStatus.DRAFT: (f"{row.name} is not set up yet", "finish", "info"),
         ConnectionStatus.AUTHORISING: (f"{row.name} waits for its sign-in", "finish", "info"),
         ConnectionStatus.SELECTING_ACCOUNTS: (
-            f"{row.name} waits for its accounts",
+            f"{row.name} waits for its {'streams' if row.awaits_streams else 'accounts'}",
             "finish",
             "info",
         ),

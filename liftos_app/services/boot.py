@@ -5,6 +5,7 @@ Used by the server, the command line and tests, so that all of them start alike.
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import gc
 import logging
@@ -25,6 +26,10 @@ log = logging.getLogger(__name__)
 # A sync makes hundreds of thousands of small rows that die together; Python's defaults look at all
 # of them again and again (measured: a third of a sync's time).
 COLLECTOR: Final = (100_000, 20, 100)
+# glibc gives each of many threads a heap of its own, which a sync's short-lived threads leave half
+# empty (measured over a look-around: 455 MB at most, with two heaps 423 MB).
+HEAPS: Final = 2
+_M_ARENA_MAX: Final = -8  # malloc.h
 FIRST_ORGANIZATION: Final = "My organization"
 
 
@@ -35,6 +40,7 @@ def build_app(settings: Settings, *, migrate: bool = True, now: Clock = utc_now)
     """
     kept = logs.protect(settings)
     gc.set_threshold(*COLLECTOR)
+    _limit_heaps()
     try:
         database = Database(settings.database_url)
     except OSError as error:
@@ -58,6 +64,13 @@ def build_app(settings: Settings, *, migrate: bool = True, now: Clock = utc_now)
                "revision": revisions.newest()},
     )
     return app
+
+
+def _limit_heaps() -> None:
+    """Keep the memory of this process's threads together, where the C library is glibc."""
+    tune = getattr(ctypes.CDLL(None), "mallopt", None)
+    if tune is not None:
+        tune(_M_ARENA_MAX, HEAPS)
 
 
 def hold_alone(settings: Settings) -> IO[str] | None:

@@ -102,12 +102,11 @@ class StreamRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryRow:
-    """A history to choose, with what its first load takes. Both figures are estimates."""
+    """A history to choose, with what its first load takes."""
 
     days: int
     title: str
-    calls: int
-    seconds: int
+    load: sync.Estimate
     chosen: bool
 
 
@@ -139,8 +138,7 @@ class View:
     schedule_zone: str
     next_runs: tuple[datetime, ...]
     schedule_problem: str
-    calls: int
-    seconds: int
+    load: sync.Estimate
     cause: dict[str, Any] | None
     run_id: UUID | None  # the newest run, once started
 
@@ -167,7 +165,6 @@ def view(
     now_step, steps = _steps(connection, step, signed_in=signed_in, selected=selected)
     scopes, missing = _scopes(ctx, connection, platform)
     options = connection.options if connection else {}
-    planned = sync.estimate(platform, streams, selected, days, options)
     text = connection.schedule if connection else connections.SCHEDULE
     zone = connection.schedule_zone if connection else "UTC"
     upcoming, problem = _next_runs(text, zone, ctx.now())
@@ -185,8 +182,8 @@ def view(
         history_days=days,
         history=_history(platform, streams, selected, days, options), schedule=text,
         schedule_zone=zone,
-        next_runs=upcoming, schedule_problem=problem, calls=planned.calls,
-        seconds=planned.seconds,
+        next_runs=upcoming, schedule_problem=problem,
+        load=sync.estimate(platform, streams, selected, days, options),
         cause=condition.whole_cause(connection.cause) if connection else None,
         run_id=_newest_run(ctx, connection),
     )
@@ -322,10 +319,9 @@ def _history(
         offers.append((chosen, f"{chosen} days"))
     rows = []
     for days, title in sorted(offers):
-        planned = sync.estimate(platform, streams, selected, days, options)
         rows.append(HistoryRow(
-            days=days, title=title, calls=planned.calls, seconds=planned.seconds,
-            chosen=days == chosen,
+            days=days, title=title, chosen=days == chosen,
+            load=sync.estimate(platform, streams, selected, days, options),
         ))
     return tuple(rows)
 

@@ -128,7 +128,7 @@ def view_of(ctx: Context, connection_id: UUID, *, kind: str, run: str, before: i
     zone = organization.get(ctx).time_zone
     now = ctx.now()
     today = today_in(zone, now)
-    status_kind, status_word = words.STATUS[row.status]
+    status_kind, status_word = words.status(row)
     strip = coverage.strips(ctx, [connection_id], days=90).get(connection_id)
     runs = sync.history(ctx, connection_id, limit=30)
     page = connections.log(

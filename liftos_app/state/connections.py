@@ -187,7 +187,7 @@ def view_of(ctx: Context, search: str, group: str, sort: str) -> View:
 def _row(ctx: Context, row: ConnectionRow, zone: str, strips: dict[UUID, coverage.Strip]) -> Row:
     now = ctx.now()
     today = today_in(zone, now)
-    kind, word = words.STATUS[row.status]
+    kind, word = words.status(row)
     if row.active_run_id is not None and row.status is ConnectionStatus.HEALTHY:
         kind, word = "info", "Syncing"
     cause = words.cause(row.cause, now, zone)
@@ -248,7 +248,7 @@ def _sorted(rows: Sequence[ConnectionRow], sort: str) -> list[ConnectionRow]:
         return list(rows)
     keys: dict[str, Any] = {
         "name": lambda r: r.name.lower(),
-        "status": lambda r: words.STATUS[r.status][1],
+        "status": lambda r: words.status(r)[1],
         "success": lambda r: r.last_success_at.timestamp() if r.last_success_at else 0,
         "through": lambda r: str(r.data_through or ""),
         "rows": lambda r: r.rows_24h,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
-from liftos_app.services import catalogue, organization, wizard
+from liftos_app.services import catalogue, organization, sync, wizard
 from liftos_app.services import format as fmt
 from liftos_app.services.context import Context
 
@@ -249,7 +249,7 @@ def view_of(
         next_runs=[fmt.moment(t, found.schedule_zone, ctx.now().date()) for t in found.next_runs],
         schedule_problem=found.schedule_problem,
         run_id=str(found.run_id or ""),
-        estimate=_estimate(found.calls, found.seconds),
+        estimate=_estimate(found.load, defines=found.defines),
     )
     _fill_lists(view, found, fill=fill and view.demo)
     view.sums = _summary(view)
@@ -310,7 +310,8 @@ def _fill_lists(view: View, found: wizard.View, *, fill: bool) -> None:
         for s in found.streams
     ]
     view.history = [
-        HistoryRow(h.days, h.title, _estimate(h.calls, h.seconds), h.chosen) for h in found.history
+        HistoryRow(h.days, h.title, _estimate(h.load, defines=found.defines), h.chosen)
+        for h in found.history
     ]
 
 
@@ -334,8 +335,11 @@ def _summary(view: View) -> list[list[str]]:
     ]
 
 
-def _estimate(calls: int, seconds: int) -> str:
-    return f"about {fmt.plural(calls, 'call')}, {fmt.duration(seconds, parts=1)}"
+def _estimate(load: sync.Estimate, *, defines: bool) -> str:
+    if not load.calls:
+        return f"unknown until a stream is {'defined' if defines else 'chosen'}"
+    words = f"{fmt.plural(load.calls, 'call')}, {fmt.duration(load.seconds, parts=1)}"
+    return f"at least {words}; more with many records" if load.grows else f"about {words}"
 
 
 def _minutes(span: tuple[int, int]) -> str:

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from liftos_app.models import ConnectionStatus, Provenance, RunState
 from liftos_app.services import format as fmt
+from liftos_app.services.connections import ConnectionRow
 
-STATUS: Final[dict[ConnectionStatus, tuple[str, str]]] = {
+_STATUS: Final[dict[ConnectionStatus, tuple[str, str]]] = {
     ConnectionStatus.DRAFT: ("mute", "Not started"),
     ConnectionStatus.AUTHORISING: ("mute", "Waits for sign-in"),
     ConnectionStatus.SELECTING_ACCOUNTS: ("mute", "Waits for accounts"),
@@ -22,6 +23,7 @@ STATUS: Final[dict[ConnectionStatus, tuple[str, str]]] = {
     ConnectionStatus.PAUSED: ("mute", "Paused"),
     ConnectionStatus.DISABLED: ("bad", "Switched off"),
 }
+_NO_STREAMS: Final = ("mute", "Waits for streams")
 RUN: Final[dict[RunState, tuple[str, str]]] = {
     RunState.QUEUED: ("info", "Queued"),
     RunState.RUNNING: ("info", "Running"),
@@ -67,6 +69,13 @@ class Cause:
     since: str = ""
     streams: str = ""
     action: str = ""  # reauthorise, retry, settings, wait, log
+
+
+def status(row: ConnectionRow) -> tuple[str, str]:
+    """Colour and words of a connection's state."""
+    if row.status is ConnectionStatus.SELECTING_ACCOUNTS and row.awaits_streams:
+        return _NO_STREAMS
+    return _STATUS[row.status]
 
 
 def cause(stored: dict[str, Any] | None, now: datetime, zone: str) -> Cause:

@@ -70,10 +70,10 @@ def consent(
 
 def sign_in(
     platform: Platform, method: AuthMethod, origin: str, now: datetime,
-    *, untick: frozenset[str] = frozenset(),
+    *, untick: frozenset[str] = frozenset(), typed: Mapping[str, Any] | None = None,
 ) -> tuple[dict[str, Any], TokenSet | None]:
     """The values a connection would hold after signing in."""
-    values: dict[str, Any] = inputs(platform, method.id)
+    values = dict(inputs(platform, method.id) if typed is None else typed)
     where = addresses(platform, origin, values)
     tokens: TokenSet | None = None
     if method.kind == "client_credentials":

@@ -195,6 +195,7 @@ def test_small_pages_and_prepared_reports_bring_the_same_rows(
         paged = read(client, task).rows
         monkeypatch.setattr(insights, "LIMIT", 500)
         monkeypatch.setattr(insights, "DIRECT_DAYS", 3)
+        client.kept[f"meta_business.large.{account.external_id}"] = True
         before = client.requests
         prepared = read(client, task).rows
         assert client.requests > before + 2

@@ -11,9 +11,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from liftos_app.errors import Fix
+from liftos_app.services.connections.inputs import check_inputs
 from liftos_app.services.connectors.platforms.zoho_crm import coql, streams
 from liftos_app.services.sandbox.platforms.zoho_crm.modules import ident
 from tests.contract.conftest import Bench, read
+from tests.contract.connect import inputs, opened, sign_in
 
 Find = Callable[[str], Bench]
 CENT = 10_000
@@ -203,3 +206,22 @@ def test_tokens_of_one_centre_mean_nothing_in_another(bench_of: Find) -> None:
             "api": "https://www.zohoapis.eu", "accounts": "https://accounts.zoho.eu",
         }
         assert client.credential.text("data_host") == "www.zohoapis.eu"
+
+
+def test_the_data_centre_named_on_the_way_back_has_a_secret_of_its_own(bench_of: Find) -> None:
+    bench = bench_of("zoho_crm")
+    bench.box.sandbox.memories.setdefault("zoho_crm", {})["secret"] = "c4" * 20
+    method = bench.platform.method("oauth")
+    with pytest.raises(Fix, match="id and secret"):
+        sign_in(bench.platform, method, bench.box.origin, bench.box.clock())
+    secrets = "in: " + "0a" * 20 + "\neu " + "c4" * 20
+    typed = check_inputs(
+        bench.platform, method, {**inputs(bench.platform, "oauth"), "centre_secrets": secrets}
+    )
+    values, tokens = sign_in(
+        bench.platform, method, bench.box.origin, bench.box.clock(), typed=typed.all
+    )
+    assert tokens
+    with opened(bench.platform, method, bench.box.origin, bench.box.clock, values) as client:
+        client.credential.renew()  # type: ignore[misc]
+        assert bench.account(client).name

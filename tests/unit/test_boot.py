@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sqlmodel import select
@@ -206,3 +207,14 @@ def test_a_second_process_on_the_embedded_database_is_refused(
     assert again is not None
     again.close()
     assert boot.hold_alone(make_settings(DATABASE_URL="postgresql://u@h/n")) is None
+
+
+@pytest.mark.parametrize("has_it", [True, False])  # glibc, and C libraries without such heaps
+def test_the_threads_of_a_process_share_few_heaps(
+    monkeypatch: pytest.MonkeyPatch, *, has_it: bool
+) -> None:
+    asked: list[tuple[int, int]] = []
+    library = SimpleNamespace(mallopt=lambda *what: asked.append(what)) if has_it else object()
+    monkeypatch.setattr(boot.ctypes, "CDLL", lambda _: library)
+    boot._limit_heaps()
+    assert asked == ([(-8, 2)] if has_it else [])

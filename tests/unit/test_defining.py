@@ -11,14 +11,16 @@ from sqlmodel import select
 
 from liftos_app.errors import Conflict, Denied, Fix, Invalid, Missing
 from liftos_app.models import Account, Coverage, CrmRecord, FactDaily, Role, RunState, SyncRun
-from liftos_app.services import connections, coverage, explorer, wizard
+from liftos_app.services import attention, connections, coverage, explorer, wizard
 from liftos_app.services.connectors import registry
 from liftos_app.services.connectors.defined import read_definition
 from liftos_app.services.connectors.spec import Input
+from liftos_app.services.context import Context
 from liftos_app.services.metrics import sources
 from liftos_app.services.quality import check
 from liftos_app.services.sync import provenance
 from liftos_app.services.sync.engine import SyncEngine
+from liftos_app.state import wizard_view, words
 from liftos_app.state.stream_view import Editor, settings_of, show
 from tests import connection_fixtures, defining_platform
 from tests.connection_fixtures import Bench
@@ -224,6 +226,34 @@ def test_only_a_manager_of_the_organization_defines_and_looks(
         connections.define(ctx, connection_id, [FACTS])
     with pytest.raises(Missing):
         connections.objects(bench.app, bench.who, bench.other_org, connection_id)
+
+
+def shown(ctx: Context, connection_id: UUID) -> wizard_view.View:
+    return wizard_view.view_of(
+        ctx, connection_id=connection_id, platform="", method="", step=4, origin="", fill=False
+    )
+
+
+def test_without_a_stream_nothing_is_promised_and_the_stream_is_what_is_waited_for(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse = replace(PLATFORM, streams=())
+    monkeypatch.setattr(registry, "all_platforms", lambda: (warehouse,))
+    connection_id = bench.with_key()
+    with bench.read() as ctx:
+        row = connections.row_of(ctx, connections.get(ctx, connection_id))
+        assert [i.what for i in attention.list_all(ctx)] == ["Example waits for its streams"]
+        assert words.status(row) == ("mute", "Waits for streams")
+        view = shown(ctx, connection_id)
+    assert view.estimate == "unknown until a stream is defined"
+    assert {h.estimate for h in view.history} == {view.estimate}
+    define(bench, connection_id, FACTS)
+    with bench.read() as ctx:
+        row = connections.row_of(ctx, connections.get(ctx, connection_id))
+        view = shown(ctx, connection_id)
+    assert words.status(row) == ("mute", "Waits for accounts")
+    assert view.estimate.startswith("at least 3 calls")  # of 31 days each, and who knows of pages
+    assert view.estimate.endswith("more with many records")
 
 
 def test_the_wizard_lists_what_was_defined(bench: Bench) -> None:

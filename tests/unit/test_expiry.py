@@ -89,3 +89,17 @@ def test_what_renews_itself_says_when(bench: Bench) -> None:
 def test_which_warning_stands(bench: Bench, days: float, stands: int | None) -> None:
     now = bench.app.now()
     assert expiry.due(now + timedelta(days=days), now) == stands
+
+
+def test_a_stated_end_is_warned_of_like_a_known_one(bench: Bench, clock: Clock) -> None:
+    ident = bench.started()
+    day = (clock.now + timedelta(days=8)).date()
+    with bench.app.db.write() as session:
+        row = session.get_one(Connection, ident)
+        row.options = {**row.options, "ends_on": day.isoformat()}
+    assert expiry.warn(bench.app) == 1
+    assert told(bench) == [14]
+    with bench.read() as ctx:
+        end = expiry.forecast(ctx, ident).ends_at
+    assert end is not None
+    assert end.isoformat() == f"{day}T00:00:00+00:00"

@@ -25,6 +25,7 @@ from liftos_app.models import (
 )
 from liftos_app.services import condition
 from liftos_app.services.connectors import registry
+from liftos_app.services.connectors.stated_end import end_of
 from liftos_app.services.context import Context
 
 
@@ -54,6 +55,7 @@ class ConnectionRow:
     color_index: int
     active_run_id: UUID | None
     created_at: datetime
+    awaits_streams: bool  # a person defines its streams, and has defined none yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +210,7 @@ def rows_of(ctx: Context, connections: Sequence[Connection]) -> list[ConnectionR
     ends = _credential_ends(ctx, connections)
     owners = _names(ctx, [c.created_by for c in connections if c.created_by])
     titles = {p.slug: p.name for p in registry.all_platforms()}
+    defining = {p.slug for p in registry.all_platforms() if p.define is not None}
     return [
         ConnectionRow(
             id=c.id, platform=c.platform, platform_name=titles.get(c.platform, c.platform),
@@ -220,6 +223,7 @@ def rows_of(ctx: Context, connections: Sequence[Connection]) -> list[ConnectionR
             credential_expires_at=ends.get(c.id),
             owner=owners.get(c.created_by, "") if c.created_by else "",
             color_index=c.color_index, active_run_id=active.get(c.id), created_at=c.created_at,
+            awaits_streams=c.platform in defining and not c.streams,
         )
         for c in connections
     ]
@@ -311,7 +315,8 @@ def _active_runs(ctx: Context, ids: Sequence[UUID]) -> dict[UUID, UUID]:
 def _credential_ends(
     ctx: Context, connections: Sequence[Connection]
 ) -> dict[UUID, datetime]:
-    """When a person must sign in again: the refresh token's end, else that of a lone token.
+    """When a person must sign in again: the day they stated for a token whose platform tells none,
+    else the refresh token's end, else that of a lone token.
 
     A token we fetch anew by ourselves (client credentials) has no such end.
     """
@@ -328,7 +333,7 @@ def _credential_ends(
     ends: dict[UUID, datetime] = {}
     for connection_id, fields in by_field.items():
         order = [f for f in ("refresh_token", "api_key", "access_token") if f in fields]
-        end = fields[order[0]] if order else None
+        end = end_of(lasting[connection_id].options) or (fields[order[0]] if order else None)
         if end is not None:
             ends[connection_id] = end
     return ends

@@ -30,7 +30,7 @@ from liftos_app.services.connectors.spec import (
 log = logging.getLogger(__name__)
 MOST: Final = 50  # definitions of one connection
 HISTORY_DAYS: Final = 3650
-DAYS_PER_REQUEST: Final = 31
+DAYS_PER_REQUEST: Final = 31  # of a source whose own limits nobody knows
 KINDS: Final[Mapping[Lands, tuple[str, ...]]] = {
     Lands.CRM: CRM_KINDS, Lands.PAYMENTS: PAYMENT_KINDS,
 }
@@ -168,20 +168,22 @@ def definitions(options: Mapping[str, Any]) -> tuple[Definition, ...]:
 
 
 def make_streams(
-    options: Mapping[str, Any], read: Read, *, latency_hours: float = 24
+    options: Mapping[str, Any], read: Read, *, days_per_request: int = DAYS_PER_REQUEST
 ) -> tuple[Stream, ...]:
     """For `Platform.define`: a stream of each definition, read by `read(definition, client, task)`.
     """
-    return tuple(stream_of(d, read, latency_hours=latency_hours) for d in definitions(options))
+    return tuple(stream_of(d, read, days_per_request) for d in definitions(options))
 
 
-def stream_of(definition: Definition, read: Read, *, latency_hours: float = 24) -> Stream:
+def stream_of(
+    definition: Definition, read: Read, days_per_request: int = DAYS_PER_REQUEST
+) -> Stream:
     """The stream of one definition."""
     window = None
     if definition.mode == "days":
         window = Window(
-            days_per_request=DAYS_PER_REQUEST, reread_days=definition.reread_days,
-            latency_hours=latency_hours, settle_days=max(definition.reread_days, 3),
+            days_per_request=days_per_request, reread_days=definition.reread_days,
+            latency_hours=24, settle_days=max(definition.reread_days, 3),
             history_days=HISTORY_DAYS,
         )
     facts = definition.lands is Lands.FACTS

@@ -9,13 +9,16 @@ from __future__ import annotations
 import email.utils
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from liftos_app.errors import Fix, GiveUp, PlatformFault, Quota, Retry, SignInAgain
 from liftos_app.services.connectors.redaction import said
 
 LATER = "Nothing to do: it is tried again by itself."
 REPORT = "Report it to the people who run this installation, with the request id."
+HOUR = 3600.0
 _ID_HEADERS = ("request-id", "x-request-id", "x-fb-trace-id", "x-fb-request-id", "cf-ray")
 
 
@@ -79,6 +82,16 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         pass
     until, sent = _date(value), _date(headers.get("date", ""))
     return None if until is None or sent is None else max(0.0, until - sent)
+
+
+def until_midnight(date: str, zone: str = "UTC") -> float:
+    """Seconds until a day's limit resets, by an answer's own `Date`; an hour when it has none."""
+    sent = _date(date)
+    if sent is None:
+        return HOUR
+    now = datetime.fromtimestamp(sent, ZoneInfo(zone))
+    midnight = datetime.combine(now.date() + timedelta(days=1), time(), now.tzinfo)
+    return midnight.timestamp() - sent
 
 
 def _date(value: str) -> float | None:

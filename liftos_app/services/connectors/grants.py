@@ -225,13 +225,18 @@ class Desk:
         return reveal(self.inputs.get(name))
 
     @property
+    def secret(self) -> str:
+        """The app's secret, of the host that is asked where each has its own."""
+        return self.oauth.secret(self) if self.oauth.secret else self.text("client_secret")
+
+    @property
     def authlib(self) -> Any:
         """authlib's client, sending through us."""
         kind = "query" if self.oauth.by_get else _AUTH[self.oauth.client_auth]
         client = OAuth2Client(
             _Session(self),
             client_id=self.text("client_id"),
-            client_secret=self.text("client_secret"),
+            client_secret=self.secret,
             token_endpoint_auth_method=kind,
             revocation_endpoint_auth_method=kind,
         )
@@ -250,7 +255,7 @@ class Desk:
     ) -> dict[str, Any]:
         """One request to a real address of the platform. Raises what `_wrong` makes of errors."""
         request = Request(method, url, list(params), dict(headers or {}), body)
-        known = [t for t in map(reveal, self.inputs.values()) if t]
+        known = [t for t in (self.secret, *map(reveal, self.inputs.values())) if t]
         try:
             raw = wire.fetch(
                 self.http, request, name=self.platform.name, max_bytes=1024 * 1024, total=30.0

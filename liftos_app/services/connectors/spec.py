@@ -143,6 +143,8 @@ class OAuth2:
     consent: Callable[[Mapping[str, str], str, str], Mapping[str, str]] | None = None
     # (desk, code): an exchange of the platform's own kind (TikTok)
     exchange: Callable[..., TokenSet] | None = None
+    # (desk): the client secret where the host named on the way back decides which (Zoho)
+    secret: Callable[..., str] | None = None
     settle: float = 0.0  # seconds for which a token that was just renewed may still be refused
     life: int = 0  # seconds to count on where the answer names no end; 0: no end is assumed
     # Errors on the way back that only an administrator can mend: name -> (why, what to do).

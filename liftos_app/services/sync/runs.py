@@ -242,6 +242,7 @@ class Estimate:
 
     calls: int
     seconds: int
+    grows: bool  # both are the least: records come page by page, and nobody knows how many
 
 
 def estimate(
@@ -253,9 +254,8 @@ def estimate(
     offered = streams_of(platform, options or {})
     if any(s.defined for s in offered):
         accounts = 1  # a defined stream is read for an account of its own
-    for stream in offered:
-        if stream.name not in streams:
-            continue
+    chosen = [s for s in offered if s.name in streams]
+    for stream in chosen:
         if stream.window is not None:
             days = min(history_days, stream.window.history_days) + 1
             calls += -(-days // stream.window.days_per_request)
@@ -264,7 +264,10 @@ def estimate(
         else:
             calls += 1
     calls *= max(accounts, 1)
-    return Estimate(calls, max(round(calls * 60 / platform.requests_per_minute), calls // 4, 1))
+    return Estimate(
+        calls, max(round(calls * 60 / platform.requests_per_minute), calls // 4, 1),
+        grows=any(s.lands.records or s.defined for s in chosen),
+    )
 
 
 def success_share(ctx: Context, connection_id: UUID, *, days: int = 30) -> tuple[int, int]:

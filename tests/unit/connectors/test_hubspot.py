@@ -459,6 +459,19 @@ def test_a_day_used_up_is_not_waited_for_here() -> None:
     assert (caught.value.after, edge.slept) == (3600.0, [])
 
 
+@pytest.mark.parametrize(("date", "hours"), [
+    ("Sun, 22 Nov 2026 21:00:00 GMT", 8.0),  # 16:00 in New York
+    ("Sun, 01 Nov 2026 04:30:00 GMT", 24.5),  # half an hour into a day of 25 hours
+    ("", 1.0),
+])
+def test_a_day_used_up_is_over_at_midnight_of_the_portal(date: str, hours: float) -> None:
+    used_up = httpx.Response(429, json={"policyName": "DAILY"}, headers={"date": date})
+    one, _ = client(answers(used_up))
+    with pytest.raises(Quota) as caught:
+        read(one, task(CRM, "pipelines", account=PORTAL))
+    assert caught.value.after == hours * 3600
+
+
 def test_ten_seconds_are_waited_for_here() -> None:
     one, edge = client(answers(reply("hubspot", "error_429_ten_secondly"), DETAILS))
     assert CRM.discover(one)

@@ -124,6 +124,22 @@ def test_campaign_results_land_on_the_day_of_sending_in_one_call() -> None:
     assert len(lists) == 6  # three channels, archived or not, once for the whole run
 
 
+def test_results_use_the_lists_that_this_run_has_read() -> None:
+    report = example("klaviyo", "campaign_values_report")["body"]
+    flows = {"data": [{"id": "F1", "attributes": {"name": "Welcome"}}], "links": {"next": None}}
+    one, edge = client(routes(
+        campaigns=campaigns, campaign_values_reports=report, flows=flows,
+        flow_series_reports=series(),
+    ))
+    for whole in ("campaigns", "flows"):
+        read(one, task(MAIL, whole, account=KITE))
+    asked = len(edge.requests)
+    assert read(one, task(MAIL, "campaign_results", account=KITE)).rows[0]["day"] == "2026-11-02"
+    found = read(one, task(MAIL, "flow_results", account=KITE, end="2026-11-02"))
+    assert found.rows[0]["entity_name"] == "Welcome, message M1"
+    assert [r.method for r in edge.requests[asked:]] == ["POST", "POST"]
+
+
 def test_results_of_other_days_and_of_lost_campaigns_are_left_out() -> None:
     report = example("klaviyo", "campaign_values_report")["body"]
     results = report["data"]["attributes"]["results"]

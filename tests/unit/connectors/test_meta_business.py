@@ -156,16 +156,35 @@ def job(status: str, percent: int = 0, **more: Any) -> dict[str, Any]:
     return {"id": "618", "async_status": status, "async_percent_completion": percent, **more}
 
 
-def test_a_long_span_of_ads_becomes_a_prepared_report() -> None:
+TOO_MUCH = httpx.Response(400, json={"error": {"code": 100, "error_subcode": 1487534}})
+
+
+def test_a_long_span_of_ads_is_asked_for_directly_first() -> None:
+    one, edge = client(answers({"data": [row(ad_id="9", adset_id="8")]}))
+    page = read(one, task(META, "ad_daily", start="2026-10-20", end="2026-11-07"))
+    assert len(page.rows) == 1
+    assert [r.method for r in edge.requests] == ["GET"]
+
+
+def test_what_was_too_much_once_is_prepared_from_then_on() -> None:
+    prepared = ({"report_run_id": "618"}, job("Job Completed", 100),
+                {"data": [row(ad_id="9", adset_id="8")]})
+    one, edge = client(answers(TOO_MUCH, *prepared, *prepared))
+    for _ in range(2):
+        read(one, task(META, "ad_daily", start="2026-10-20", end="2026-11-07"))
+    assert [r.method for r in edge.requests] == ["GET", "POST", "GET", "GET", "POST", "GET", "GET"]
+
+
+def test_a_long_span_of_too_many_ads_becomes_a_prepared_report() -> None:
     one, edge = client(answers(
-        {"report_run_id": "618"}, job("Job Not Started"), job("Job Running", 60),
+        TOO_MUCH, {"report_run_id": "618"}, job("Job Not Started"), job("Job Running", 60),
         job("Job Running", 100), job("Job Completed", 90), job("Job Completed", 100),
         {"data": [row(ad_id="9", adset_id="8")]},
     ))
     page = read(one, task(META, "ad_daily", start="2026-10-20", end="2026-11-07"))
     assert len(page.rows) == 1
-    assert edge.requests[0].method == "POST"
-    form = {k: v[0] for k, v in parse_qs(edge.requests[0].content.decode()).items()}
+    assert edge.requests[1].method == "POST"
+    form = {k: v[0] for k, v in parse_qs(edge.requests[1].content.decode()).items()}
     assert form["level"] == "ad"
     assert "spend" in json.loads(form["fields"])
     assert edge.requests[-1].url.path == "/v26.0/618/insights"
@@ -175,7 +194,7 @@ def test_a_long_span_of_ads_becomes_a_prepared_report() -> None:
 def test_a_failed_report_is_asked_for_in_halves() -> None:
     failed = example("meta_business", "async_run_status")["body"]
     one, edge = client(answers(
-        {"report_run_id": "1"}, failed,
+        TOO_MUCH, {"report_run_id": "1"}, failed,
         {"report_run_id": "2"}, job("Job Completed", 100), {"data": [row("2026-11-10", ad_id="9",
                                                                         adset_id="8")]},
         {"report_run_id": "3"}, job("Job Completed", 100), {"data": [row("2026-11-02", ad_id="9",
@@ -186,9 +205,14 @@ def test_a_failed_report_is_asked_for_in_halves() -> None:
 
 
 def test_a_report_that_never_ends_is_given_back_after_an_hour() -> None:
-    one, edge = client(lambda r: httpx.Response(
-        200, json={"report_run_id": "1"} if r.method == "POST" else job("Job Running", 10)
-    ))
+    def handler(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/insights") and request.method == "GET":
+            return TOO_MUCH
+        ordered = request.method == "POST"
+        return httpx.Response(200, json={"report_run_id": "1"} if ordered else
+                              job("Job Running", 10))
+
+    one, edge = client(handler)
     with pytest.raises(Retry, match="did not finish"):
         read(one, task(META, "ad_daily", start="2026-10-20", end="2026-11-07"))
     assert 3600 <= edge.waited <= 3700

@@ -428,3 +428,15 @@ def test_a_value_that_is_no_value_rejects_its_row_alone() -> None:
     pages = list(task_of(STREAM).stream.read(client, task_of(STREAM)))
     assert len(pages[0].rows) == 1
     assert len(pages[0].rejected) == 2
+
+
+def test_the_end_of_a_token_is_a_day_that_a_person_states() -> None:
+    token = {"account": "myorg-acme", "access_token": "a" * 40, "warehouse": "wh"}
+    for typed, day in ((" 2027-02-24 ", "2027-02-24"), ("20270224", "2027-02-24")):
+        checked = check_inputs(SNOW, SNOW.method("token"), {**token, "ends_on": typed})
+        assert checked.plain["ends_on"] == day
+    assert "ends_on" not in check_inputs(SNOW, SNOW.method("token"), token).plain
+    for wrong in ("24.2.2027", "2027-02-30", "soon"):
+        with pytest.raises(Invalid) as caught:
+            check_inputs(SNOW, SNOW.method("token"), {**token, "ends_on": wrong})
+        assert "such as 2027-02-24" in str(caught.value.facts["fields"])

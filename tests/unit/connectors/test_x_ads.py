@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 import json
 import re
@@ -106,6 +107,19 @@ def test_questions_are_asked_as_documented() -> None:
         "metric_groups": "ENGAGEMENT,BILLING,VIDEO",
     }
     assert b"metric_groups=ENGAGEMENT%2CBILLING%2CVIDEO" in rest[0].url.query
+
+
+@pytest.mark.parametrize("start", ["2026-08-20", "2026-02-20"])  # the clocks change in both
+def test_the_longest_span_is_within_what_x_answers_at_once(start: str) -> None:
+    stream = X.stream("campaign_daily")
+    assert stream.window is not None
+    days = dt.timedelta(days=stream.window.days_per_request - 1)
+    client, edge = client_of(answers(active()))
+    read(client, task(X, stream.name, start=start, account=one_account(),
+                      end=str(dt.date.fromisoformat(start) + days)))
+    sent = query(edge.requests[0])
+    begun, ended = (dt.datetime.fromisoformat(sent[k]) for k in ("start_time", "end_time"))
+    assert dt.timedelta(days=88) < ended - begun <= dt.timedelta(days=90)
 
 
 def test_half_hour_zones_are_asked_by_whole_hours() -> None:

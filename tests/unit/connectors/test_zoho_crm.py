@@ -141,6 +141,9 @@ def test_converted_leads_are_asked_for_by_name_and_taken_once() -> None:
     assert "Converted__s = true" in query(edge.requests[2])
     assert found.rows[2]["closed_day"] == "2026-11-05"
     assert found.rows[2]["attrs"]["contact_id"] == "554023000000600001"
+    client, edge = client_for(known, page(lead(1), lead(2, Converted__s=True)))
+    assert len(read(client, task(ZOHO, "leads", account=ACME, salt="5f" * 32)).rows) == 2
+    assert len(edge.requests) == 2  # one came, so none hides
     older = fields(*(f for f in streams.LEADS.fields if f != "Converted__s"))
     client, _ = client_for(older, page(lead(1)), refusal(400, "INVALID_QUERY"))
     found = read(client, task(ZOHO, "leads", account=ACME, salt=""))
@@ -505,6 +508,18 @@ def test_consent_asks_for_an_offline_token_with_commas() -> None:
 ])  # fmt: skip
 def test_the_data_centre_is_taken_as_people_paste_it(typed: str, host: str) -> None:
     assert clean_host(typed) == host
+
+
+def test_secrets_of_data_centres_are_taken_as_people_paste_them() -> None:
+    typed = f"EU = {'0a' * 20}\r\n\n https://accounts.zoho.in  {'1b' * 20} "
+    good = {**INPUTS, "centre_secrets": typed}
+    assert check_inputs(ZOHO, ZOHO.method("oauth"), good).secret["centre_secrets"] == (
+        f"accounts.zoho.eu {'0a' * 20}\naccounts.zoho.in {'1b' * 20}"
+    )
+    for wrong in ("0a" * 20, "eu", f"mars {'0a' * 20}", f"eu {'0a' * 20} {'1b' * 20}"):
+        with pytest.raises(Invalid) as caught:
+            check_inputs(ZOHO, ZOHO.method("oauth"), {**good, "centre_secrets": wrong})
+        assert "Each line" in str(caught.value.facts["fields"])
 
 
 @pytest.mark.parametrize(("field", "value", "words"), [

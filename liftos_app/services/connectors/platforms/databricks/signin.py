@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from liftos_app.services.connectors.client import Credential, Request
 from liftos_app.services.connectors.spec import AuthMethod, Input, OAuth2, Scope, TokenSet
+from liftos_app.services.connectors.stated_end import ENDS_ON
 
 TOKEN_URL = "https://{workspace}/oidc/v1/token"  # noqa: S105
 _PATH = re.compile(r"/?sql/1\.0/(?:warehouses|endpoints)/([0-9a-f]+)/?")
@@ -169,8 +170,9 @@ TOKEN = AuthMethod(
             wrong="A token begins with dapi, with 32 digits and letters a to f after it.",
             refuse=((r"^dose", "This is the secret of a service principal. Choose that way."),),
         ),
-        _WAREHOUSE,
+        ENDS_ON, _WAREHOUSE,
     ),
-    access_life="As many days as it was made for; 90 days without use end it.",
+    access_life="As many days as it was made for; 90 days without use end it. Enter its last day "
+    "to be warned 14, 7, 3 and 1 day before.",
     steps=("Open Settings, Developer, Access tokens, and generate a token.", *_GRANTS),
 )

@@ -25,6 +25,7 @@ from liftos_app.services.connectors.spec import (
 )
 
 PREVIEW_ROWS: Final = 20
+DAYS_PER_STATEMENT: Final = 92  # no limit is known; a span is stored as one
 _MOST_PAGES: Final = 100
 _NAME = r"`((?:[^`]|``)+)`"
 _PATH = re.compile(r"\.".join([_NAME] * 3))
@@ -124,7 +125,7 @@ def define(options: Mapping[str, Any]) -> tuple[Stream, ...]:
     """The streams of a connection. Raises Invalid for a table that is not named fully."""
     for one in definitions(options):
         path_of(one.object)
-    return make_streams(options, read)
+    return make_streams(options, read, days_per_request=DAYS_PER_STATEMENT)
 
 
 def read(definition: Definition, client: Client, task: Task) -> Iterator[Page]:

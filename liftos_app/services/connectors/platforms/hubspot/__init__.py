@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from liftos_app.services.connectors import rows
-from liftos_app.services.connectors.client import Client
 from liftos_app.services.connectors.platforms.hubspot import entities, portal, records, results
 from liftos_app.services.connectors.platforms.hubspot.errors import fault, pace
 from liftos_app.services.connectors.platforms.hubspot.signin import (
@@ -17,25 +16,16 @@ from liftos_app.services.connectors.platforms.hubspot.signin import (
     authorize,
 )
 from liftos_app.services.connectors.platforms.hubspot.version import VERSION
-from liftos_app.services.connectors.spec import (
-    Lands,
-    Page,
-    Platform,
-    Prerequisite,
-    Stream,
-    Task,
-    Window,
-)
+from liftos_app.services.connectors.spec import Lands, Platform, Prerequisite, Stream, Window
 
 _HISTORY = 3650
-Read = Callable[[Client, Task], Iterator[Page]]
 
 
 def _records(
     name: str,
     title: str,
     kind: str,
-    read: Read,
+    read: portal.Read,
     *,
     days: int,
     about: str,
@@ -181,7 +171,7 @@ PLATFORM = Platform(
     version_ends=dt.date(2028, 3, 8),  # 18 months after its release on 2026-09-08
     auth=(SERVICE_KEY, OAUTH, PRIVATE_APP),
     scopes=SCOPES,
-    streams=_STREAMS,
+    streams=tuple(replace(s, read=portal.until_reset(s.read)) for s in _STREAMS),
     prerequisites=(
         Prerequisite(
             text="A service key, made by a super admin or a person with developer access.",

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from liftos_app.errors import Fix, GiveUp, PlatformFault, Quota, Retry, SignInAgain
-from liftos_app.services.connectors.faults import LATER, REPORT, Rule, retry_after
+from liftos_app.services.connectors.faults import HOUR, LATER, REPORT, Rule, retry_after
 
 SEARCH_SECONDS = 0.25  # HubSpot takes five searches a second, and says nothing about them
 _FEW = 3  # calls left of ten seconds' worth at which we wait for the next
@@ -90,7 +90,7 @@ RULES: tuple[Rule, ...] = (
         why="The portal's limit of the day is used up, by all its apps together. "
         "It resets at midnight in the portal's time zone.",
         fix=_NOTHING,
-        after=3600.0,
+        after=HOUR,  # until `portal.until_reset` knows the zone
         again=False,
     ),
     Rule(
@@ -162,7 +162,10 @@ def _limit(told: Mapping[str, Any], headers: Mapping[str, str]) -> PlatformFault
     policy = str(told.get("policyName") or "").upper()
     rule = _BY_CODE.get(policy) if policy in ("SECONDLY", "DAILY") else None
     rule = rule or _BY_CODE["TEN_SECONDLY_ROLLING"]
-    return rule.error(after=retry_after(headers), words=_words(told))
+    found = rule.error(after=retry_after(headers), words=_words(told))
+    if rule.code == "DAILY" and retry_after(headers) is None:
+        found.facts["answered"] = headers.get("date", "")
+    return found
 
 
 def _words(told: Mapping[str, Any]) -> str:

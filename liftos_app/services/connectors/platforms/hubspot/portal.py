@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from liftos_app.errors import Fix
+from liftos_app.errors import Fix, Quota
 from liftos_app.services.connectors import rows
 from liftos_app.services.connectors.client import Client
+from liftos_app.services.connectors.faults import until_midnight
 from liftos_app.services.connectors.platforms.hubspot.values import strange
 from liftos_app.services.connectors.platforms.hubspot.version import VERSION
-from liftos_app.services.connectors.spec import AccountInfo, Task
+from liftos_app.services.connectors.spec import AccountInfo, Page, Task
 
+Read = Callable[[Client, Task], Iterator[Page]]
 _SEEN = "hubspot.portal"
 
 
@@ -66,6 +69,21 @@ def check(client: Client, task: Task) -> ZoneInfo:
     """
     _same(client, task.account)
     return ZoneInfo(task.account.time_zone)
+
+
+def until_reset(read: Read) -> Read:
+    """The same `read`; a limit of the day ends at midnight in the portal's time zone."""
+
+    def waiting(client: Client, task: Task) -> Iterator[Page]:
+        try:
+            yield from read(client, task)
+        except Quota as error:
+            answered = error.facts.get("answered")
+            if isinstance(answered, str):
+                error.after = until_midnight(answered, task.account.time_zone)
+            raise
+
+    return waiting
 
 
 def _same(client: Client, account: AccountInfo) -> None:

@@ -15,16 +15,29 @@ from liftos_app.services.connectors.spec import Page, Row, Task
 CHANNELS = ("email", "sms", "mobile_push")
 
 
-def campaign_filters() -> Iterator[str]:
+def _campaign_filters() -> Iterator[str]:
     """Klaviyo lists campaigns of one channel at a time, archived or not."""
     for channel in CHANNELS:
         for archived in ("false", "true"):
             yield f"and(equals(messages.channel,'{channel}'),equals(archived,{archived}))"
 
 
+def kept(
+    client: Client, task: Task, read: Callable[[Client, Task], Iterator[Page]]
+) -> Mapping[str, Row]:
+    """The rows of `read_campaigns` or `read_flows` by id: those read in this run, else read now."""
+    key = f"klaviyo.{read.__name__}"
+    if key not in client.kept:
+        for _ in read(client, task):
+            pass
+    found: Mapping[str, Row] = client.kept[key]
+    return found
+
+
 def read_campaigns(client: Client, task: Task) -> Iterator[Page]:  # noqa: ARG001
     """Campaigns (level 5) and the messages in them (level 6)."""
-    for condition in campaign_filters():
+    found: dict[str, Row] = {}
+    for condition in _campaign_filters():
         params = {
             "filter": condition,
             "include": "campaign-messages",
@@ -42,8 +55,11 @@ def read_campaigns(client: Client, task: Task) -> Iterator[Page]:  # noqa: ARG00
             messages = [
                 m for m in answer.data.get("included") or () if m.get("type") == "campaign-message"
             ]
-            yield make_page(campaigns, campaign_row, answer=answer, columns=_columns(campaigns))
+            page = make_page(campaigns, campaign_row, answer=answer, columns=_columns(campaigns))
+            found |= {row["external_id"]: row for row in page.rows}
+            yield page
             yield make_page(messages, _message_maker(owner, names), columns=frozenset())
+    client.kept["klaviyo.read_campaigns"] = found
 
 
 def campaign_row(record: Any) -> Row:
@@ -93,12 +109,16 @@ def _message_maker(
 
 def read_flows(client: Client, task: Task) -> Iterator[Page]:  # noqa: ARG001
     """All flows, archived ones too."""
+    found: dict[str, Row] = {}
     for archived in ("false", "true"):
         for answer in all_of(
             client, "flows", {"filter": f"equals(archived,{archived})", "page[size]": 50}
         ):
             records = answer.data.get("data")
-            yield make_page(records, flow_row, answer=answer, columns=_columns(records))
+            page = make_page(records, flow_row, answer=answer, columns=_columns(records))
+            found |= {row["external_id"]: row for row in page.rows}
+            yield page
+    client.kept["klaviyo.read_flows"] = found
 
 
 def flow_row(record: Any) -> Row:
@@ -169,9 +189,9 @@ _FRAME = {"type", "id", "attributes", "relationships", "links"}
 
 def _columns(records: Any) -> frozenset[str]:
     """Names of attributes, which is where Klaviyo adds and renames, and of anything beside them."""
-    kept = [r for r in records if isinstance(r, dict)] if isinstance(records, list) else []
-    inner = frozenset().union(*((r.get("attributes") or {}) for r in kept))
-    return inner | frozenset().union(*kept) - _FRAME
+    found = [r for r in records if isinstance(r, dict)] if isinstance(records, list) else []
+    inner = frozenset().union(*((r.get("attributes") or {}) for r in found))
+    return inner | frozenset().union(*found) - _FRAME
 
 
 def _present(record: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

@@ -17,14 +17,14 @@ from zoneinfo import ZoneInfo
 from liftos_app.services.connectors import rows
 from liftos_app.services.connectors.client import Answer, Client
 from liftos_app.services.connectors.paging import walk
-from liftos_app.services.connectors.platforms.klaviyo.entities import campaign_filters
-from liftos_app.services.connectors.platforms.klaviyo.lists import (
-    all_of,
-    conversion_metric,
-    day_of,
+from liftos_app.services.connectors.platforms.klaviyo.entities import (
+    kept,
+    read_campaigns,
+    read_flows,
 )
+from liftos_app.services.connectors.platforms.klaviyo.lists import conversion_metric, day_of
 from liftos_app.services.connectors.read import listed, make_page, reason
-from liftos_app.services.connectors.rows import ident, micros, optional, text
+from liftos_app.services.connectors.rows import ident, micros, optional
 from liftos_app.services.connectors.spec import Page, Rejected, Row, Task
 
 # Klaviyo's name -> ours
@@ -87,29 +87,21 @@ def read_campaign_results(client: Client, task: Task) -> Iterator[Page]:
 
 
 def _sent_days(client: Client, task: Task) -> Mapping[str, Sent]:
-    """Send days of all campaigns, read once per client."""
-    key = f"klaviyo.sent.{task.account.external_id}"
-    if key not in client.kept:
-        zone = ZoneInfo(task.account.time_zone)
-        found: dict[str, Sent] = {}
-        for condition in campaign_filters():
-            for answer in all_of(client, "campaigns", {"filter": condition, "page[size]": 100}):
-                for record in listed(answer.data.get("data")):
-                    own = record.get("attributes") or {}
-                    if own.get("send_time"):
-                        at = rows.moment(own["send_time"])
-                        found[str(record.get("id"))] = Sent(
-                            at.astimezone(zone).date().isoformat(), text(own.get("name"), 400)
-                        )
-        client.kept[key] = found
-    result: Mapping[str, Sent] = client.kept[key]
-    return result
+    """Send days of all campaigns that were sent."""
+    zone = ZoneInfo(task.account.time_zone)
+    return {
+        campaign: Sent(
+            rows.moment(row["attrs"]["sent_at"]).astimezone(zone).date().isoformat(), row["name"]
+        )
+        for campaign, row in kept(client, task, read_campaigns).items()
+        if row["attrs"].get("sent_at")
+    }
 
 
 def read_flow_results(client: Client, task: Task) -> Iterator[Page]:
     """Each message of each flow by day; a cell without any sending or reaction is no row."""
     zone = ZoneInfo(task.account.time_zone)
-    names = _flow_names(client)
+    names = {flow: row["name"] for flow, row in kept(client, task, read_flows).items()}
     for answer in _report(client, task, FLOW_SERIES, start=task.start, end=task.end):
         own = answer.data["data"]["attributes"]
         days = [day_of(t, zone) for t in own.get("date_times") or ()]
@@ -150,20 +142,6 @@ def _flow_cells(
 
 def _flow_message_name(names: Mapping[str, str], flow: str, message: str) -> str:
     return f"{names[flow]}, message {message}" if names.get(flow) else ""
-
-
-def _flow_names(client: Client) -> Mapping[str, str]:
-    if "klaviyo.flows" not in client.kept:
-        client.kept["klaviyo.flows"] = {
-            str(record.get("id")): text((record.get("attributes") or {}).get("name"), 300)
-            for archived in ("false", "true")
-            for answer in all_of(
-                client, "flows", {"filter": f"equals(archived,{archived})", "page[size]": 50}
-            )
-            for record in listed(answer.data.get("data"))
-        }
-    found: Mapping[str, str] = client.kept["klaviyo.flows"]
-    return found
 
 
 def _report(
@@ -266,9 +244,9 @@ def _figures(statistics: Mapping[str, Any]) -> dict[str, int | None]:
 
 def _columns(results: list[Any]) -> frozenset[str]:
     """Statistics by their own names, and whatever else a result holds."""
-    kept = [r for r in results if isinstance(r, dict)]
-    inner = frozenset().union(*((r.get("statistics") or {}) for r in kept))
-    return inner | frozenset().union(*kept) - {"statistics", "groupings"}
+    found = [r for r in results if isinstance(r, dict)]
+    inner = frozenset().union(*((r.get("statistics") or {}) for r in found))
+    return inner | frozenset().union(*found) - {"statistics", "groupings"}
 
 
 def _midnight(day: dt.date) -> str:

@@ -5,15 +5,13 @@ From the vendor's documentation (checked 2026-11-22). No header names a limit or
 
 from __future__ import annotations
 
-import email.utils
 from collections.abc import Mapping
 from typing import Any
 
 from liftos_app.errors import Fix, GiveUp, PlatformFault, Quota, Retry, SignInAgain
-from liftos_app.services.connectors.faults import LATER, REPORT, Rule
+from liftos_app.services.connectors.faults import LATER, REPORT, Rule, until_midnight
 
 NAME = "LinkedIn"
-DAY = 86_400
 HOLD = 10.0  # seconds after a refusal; nothing says how long it lasts
 _IDS = ("x-li-uuid", "x-li-request-id")
 
@@ -92,7 +90,7 @@ def fault(status: int, headers: Mapping[str, str], body: Any) -> PlatformFault |
     if headers.get("x-li-fabric"):
         found.facts["fabric"] = headers["x-li-fabric"][:40]
     if status == 429:
-        found.facts["midnight"] = _to_midnight(headers)
+        found.facts["midnight"] = until_midnight(headers.get("date", ""))
     return found
 
 
@@ -116,12 +114,3 @@ def _words(body: Mapping[str, Any]) -> str:
         more = inputs[0].get("description") or inputs[0].get("code")
         words = f"{words} ({more})" if isinstance(more, str) else words
     return words
-
-
-def _to_midnight(headers: Mapping[str, str]) -> float:
-    """Seconds until 00:00 UTC by the answer's own clock; an hour when it has none."""
-    try:
-        sent = email.utils.parsedate_to_datetime(headers.get("date", "")).timestamp()
-    except ValueError:
-        return 3600.0
-    return DAY - sent % DAY

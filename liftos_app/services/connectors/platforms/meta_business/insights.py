@@ -1,8 +1,8 @@
 """Daily results: one row per day and account, campaign, ad set or ad.
 
 Meta sends every number as a text. Rows without delivery are absent. Values keep changing for 28
-days. Small spans are read directly, large ones as a report that Meta prepares; what is too large
-is halved.
+days. What Meta finds too large to answer directly is read as a report that it prepares, and what
+is too large for that in halves.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ NUMBERS = (
     "action_values",
 )
 SPARSE = frozenset({"actions", "action_values", "reach", "clicks", "inline_link_clicks"})
-DIRECT_DAYS = 7  # longer spans of ad sets and ads become a prepared report
+DIRECT_DAYS = 7  # longer spans of ad sets and ads may become a prepared report
 LIMIT, SMALLEST_LIMIT = 500, 25
 POLLS = (
     0.25,
@@ -84,10 +84,10 @@ def _span(
     length = (end - start).days + 1
     params = _params(task, level, start, end)
     make = row_maker(task, level, start, end)
-    prepared = level in {"adset", "ad"} and length > DIRECT_DAYS
+    may_prepare = level in {"adset", "ad"} and length > DIRECT_DAYS
     try:
         # All of it before anything is handed on: a half that is read again must not come twice.
-        pages = list((_prepared if prepared else _direct)(client, task, params, make))
+        pages = (_either if may_prepare else _direct)(client, task, params, make)
     except (TooMuch, ReportFailed):
         if length == 1:
             raise
@@ -111,19 +111,36 @@ def _params(task: Task, level: str, start: dt.date, end: dt.date) -> dict[str, A
     }
 
 
-def _direct(client: Client, task: Task, params: dict[str, Any], make: Make) -> Iterator[Page]:
+def _either(client: Client, task: Task, params: dict[str, Any], make: Make) -> list[Page]:
+    """Directly: one request where a prepared report takes five or more. Once Meta finds that too
+    much of an account, its longer spans are prepared for the rest of the run.
+    """
+    large = f"meta_business.large.{task.account.external_id}"
+    if not client.kept.get(large):
+        try:
+            return _direct(client, task, params, make, smallest=LIMIT)
+        except TooMuch:
+            client.kept[large] = True
+    return _prepared(client, task, params, make)
+
+
+def _direct(
+    client: Client, task: Task, params: dict[str, Any], make: Make,
+    *, smallest: int = SMALLEST_LIMIT,
+) -> list[Page]:
     path = f"/{VERSION}/act_{task.account.external_id}/insights"
-    yield from _pages(client, path, params, make, lane=task.account.external_id)
+    lane = task.account.external_id
+    return list(_pages(client, path, params, make, lane=lane, smallest=smallest))
 
 
-def _prepared(client: Client, task: Task, params: dict[str, Any], make: Make) -> Iterator[Page]:
+def _prepared(client: Client, task: Task, params: dict[str, Any], make: Make) -> list[Page]:
     """Order a report, wait until it is wholly done, read its pages."""
     lane = task.account.external_id
     form = {**params, "fields": orjson.dumps(params["fields"].split(",")).decode()}
     answer = client.post(f"/{VERSION}/act_{lane}/insights", form=form, lane=lane)
     run = ident(answer.data.get("report_run_id"))
     wait_for(client, run, lane)
-    yield from _pages(client, f"/{VERSION}/{run}/insights", {}, make, lane=lane)
+    return list(_pages(client, f"/{VERSION}/{run}/insights", {}, make, lane=lane))
 
 
 def wait_for(client: Client, run: str, lane: str) -> None:
@@ -158,7 +175,8 @@ def wait_for(client: Client, run: str, lane: str) -> None:
 
 
 def _pages(
-    client: Client, path: str, params: dict[str, Any], make: Make, *, lane: str
+    client: Client, path: str, params: dict[str, Any], make: Make, *, lane: str,
+    smallest: int = SMALLEST_LIMIT,
 ) -> Iterator[Page]:
     """All pages of a list; a page that is too large is asked for again with half its rows."""
     limit = LIMIT
@@ -171,7 +189,7 @@ def _pages(
                     path, params={**params, "limit": limit, "after": after or None}, lane=lane
                 )
             except TooMuch:
-                if limit <= SMALLEST_LIMIT:
+                if limit <= smallest:
                     raise
                 limit //= 2
 

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from liftos_app.errors import Fix
 from liftos_app.services.connectors.client import Credential, Request
 from liftos_app.services.connectors.spec import AuthMethod, Input, OAuth2, Scope, TokenSet
+from liftos_app.services.connectors.stated_end import ENDS_ON
 
 KEY_PAIR_ID: Final = "key_pair"
 LIFE: Final = timedelta(minutes=55)  # Snowflake takes at most 60
@@ -272,9 +273,10 @@ TOKEN = AuthMethod(
             wrong="A token is one long word without spaces.",
             refuse=((r"-----BEGIN", "This is a key. For a key, choose the key pair."),),
         ),
-        _WAREHOUSE, _ROLE,
+        ENDS_ON, _WAREHOUSE, _ROLE,
     ),
-    access_life="As many days as it was made for, at most 365; Snowflake does not tell us when.",
+    access_life="As many days as it was made for, at most 365; Snowflake does not tell us when, so "
+    "enter its last day to be warned 14, 7, 3 and 1 day before.",
     steps=(
         *_GRANTS,
         "ALTER USER ... ADD PROGRAMMATIC ACCESS TOKEN LIFTOS ROLE_RESTRICTION='LIFTOS_READER' "

@@ -24,6 +24,7 @@ from liftos_app.services.connectors.spec import (
 )
 
 PREVIEW_ROWS: Final = 20
+DAYS_PER_STATEMENT: Final = 92  # no limit is known; a span is stored as one
 _PATH = re.compile(r'"((?:[^"]|"")+)"\."((?:[^"]|"")+)"\."((?:[^"]|"")+)"')
 _NAMED = ("ORGANIZATION", "ACCOUNT", "USER_NAME", "ROLE_NAME", "REGION", "VERSION")
 _WHO = (
@@ -127,7 +128,7 @@ def define(options: dict[str, Any] | Any) -> tuple[Stream, ...]:
     """The streams of a connection. Raises Invalid for a table that is not named fully."""
     for one in definitions(options):
         path_of(one.object)
-    return make_streams(options, read)
+    return make_streams(options, read, days_per_request=DAYS_PER_STATEMENT)
 
 
 def read(definition: Definition, client: Client, task: Task) -> Iterator[Page]:

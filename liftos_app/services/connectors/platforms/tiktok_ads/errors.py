@@ -5,16 +5,14 @@ From the vendor's table of return codes (checked 2026-11-22). No header names a 
 
 from __future__ import annotations
 
-import email.utils
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from liftos_app.errors import Fix, GiveUp, PlatformFault, Quota, Retry, SignInAgain
-from liftos_app.services.connectors.faults import LATER, REPORT, Rule
+from liftos_app.services.connectors.faults import LATER, REPORT, Rule, until_midnight
 
 NAME = "TikTok"
-DAY = 86_400
 HOLD = 2.0  # seconds after a refusal: its limit by the second is over by then
 MAINTENANCE = 300.0
 _DAILY = re.compile(r"\b(daily|per day|a day|qpd)\b", re.IGNORECASE)
@@ -164,7 +162,8 @@ def fault(status: int, headers: Mapping[str, str], body: Any) -> PlatformFault |
         rule = _BY_CODE["40002/object"]
     if rule is None:
         rule = _ours(code)
-    after = _to_midnight(headers) if rule.kind is Quota and _DAILY.search(words) else None
+    of_the_day = rule.kind is Quota and _DAILY.search(words)
+    after = until_midnight(headers.get("date", "")) if of_the_day else None
     found = rule.error(after=after, words=words, platform_code=code)
     if isinstance(body.get("request_id"), str):
         found.facts["request_id"] = body["request_id"][:100]
@@ -182,12 +181,3 @@ def code_of(body: Any) -> str:
     if type(code) is int or (type(code) is str and code.isdigit()):
         return str(code)
     return ""
-
-
-def _to_midnight(headers: Mapping[str, str]) -> float:
-    """Seconds until 00:00 UTC, when daily limits reset, by the answer's own clock."""
-    try:
-        sent = email.utils.parsedate_to_datetime(headers.get("date", "")).timestamp()
-    except ValueError:
-        return 3600.0
-    return DAY - sent % DAY

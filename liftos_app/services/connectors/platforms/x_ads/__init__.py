@@ -10,7 +10,7 @@ from liftos_app.services.connectors.platforms.x_ads.version import VERSION
 from liftos_app.services.connectors.spec import Lands, Platform, Prerequisite, Stream, Window
 
 _WINDOW = Window(
-    days_per_request=30,  # what X advises for history; its limit for prepared reports is 90
+    days_per_request=88,  # X's limit is 90; what ran in them is asked for with a day more
     reread_days=30,  # spend moves for 14 days, purchases come in for 30
     latency_hours=1.0,
     settle_days=30,

@@ -17,7 +17,7 @@ from liftos_app.services.connectors.platforms.zoho_crm.version import VERSION
 from liftos_app.services.connectors.spec import Lands, Platform, Prerequisite, Stream, Window
 
 _WINDOW = Window(
-    days_per_request=90, reread_days=0, latency_hours=0.25, settle_days=90, history_days=3650
+    days_per_request=92, reread_days=0, latency_hours=0.25, settle_days=90, history_days=3650
 )
 
 

@@ -16,6 +16,7 @@ from liftos_app.services.connectors.spec import AuthMethod, Input, Kept, OAuth2,
 if TYPE_CHECKING:
     from liftos_app.services.connectors.grants import Desk
 
+_HEX = r"[0-9a-f]{20,100}"
 _ZONES = r"(com|eu|in|com\.au|jp|com\.cn|sa|uk|ae)"
 ACCOUNTS_FORM = rf"accounts\.zoho\.{_ZONES}|accounts\.zohocloud\.ca"
 ACCOUNTS = Kept(
@@ -49,6 +50,19 @@ def clean_host(text: str) -> str:
     host = re.sub(r"^https?://", "", text.strip().lower()).split("/")[0]
     host = re.sub(r"^(crm|api-console|www|one)\.(zoho(cloud)?\.)", r"accounts.\2", host)
     return _CENTRES.get(host, host)
+
+
+def clean_secrets(text: str) -> str:
+    """A line for each data centre, its accounts server and its secret, from what people paste."""
+    lines = (line.replace("=", " ").replace(": ", " ").split() for line in text.splitlines())
+    return "\n".join(" ".join([clean_host(found[0]), *found[1:]]) for found in lines if found)
+
+
+def secret(desk: Desk) -> str:
+    """The client secret of the data centre that is asked: its own where one was entered."""
+    host = (desk.addresses.values or {}).get(ACCOUNTS.name, "")
+    own = (line.split() for line in desk.text("centre_secrets").splitlines())
+    return next((text for centre, text in own if centre == host), desk.text("client_secret"))
 
 
 def revoke(desk: Desk) -> None:
@@ -108,9 +122,23 @@ _SECRET = Input(
     label="Client secret",
     help="On the same page as the client id; with several data centres, that of yours.",
     secret=True,
-    pattern=r"[0-9a-f]{20,100}",
+    pattern=_HEX,
     wrong="A client secret has only digits and the letters a to f.",
     refuse=((r"^1000\.", "This is an id, a code or a token. The secret has no dots."),),
+)
+
+_CENTRE_SECRETS = Input(
+    name="centre_secrets",
+    label="Secrets of other data centres",
+    help="With Multi-DC each data centre can have a secret of its own: one line for each, such as "
+    "eu and its secret. Zoho says after the sign-in which one counts.",
+    secret=True,
+    required=False,
+    multiline=True,
+    placeholder="eu 0123abcd...",
+    pattern=rf"(({ACCOUNTS_FORM}) {_HEX}(\n|$))+",
+    wrong="Each line is a data centre such as eu, a space, and its secret.",
+    clean=clean_secrets,
 )
 
 
@@ -133,13 +161,14 @@ OAUTH = AuthMethod(
     kind="oauth2",
     title="Sign in with Zoho",
     summary="For servers Zoho's page can send you back to.",
-    inputs=(_CLIENT_ID, _SECRET, _home(required=False)),
+    inputs=(_CLIENT_ID, _SECRET, _CENTRE_SECRETS, _home(required=False)),
     oauth=OAuth2(
         authorize_url="https://{accounts_host}/oauth/v2/auth",
         token_url=_TOKEN_URL,
         scope_separator=",",
         without_pkce="Zoho does not have it for server-based clients, which have a secret.",
         authorize_extra={"access_type": "offline", "prompt": "consent"},
+        secret=secret,
         revoke=revoke,
     ),
     access_life="1 h, renewed by itself; connecting more than 20 times ends the oldest sign-in.",
@@ -148,7 +177,8 @@ OAUTH = AuthMethod(
         "Open api-console.zoho.com (or .eu, .in ...) and add a Server-based Application.",
         "Add the redirect address below to its authorized redirect URIs.",
         "Under Settings switch on Multi-DC when people of other data centres will sign in.",
-        "Copy client id and client secret into the fields here.",
+        "Copy client id and client secret into the fields here, with Multi-DC also the secrets "
+        "that Settings shows for other data centres.",
     ),
 )
 

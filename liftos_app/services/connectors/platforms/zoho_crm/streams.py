@@ -2,7 +2,7 @@
 
 Modified_Time decides, with a look-back. Ids of deleted records are asked for beside the changes.
 Converted leads may be hidden from a query that does not speak of them (the documentation is
-silent), so leads are asked for twice and each is taken once.
+silent), so where none came they are asked for by name as well, and each is taken once.
 """
 
 from __future__ import annotations
@@ -177,10 +177,18 @@ def _changes(
 def _batches(
     client: Client, one: Module, fields: tuple[str, ...], criteria: list[Criterion], *, first: int
 ) -> Iterator[Batch]:
-    """Records that fit, each once; converted leads are asked for by name as well."""
-    seen: set[str] = set()
-    yield from _kept(_some(client, one, fields, criteria, first=first), seen, one)
+    """Records that fit, each once; converted leads by name too, unless they are seen not to hide.
+    """
     if one is not LEADS:
+        yield from _some(client, one, fields, criteria, first=first)
+        return
+    seen: set[str] = set()
+    hidden = True
+    for batch in _some(client, one, fields, criteria, first=first):
+        seen.update(str(r.get("id")) for r in batch.records)
+        hidden = hidden and all(r.get(_CONVERTED) not in (True, "true") for r in batch.records)
+        yield batch
+    if not hidden:
         return
     converted = [*criteria, Criterion(_CONVERTED, "=", "true")]
     try:
@@ -189,13 +197,6 @@ def _batches(
             yield Batch(fresh, batch.size)
     except BadQuery:  # an edition without that field hides nothing behind it
         return
-
-
-def _kept(batches: Iterator[Batch], seen: set[str], one: Module) -> Iterator[Batch]:
-    for batch in batches:
-        if one is LEADS:
-            seen.update(str(r.get("id")) for r in batch.records)
-        yield batch
 
 
 def _some(
