@@ -10,11 +10,11 @@ import httpx
 import pytest
 from starlette.types import ASGIApp
 
-from liftos_app.api.routes import create_api
 from liftos_app.api.security import SecurityHeaders
 from liftos_app.models import Membership, Organization, Role, User
 from liftos_app.services import passwords, tokens
 from liftos_app.services.context import App, Principal
+from tests.api.shared_routes import api_of
 
 BASE = "http://localhost:8000"
 PASSWORD = "kettle violin harbour 29"
@@ -42,7 +42,7 @@ async def page_server(scope: Any, receive: Any, send: Any) -> None:
 @pytest.fixture
 def served(app: App, built_page: Path) -> ASGIApp:
     """The outermost application of a process."""
-    api = create_api(app)
+    api = api_of(app)
     api.mount("", page_server)
     return SecurityHeaders(api, app.settings, folder=built_page)
 

@@ -12,13 +12,13 @@ import httpx
 import pytest
 from sqlmodel import select
 
-from liftos_app.api.routes import create_api
 from liftos_app.api.security import SecurityHeaders
 from liftos_app.api.web import local_path
 from liftos_app.models import AuditEntry, Membership, Organization, Role, User, WebSession
 from liftos_app.services import accounts, passwords, sessions
 from liftos_app.services.context import App
 from tests.api.conftest import BASE, PASSWORD
+from tests.api.shared_routes import api_of
 
 OWN = {"Origin": BASE, "Sec-Fetch-Site": "same-origin"}
 TOKEN = "/api/v1/auth/token"
@@ -303,7 +303,7 @@ async def test_behind_https_the_cookie_is_secure_and_bound_to_the_host(app: App,
         app.settings, public_url="https://liftos.example.com", public_url_given=True
     )
     behind = dataclasses.replace(app, settings=settings, extras={})
-    transport = httpx.ASGITransport(app=SecurityHeaders(create_api(behind), settings))
+    transport = httpx.ASGITransport(app=SecurityHeaders(api_of(behind), settings))
     async with httpx.AsyncClient(transport=transport, base_url="https://liftos.example.com") as c:
         answer = await log_in(c, headers={"Origin": "https://liftos.example.com"})
     cookie = answer.headers["set-cookie"]
@@ -480,7 +480,7 @@ async def test_a_form_address_opened_like_a_page_leads_to_the_page(
 def open_client(app: App) -> httpx.AsyncClient:
     settings = dataclasses.replace(app.settings, require_auth=False)
     behind = dataclasses.replace(app, settings=settings, extras={})
-    transport = httpx.ASGITransport(app=SecurityHeaders(create_api(behind), settings))
+    transport = httpx.ASGITransport(app=SecurityHeaders(api_of(behind), settings))
     return httpx.AsyncClient(transport=transport, base_url=BASE)
 
 

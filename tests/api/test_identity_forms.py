@@ -13,12 +13,12 @@ import pytest
 from sqlmodel import select
 from starlette.types import ASGIApp
 
-from liftos_app.api.routes import create_api
 from liftos_app.api.security import SecurityHeaders
 from liftos_app.models import Membership, OneTimeLink, Organization, Role, User, WebSession
 from liftos_app.services import accounts, first_run, passwords, resets, second_factor, totp
 from liftos_app.services.context import App, Principal, open_context
 from tests.api.conftest import BASE, PASSWORD, page_server
+from tests.api.shared_routes import api_of
 
 OURS = {"sec-fetch-site": "same-origin", "origin": BASE}
 NEW = "several unrelated words 77"
@@ -70,7 +70,7 @@ async def strict(app: App, ann: User, built_page: Any) -> AsyncIterator[httpx.As
     """An installation where administrators need a second factor, and a browser in front of it."""
     make_admin(app)
     strict = replace(app, settings=replace(app.settings, require_mfa="admins"))
-    api = create_api(strict)
+    api = api_of(strict)
     api.mount("", page_server)
     transport = httpx.ASGITransport(
         app=SecurityHeaders(api, strict.settings, folder=built_page), client=("203.0.113.9", 4)
@@ -345,7 +345,7 @@ async def test_L74_forms_of_other_pages_do_nothing(
 async def far(make_settings: Callable[..., Any], app: App, built_page: Any) -> Any:
     """An installation others can reach before anybody is set up."""
     remote = replace(app, settings=replace(app.settings, host="0.0.0.0"))
-    api = create_api(remote)
+    api = api_of(remote)
     transport = httpx.ASGITransport(
         app=SecurityHeaders(api, remote.settings, folder=built_page), client=("203.0.113.9", 4)
     )

@@ -11,11 +11,11 @@ import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from liftos_app.api.client_address import ClientAddress, believed
-from liftos_app.api.routes import create_api
 from liftos_app.api.security import SecurityHeaders
 from liftos_app.models import Role, User
 from liftos_app.services.context import App
 from tests.api.conftest import BASE
+from tests.api.shared_routes import api_of
 
 PLATFORMS = "/api/v1/platform-connections/platforms"
 
@@ -24,7 +24,7 @@ def serve(app: App, folder: Path, *, hops: int = 0, **limits: int) -> ASGIApp:
     settings = dataclasses.replace(
         app.settings, hourly_limits={**app.settings.hourly_limits, **limits}
     )
-    api = create_api(dataclasses.replace(app, settings=settings, extras={}))
+    api = api_of(dataclasses.replace(app, settings=settings, extras={}))
     return ClientAddress(SecurityHeaders(api, settings, folder=folder), hops)
 
 

@@ -306,12 +306,12 @@ async def test_L71_outside_demo_mode_the_documentation_is_for_signed_in_people(
 ) -> None:
     import dataclasses
 
-    from liftos_app.api.routes import create_api
+    from tests.api.shared_routes import api_of
 
     live = dataclasses.replace(
         app, settings=dataclasses.replace(app.settings, demo_mode=False), extras={}
     )
-    transport = httpx.ASGITransport(app=create_api(live))
+    transport = httpx.ASGITransport(app=api_of(live))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as c:
         assert (await c.get(path)).status_code == 401
         assert (await c.get(path, headers={"Authorization": "Bearer x.y.z"})).status_code == 401

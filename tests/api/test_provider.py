@@ -12,7 +12,6 @@ import httpx
 import pytest
 from sqlmodel import select
 
-from liftos_app.api.routes import create_api
 from liftos_app.api.security import SecurityHeaders
 from liftos_app.models import (
     Invitation,
@@ -27,6 +26,7 @@ from liftos_app.services import accounts, passwords
 from liftos_app.services.context import App
 from tests import oidc_provider
 from tests.api.conftest import BASE
+from tests.api.shared_routes import api_of
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ async def browser(
         app.settings, oidc_issuer=provider.url, oidc_client_id=oidc_provider.CLIENT_ID,
         oidc_client_secret=oidc_provider.CLIENT_SECRET,
     )
-    api = create_api(dataclasses.replace(app, settings=settings))
+    api = api_of(dataclasses.replace(app, settings=settings))
     transport = httpx.ASGITransport(
         app=SecurityHeaders(api, settings, folder=built_page), client=("203.0.113.9", 4)
     )

