@@ -171,6 +171,17 @@ def read_weekly(app: App, org_id: int) -> set[tuple[str, dt.date]]:
     return weekly
 
 
+def out_of_sight(app: App, org_id: int) -> set[str]:
+    """Orders that the store no longer shows to a new reader, who so misses their refunds.
+
+    Without read_all_orders Shopify keeps to 60 days; what was read before stays with us.
+    """
+    day = app.now().date() - dt.timedelta(days=60)
+    with app.db.read() as session:
+        return set(session.exec(select(Order.external_id).where(
+            Order.org_id == org_id, Order.day <= day)).all())
+
+
 def memory_mb() -> float:
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
@@ -205,6 +216,8 @@ def test_a_month_of_trouble_ends_like_a_clean_sync(app: App, box: RunningSandbox
         assert set(sync_all(app, one)) == {RunState.SUCCEEDED}
     ours, clean = cells(app, org_id, first), cells(app, other, first)
     weekly = read_weekly(app, org_id)
+    forgotten = out_of_sight(app, org_id)
+    ours["Refund"] = {k: r for k, r in ours["Refund"].items() if r["order_id"] not in forgotten}
     for table in ours:
         assert ours[table].keys() == clean[table].keys(), table
         differing = [
