@@ -51,7 +51,7 @@ class Settings:
     demo_mode: bool  # DEMO_MODE, serves the sandbox and lets connections use it
     require_auth: bool  # REQUIRE_AUTH, false only in demo mode on a loopback bind
     prefer_live_data: bool  # PREFER_LIVE_DATA, live rows are shown when an organization has both
-    fallback_to_mock: bool  # FALLBACK_TO_MOCK, organizations may choose marked fallback data
+    fallback_to_mock: bool  # FALLBACK_TO_MOCK, marked demo figures while live ones fail
     auto_sync_enabled: bool  # AUTO_SYNC_ENABLED, schedules fire
     enable_causal: bool  # ENABLE_CAUSAL, lift estimates
     enable_surfacing: bool  # ENABLE_SURFACING, insight detectors

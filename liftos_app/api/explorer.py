@@ -39,7 +39,9 @@ class RowsOut(Strict):
     connection_id: UUID
     account_id: UUID
     stream: str
-    provenance: str
+    provenance: str  # live, demo; fallback: the last good rows of a connection that fails
+    stale_since: dt.datetime | None  # when it began to fail
+    cause: str | None
     time_zone: str
     columns: list[ColumnOut]
     data: list[RowOut]
@@ -73,7 +75,10 @@ def stored_rows(
     ))
     return RowsOut(
         connection_id=found.connection.id, account_id=found.account.id, stream=found.stream.name,
-        provenance=str(found.connection.provenance), time_zone=found.account.time_zone,
+        provenance=found.provenance,
+        stale_since=found.fallback.since if found.fallback else None,
+        cause=found.fallback.what if found.fallback else None,
+        time_zone=found.account.time_zone,
         columns=[ColumnOut(name=c.name, title=c.title, kind=c.kind) for c in found.columns],
         data=[
             RowOut(

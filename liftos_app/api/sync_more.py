@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -32,7 +33,7 @@ class PreferencesBody(Strict):
     history_days: int | None = None
     sync_window: Annotated[str, Field(max_length=20)] = ""
     drift_policy: Literal["evolve", "ignore", "stop"] = "evolve"
-    fallback_to_mock: bool = False
+    fallback: Literal["", "off", "last_good", "demo"] = ""
 
 
 class BulkAsk(Strict):
@@ -248,10 +249,7 @@ def sign_in_forecast(ctx: ContextDep, connection_id: UUID) -> ForecastOut:
 
 
 def _preferences(found: preferences.Preferences) -> PreferencesBody:
-    return PreferencesBody(
-        schedule=found.schedule, history_days=found.history_days, sync_window=found.sync_window,
-        drift_policy=found.drift_policy, fallback_to_mock=found.fallback_to_mock,
-    )
+    return PreferencesBody.model_validate(asdict(found))
 
 
 def _cells(cells: list[restate.Restated], more: int | None) -> Listed[ChangedCell]:

@@ -36,10 +36,12 @@ def kpi_tile(
     spark_words: Text,
     help_text: Text = "",
     provenance: rx.Var | None = None,
+    beside: rx.Var | None = None,
 ) -> rx.Component:
     """`direction`: up, down, flat, none. `verdict`: good, worse, or "" (neutral metrics stay grey).
 
     All texts arrive formatted (services.format). `delta` empty: the comparison words say why.
+    `beside`: figures that are not in the value, with their badge `provenance`.
     """
     arrow = rx.match(
         direction,
@@ -68,6 +70,9 @@ def kpi_tile(
                 "lo-kpi-delta",
             ),
         ),
+        rx.cond(beside != "", rx.el.p(beside, class_name="lo-help"), rx.fragment())
+        if beside is not None
+        else rx.fragment(),
         sparkline(spark, words=spark_words),
         class_name="lo-card lo-kpi",
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import reflex as rx
 
-from liftos_app.components.elements import Text, card, icon
+from liftos_app.components.elements import Text, card, go, icon
 
 _SIGNS = {"bad": "circle-alert", "warn": "triangle-alert", "info": "info"}
 
@@ -72,6 +72,15 @@ def error_state(
         class_name=f"lo-error lo-error-{kind}",
         role="alert" if kind == "bad" else "status",
     )
+
+
+def fallback_banner(rows: Any) -> rx.Component:
+    """`rows`: connections that fail, each with `what`, `why` and `href`; nothing without any."""
+    return rx.fragment(rx.foreach(rows, lambda r: error_state(
+        r.what, r.why, "",
+        rx.cond(r.href != "", go("Open the connection", href=r.href, class_name="lo-link")),
+        kind="warn",
+    )))
 
 
 def _if(words: Text, shown: rx.Component) -> rx.Component:

@@ -114,5 +114,5 @@ class SyncPreference(SQLModel, table=True):
     history_days: int | None = None  # for new connections
     sync_window: str = Field(default="", max_length=11)  # 06:00-22:00; empty: any time
     drift_policy: str = Field(default="evolve", max_length=8)  # for new connections
-    fallback_to_mock: bool = False  # show sandbox data while live ones fail, marked
+    fallback: str = Field(default="", max_length=10)  # off, last_good, demo; "": as installed
     updated_at: datetime

@@ -18,7 +18,7 @@ from liftos_app.components.elements import (
     menu_item,
 )
 from liftos_app.components.page_header import page_header
-from liftos_app.components.states import empty_state, error_state, loading_rows
+from liftos_app.components.states import empty_state, error_state, fallback_banner, loading_rows
 from liftos_app.components.status_pill import badge, status_pill
 from liftos_app.components.sync_progress import sync_progress
 from liftos_app.components.timeline import timeline
@@ -81,6 +81,7 @@ def _page() -> rx.Component:
             ),
         ),
         rx.cond(S.view.cause.what != "", _cause()),
+        fallback_banner(S.view.fallbacks),
         rx.cond(S.progress.active, card(sync_progress(S.progress), title="Sync under way")),
         card(
             rx.el.dl(

@@ -10,7 +10,7 @@ from liftos_app.components.data_table import table_box
 from liftos_app.components.dialog import drawer
 from liftos_app.components.elements import button, button_link, card, icon_button
 from liftos_app.components.page_header import page_header
-from liftos_app.components.states import empty_state, error_state, loading_rows
+from liftos_app.components.states import empty_state, error_state, fallback_banner, loading_rows
 from liftos_app.components.status_pill import badge
 from liftos_app.pages._page import page
 from liftos_app.state.app import AppState
@@ -32,14 +32,21 @@ def explorer() -> rx.Component:
         page_header(
             "Data explorer",
             rx.el.p(S.view.line, class_name="lo-head-line"),
-            beside=rx.cond(
-                S.view.demo,
-                badge(
-                    "Demo data", kind="warn", icon_tag="flask-conical",
-                    title="These rows come from the sandbox.",
+            beside=rx.fragment(
+                rx.cond(
+                    S.view.demo,
+                    badge(
+                        "Demo data", kind="warn", icon_tag="flask-conical",
+                        title="These rows come from the sandbox.",
+                    ),
+                ),
+                rx.cond(
+                    S.view.fallbacks.length() > 0,
+                    badge("Last good", kind="warn", title="The connection fails since then."),
                 ),
             ),
         ),
+        fallback_banner(S.view.fallbacks),
         rx.match(
             S.phase,
             ("loading", loading_rows()),

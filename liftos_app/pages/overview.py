@@ -13,7 +13,13 @@ from liftos_app.components.elements import button, button_link, card, go, icon
 from liftos_app.components.filter_bar import filter_bar
 from liftos_app.components.kpi_tile import kpi_tile
 from liftos_app.components.page_header import page_header
-from liftos_app.components.states import empty_state, error_state, loading_cards, skeleton
+from liftos_app.components.states import (
+    empty_state,
+    error_state,
+    fallback_banner,
+    loading_cards,
+    skeleton,
+)
 from liftos_app.components.status_pill import badge, status_pill
 from liftos_app.pages._page import page
 from liftos_app.state.app import AppState
@@ -87,6 +93,7 @@ def overview() -> rx.Component:
 
 def _figures() -> rx.Component:
     return rx.fragment(
+        fallback_banner(S.view.fallbacks),
         rx.cond(S.view.gaps.length() > 0, _partial()),
         rx.el.div(rx.foreach(S.view.tiles, _tile), class_name="lo-grid lo-grid-4 lo-grid-kpi"),
         rx.el.section(
@@ -134,6 +141,8 @@ def _tile(tile: Any) -> rx.Component:
         spark=tile.spark,
         spark_words=tile.label.to(str) + " by day",
         help_text=tile.help_text,
+        provenance=tile.provenance,
+        beside=tile.beside,
     )
 
 
@@ -143,6 +152,9 @@ def _small(tile: Any) -> rx.Component:
         rx.el.dd(
             tile.value,
             " ",
+            rx.cond(
+                tile.provenance != "", badge(tile.provenance, kind="warn", title=tile.beside)
+            ),
             rx.el.span(
                 tile.delta,
                 title=tile.comparison,
@@ -242,6 +254,10 @@ def _channels() -> rx.Component:
             lambda r: go(
                 rx.el.i(class_name=r.dot, aria_hidden="true"),
                 r.name,
+                rx.cond(
+                    r.provenance != "",
+                    badge(r.provenance, kind="warn", title="Fallback, in no total"),
+                ),
                 href="/connections/" + r.id.to(str),
                 class_name="lo-link",
             ),

@@ -10,7 +10,7 @@ from liftos_app.components.data_table import Column, data_table
 from liftos_app.components.elements import button, button_link, card, go
 from liftos_app.components.kpi_tile import sparkline
 from liftos_app.components.page_header import page_header
-from liftos_app.components.states import empty_state, loading_cards, loading_rows
+from liftos_app.components.states import empty_state, fallback_banner, loading_cards, loading_rows
 from liftos_app.components.status_pill import badge, status_pill
 from liftos_app.pages._page import page
 from liftos_app.state.app import AppState
@@ -78,6 +78,7 @@ def quality() -> rx.Component:
 
 def _report() -> rx.Component:
     return rx.fragment(
+        fallback_banner(S.view.fallbacks),
         rx.el.div(
             rx.el.article(
                 rx.el.h2(

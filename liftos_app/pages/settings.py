@@ -11,6 +11,7 @@ from liftos_app.components.states import error_state, loading_rows
 from liftos_app.pages._page import FOOT, page
 from liftos_app.pages._settings_security import keys, security
 from liftos_app.pages._settings_tabs import settings_tabs
+from liftos_app.services.fallback import CHOICES
 from liftos_app.services.organization import REVENUE_BASES, WEEK_STARTS, time_zones
 from liftos_app.state.app import AppState
 from liftos_app.state.settings import SettingsState as S
@@ -151,7 +152,30 @@ def _organization() -> rx.Component:
             ),
             title="Organization",
         ),
+        _fallback(),
         rx.cond(S.view.has_demo & AppState.can_write, _demo()),
+    )
+
+
+def _fallback() -> rx.Component:
+    off = ~S.view.may_set_fallback
+    return card(
+        rx.el.form(
+            field(
+                "While a live connection fails, show",
+                _select("fallback", S.view.fallback, off, list(CHOICES.items())),
+                for_id="fallback",
+                help_text="The pages name the cause and the time, and mark every figure. It ends "
+                "by itself at the first good sync.",
+            ),
+            rx.cond(
+                S.view.may_set_fallback,
+                rx.el.div(button("Save fallback", type="submit"), class_name="lo-row"),
+            ),
+            on_submit=S.save_fallback,
+            class_name="lo-stack-16",
+        ),
+        title="Fallback",
     )
 
 

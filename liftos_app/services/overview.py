@@ -13,8 +13,16 @@ from typing import Final
 from liftos_app.services import attention
 from liftos_app.services import format as fmt
 from liftos_app.services.context import Context
+from liftos_app.services.fallback import Fallback
 from liftos_app.services.metrics import attribution, query, readout
-from liftos_app.services.metrics.definitions import BASIS_TITLES, METRICS, Metric
+from liftos_app.services.metrics.definitions import (
+    BASIS_TITLES,
+    COMPONENTS,
+    METRICS,
+    Metric,
+    resolve,
+)
+from liftos_app.services.metrics.ledger import Scope
 from liftos_app.services.metrics.query import Channels, Claims, Days, Reading
 from liftos_app.services.metrics.question import Question
 from liftos_app.services.metrics.values import Delta, Passport, Value
@@ -37,6 +45,14 @@ _RANK: Final = {"bad": 0, "warn": 1, "info": 2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What stands in for a connection that fails. `value` None: a ratio is not shown apart."""
+
+    fallback: Fallback
+    value: Value | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tile:
     """A metric: its value, its change, its days, and where it comes from in words."""
 
@@ -46,6 +62,7 @@ class Tile:
     delta: Delta | None
     spark: tuple[Decimal | None, ...]
     passport: str
+    beside: tuple[Beside, ...] = ()  # what stands in for connections that are not in it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +111,7 @@ def read(ctx: Context, question: Question, metrics: Sequence[str] = TILES) -> Ov
                 delta=totals.deltas.get(name),
                 spark=tuple(d.values[name].amount for d in days.days),
                 passport=passport_words(METRICS[name], totals.values[name], reading),
+                beside=_beside(METRICS[name], reading),
             )
             for name in metrics
         ),
@@ -103,6 +121,19 @@ def read(ctx: Context, question: Question, metrics: Sequence[str] = TILES) -> Ov
         needs=needs(ctx, reading, report),
         verdict=report.scores.verdict if report else "",
     )
+
+
+def _beside(metric: Metric, reading: Reading) -> tuple[Beside, ...]:
+    names = resolve(dict.fromkeys(metric.parts, 1), reading.basis)
+    supplies = {COMPONENTS[n].supply for n in names}
+    found = []
+    for fallback in reading.apart.values():
+        own = [s for s in reading.sources if s.connection_id == fallback.connection_id]
+        if any(supplies & set(s.streams) for s in own):
+            ledger, keys = reading.figures(own)
+            value = None if metric.under else ledger.value(metric, Scope(reading.period, keys))
+            found.append(Beside(fallback=fallback, value=value))
+    return tuple(found)
 
 
 def passport_words(metric: Metric, value: Value, reading: Reading) -> str:
@@ -118,9 +149,11 @@ def passport_words(metric: Metric, value: Value, reading: Reading) -> str:
         f"{_capital(fmt.days(passport.period.start, passport.period.end, today))}, "
         f"{_zones(passport)}."
     )
-    names = [c.connection for c in passport.sources]
+    names = [c.connection for c in passport.sources if c.connection_id not in reading.apart]
     if names:
         parts.append(f"{_capital(passport.provenance)} data from {fmt.listed(names)}.")
+    if passport.fallbacks:
+        parts.append(f"Not in it: {fmt.listed([f.connection for f in passport.fallbacks])}.")
     if passport.data_through:
         parts.append(f"Complete through {fmt.day(passport.data_through, today)}.")
     parts.extend(_conversions(passport, today) if value.currency else [])

@@ -7,7 +7,7 @@ from typing import Any
 
 from liftos_app.errors import Invalid
 from liftos_app.models import SyncPreference
-from liftos_app.services import audit
+from liftos_app.services import audit, fallback
 from liftos_app.services.context import Context
 from liftos_app.services.sync import drift, hours, schedule
 
@@ -20,7 +20,7 @@ class Preferences:
     history_days: int | None = None  # of new connections
     sync_window: str = ""  # 06:00-22:00 in each connection's zone, for scheduled syncs
     drift_policy: str = "evolve"  # of new connections
-    fallback_to_mock: bool = False  # show sandbox data, marked, while live connections fail
+    fallback: str = ""  # off, last_good, demo: what is shown of live connections that fail
 
 
 def get(ctx: Context) -> Preferences:
@@ -37,7 +37,8 @@ def save(ctx: Context, wanted: Preferences) -> Preferences:
     after = Preferences(
         schedule=" ".join(wanted.schedule.split()), history_days=wanted.history_days,
         sync_window=hours.check(wanted.sync_window),
-        drift_policy=check_policy(wanted.drift_policy), fallback_to_mock=wanted.fallback_to_mock,
+        drift_policy=check_policy(wanted.drift_policy),
+        fallback=fallback.check(ctx.settings, wanted.fallback),
     )
     if after.schedule:
         schedule.parse(after.schedule)

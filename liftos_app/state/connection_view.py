@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from liftos_app.models import ConnectionStatus, RunState, SyncEvent, SyncRun
-from liftos_app.services import catalogue, connections, coverage, organization, publish, sync
+from liftos_app.services import (
+    catalogue,
+    connections,
+    coverage,
+    fallback,
+    organization,
+    publish,
+    sync,
+)
 from liftos_app.services import format as fmt
 from liftos_app.services.connections import ConnectionRow
 from liftos_app.services.connectors.defined import streams_of
@@ -95,6 +103,7 @@ class View:
     name: str = ""
     platform_name: str = ""
     demo: str = ""
+    fallbacks: list[words.Standing] = field(default_factory=list)
     kind: str = "mute"
     word: str = ""
     cause: Cause = field(default_factory=Cause)
@@ -135,11 +144,13 @@ def view_of(ctx: Context, connection_id: UUID, *, kind: str, run: str, before: i
         ctx, connection_id, kinds=[kind] if kind else [], before=before, limit=60
     )
     accounts = [a for a in connections.accounts_of(ctx, connection_id) if a.selected]
+    apart = fallback.active(ctx, [connection_id]).values()
     return View(
         id=str(connection_id),
         name=row.name,
         platform_name=row.platform_name,
-        demo=words.PROVENANCE.get(row.provenance, ""),
+        demo=words.PROVENANCE.get("fallback" if apart else row.provenance, ""),
+        fallbacks=[replace(words.standing(f, zone), href="") for f in apart],
         kind=status_kind,
         word=status_word,
         cause=words.cause(row.cause, now, zone),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from urllib.parse import urlencode
 from uuid import UUID
@@ -15,7 +15,9 @@ from liftos_app.services import connections, explorer
 from liftos_app.services import format as fmt
 from liftos_app.services.context import Context
 from liftos_app.services.explorer.records import pretty
+from liftos_app.services.fallback import Kind
 from liftos_app.services.metrics.periods import today_in
+from liftos_app.state import words
 from liftos_app.state.app import AppState, handler, perform
 
 DAYS = 28  # shown unless the address asks for others
@@ -61,6 +63,7 @@ class View:
     dated: bool = True
     about: str = ""
     source: str = ""
+    fallbacks: list[words.Standing] = field(default_factory=list)
 
 
 class ExplorerState(AppState):
@@ -143,7 +146,10 @@ def _view(ctx: Context, asked: dict[str, str]) -> View:
     zone = found.account.time_zone
     return View(
         line=f"{fmt.plural(found.total, 'row')}, {found.stream.grain}",
-        demo=str(found.connection.provenance) == "demo",
+        demo=found.provenance == "demo",
+        fallbacks=[
+            words.standing(replace(found.fallback, kind=Kind.LAST_GOOD), zone)
+        ] if found.fallback else [],
         connections=[[str(r.id), r.name] for r in rows],
         streams=[[s.name, s.title] for s in found.streams],
         accounts=[[str(a.id), a.name] for a in found.accounts],

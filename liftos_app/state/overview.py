@@ -15,7 +15,7 @@ from liftos_app.services.metrics import attribution, readout
 from liftos_app.services.metrics.definitions import BASIS_TITLES, Supply
 from liftos_app.services.metrics.query import Channel, Claims
 from liftos_app.services.metrics.values import Gap, Passport
-from liftos_app.state import filters
+from liftos_app.state import filters, words
 from liftos_app.state.app import handler, perform
 from liftos_app.state.filters import Asked, FilterState
 
@@ -44,6 +44,8 @@ class Tile:
     comparison: str
     spark: str
     help_text: str
+    provenance: str  # of what is shown beside it
+    beside: str
 
 
 @dataclass
@@ -59,6 +61,7 @@ class ChannelRow:
     roas: str
     delta: str
     setting: str
+    provenance: str
 
 
 @dataclass
@@ -107,6 +110,7 @@ class View:
     channels: list[ChannelRow] = field(default_factory=list)
     channel_foot: list[str] = field(default_factory=list)
     gaps: list[str] = field(default_factory=list)
+    fallbacks: list[words.Standing] = field(default_factory=list)
     todos: list[Todo] = field(default_factory=list)
 
 
@@ -166,6 +170,7 @@ def view_of(ctx: Context, asked: Asked) -> View:
         more=tiles[len(TILES) :],
         source=_source(passport),
         todos=todos,
+        fallbacks=[words.standing(f, organization.get(ctx).time_zone) for f in passport.fallbacks],
         gaps=_gaps(passport, today),
         channels=[_channel(row, passport, today) for row in channels],
         unit=f"{passport.currency} a day, {BASIS_TITLES.get(passport.revenue_basis, 'revenue')}",
@@ -196,7 +201,17 @@ def _tile(tile: overview.Tile, passport: Passport, today: dt.date) -> Tile:
         spark=figures.spark(tile.spark),
         comparison=readout.why(tile.value) if tile.value.amount is None else change.words,
         help_text=tile.passport,
+        provenance=words.PROVENANCE["fallback"] if tile.beside else "",
+        beside="; ".join(_beside(b) for b in tile.beside),
     )
+
+
+def _beside(found: overview.Beside) -> str:
+    """`Meta, last good: $4,310, not in the total`; a ratio only names who is not in it."""
+    if found.value is None:
+        return f"Without {found.fallback.connection}"
+    figure = readout.text(found.value)
+    return f"{found.fallback.connection}, {found.fallback.title.lower()}: {figure}, not in it"
 
 
 def _fill_chart(view: View, found: overview.Overview, today: dt.date) -> None:
@@ -248,7 +263,8 @@ def _fill_claims(view: View, claims: Claims) -> None:
             name=c.connection,
             value=readout.text(c.claimed),
             width=width(c.claimed.amount),
-            note=f"{fmt.share(c.of_revenue, 0)} of revenue",
+            note=f"{c.fallback.title.lower()}, not in the sum" if c.fallback
+            else f"{fmt.share(c.of_revenue, 0)} of revenue",
             hue=f"lo-hue-{_hue(c.color_index)}",
         )
         for c in claims.rows
@@ -296,6 +312,7 @@ def _channel(row: Channel, passport: Passport, today: dt.date) -> ChannelRow:
         roas=readout.text(row.values["roas"]),
         delta=change.text or fmt.UNKNOWN,
         setting=_settings(row.attribution),
+        provenance=row.fallback.title if row.fallback else "",
     )
 
 
@@ -309,9 +326,11 @@ def _settings(names: tuple[str, ...]) -> str:
 
 
 def _source(passport: Passport) -> str:
+    apart = {f.connection_id for f in passport.fallbacks}
+    counted = [c for c in passport.sources if c.connection_id not in apart]
     zones = "mixed time zones" if passport.mixed_time_zones else "".join(passport.time_zones)
     parts = [
-        f"Source: {fmt.listed([c.connection for c in passport.sources])}",
+        f"Source: {fmt.listed([c.connection for c in counted])}",
         f"days of {zones}" if zones else "",
         passport.currency,
     ]
@@ -324,7 +343,7 @@ def _source(passport: Passport) -> str:
 
 def _gaps(passport: Passport, today: dt.date) -> list[str]:
     """Days that lack something. A last day that is merely not over is told in the scope line."""
-    holes = [h for h in passport.holes if h.kind is not Gap.EARLY]
+    holes = [h for h in passport.holes if h.kind not in (Gap.EARLY, Gap.SET_APART)]
     told = []
     for hole in holes[:6]:
         days = fmt.listed([fmt.days(r.start, r.end, today) for r in hole.runs], most=3)

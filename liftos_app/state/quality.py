@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from liftos_app.services import figures, organization
+from liftos_app.services import fallback, figures, organization
 from liftos_app.services import format as fmt
 from liftos_app.services.connectors import registry
 from liftos_app.services.context import Context
@@ -118,6 +118,7 @@ class View:
     word: str = ""
     line: str = ""
     provenance: str = ""
+    fallbacks: list[words.Standing] = field(default_factory=list)
     scores: list[Score] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
@@ -172,6 +173,9 @@ def view_of(ctx: Context) -> View | None:
         line=f"{report.scores.measured} of 4 dimensions measured, "
         f"{fmt.ago(report.evaluated_at, ctx.now(), zone)}",
         provenance=words.PROVENANCE.get(report.provenance, ""),
+        fallbacks=[
+            words.standing(f, zone) for f in fallback.active(ctx).values()
+        ] if report.provenance == "live" else [],
         scores=[_score(d, report.scores) for d in Dimension],
         places=_places(report, checks),
         losses=_losses(report, checks),

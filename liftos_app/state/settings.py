@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from liftos_app.services import (
     api_keys,
     demo,
     organization,
+    preferences,
     second_factor,
     sessions,
 )
@@ -72,6 +73,8 @@ class View:
     week_start: str = "0"
     revenue_basis: str = "net_sales"
     may_change: bool = False
+    fallback: str = ""
+    may_set_fallback: bool = False
     has_demo: bool = False
     sessions: list[SessionRow] = field(default_factory=list)
     about: list[list[str]] = field(default_factory=list)
@@ -138,6 +141,14 @@ class SettingsState(AppState):
             "Organization saved. Figures are reported this way from now on.",
         )
 
+    @handler("connections.write")
+    async def save_fallback(self, form: dict[str, Any]):
+        """What stands in for live connections that fail."""
+        await self._try(
+            perform(_stand_in, str(form.get("fallback", "")), write=True),
+            "Fallback saved. It holds from now on.",
+        )
+
     @handler("connections.delete")
     async def remove_demo(self):
         """Delete all demo connections and their rows."""
@@ -171,6 +182,8 @@ def _view(ctx: Context) -> View:
         week_start=str(mine.week_start),
         revenue_basis=mine.revenue_basis,
         may_change=ctx.can("organization.write"),
+        fallback=preferences.get(ctx).fallback,
+        may_set_fallback=ctx.can("connections.write"),
         has_demo=demo.is_there(ctx),
         sessions=[_session(ctx, s, mine.time_zone) for s in sessions.list_mine(ctx)],
         about=_about(ctx),
@@ -246,6 +259,10 @@ def _rename(ctx: Context, name: str) -> None:
 
 def _change(ctx: Context, choices: Choices) -> None:
     organization.change(ctx, choices)
+
+
+def _stand_in(ctx: Context, kind: str) -> None:
+    preferences.save(ctx, replace(preferences.get(ctx), fallback=kind))
 
 
 def _revoke(ctx: Context, key_id: str) -> None:

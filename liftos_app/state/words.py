@@ -9,6 +9,7 @@ from typing import Any, Final
 from liftos_app.models import ConnectionStatus, Provenance, RunState
 from liftos_app.services import format as fmt
 from liftos_app.services.connections import ConnectionRow
+from liftos_app.services.fallback import Fallback, Kind
 
 _STATUS: Final[dict[ConnectionStatus, tuple[str, str]]] = {
     ConnectionStatus.DRAFT: ("mute", "Not started"),
@@ -37,6 +38,10 @@ PROVENANCE: Final = {
     Provenance.FALLBACK.value: "Fallback",
     Provenance.IMPORTED.value: "Imported",
     Provenance.ESTIMATED.value: "Estimated",
+}
+STANDS_IN: Final = {
+    Kind.LAST_GOOD: "Its last good figures are shown instead, marked.",
+    Kind.DEMO: "Demo figures are shown instead, marked.",
 }
 OWNERS: Final = {
     "you": "You can fix this",
@@ -111,3 +116,25 @@ def waiting(why: str, until: datetime, zone: str) -> str:
     """What a run waits for, and until when."""
     what = {"hours": "for its hours", "outage": "after failures"}.get(why, "for quota")
     return f"Waiting {what} until {fmt.clock(until, zone)}; it goes on by itself."
+
+
+@dataclass
+class Standing:
+    """A connection that fails and what stands in for it, for the banner."""
+
+    what: str = ""
+    why: str = ""
+    href: str = ""
+
+
+def standing(found: Fallback, zone: str) -> Standing:
+    """Who fails since when, what is shown instead, and why."""
+    good = f" They are of {fmt.moment(found.last_good_at, zone)}." if (
+        found.last_good_at and found.kind is Kind.LAST_GOOD
+    ) else ""
+    return Standing(
+        what=f"{found.connection} fails since {fmt.moment(found.since, zone)}.",
+        why=f"{found.what} {found.why} {STANDS_IN[found.kind]}{good} They are in no total and no "
+        "score. This ends by itself at the first good sync.",
+        href=f"/connections/{found.connection_id}",
+    )

@@ -41,11 +41,11 @@ async def test_preferences_are_kept_and_shape_new_connections(
     empty = (await client.get(f"{ROOT}/preferences", headers=manager)).json()
     assert empty == {
         "schedule": "", "history_days": None, "sync_window": "", "drift_policy": "evolve",
-        "fallback_to_mock": False,
+        "fallback": "",
     }
     wanted = {
         "schedule": "every 6 h", "history_days": 30, "sync_window": "06:00 - 22:00",
-        "drift_policy": "stop", "fallback_to_mock": True,
+        "drift_policy": "stop", "fallback": "last_good",
     }
     saved = await client.put(f"{ROOT}/preferences", json=wanted, headers=manager)
     assert saved.json() == {**wanted, "sync_window": "06:00-22:00"}

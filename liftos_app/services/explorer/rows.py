@@ -22,12 +22,13 @@ from liftos_app.models import (
     Order,
     Payment,
 )
-from liftos_app.services import connections
+from liftos_app.services import connections, fallback
 from liftos_app.services.connectors import registry
 from liftos_app.services.connectors.defined import streams_of
 from liftos_app.services.connectors.rows import ATTRIBUTION
 from liftos_app.services.connectors.spec import STREAM_OF, Lands, Stream
 from liftos_app.services.context import Context
+from liftos_app.services.fallback import Fallback
 
 PAGE: Final = 50
 MICRO: Final = Decimal(1_000_000)
@@ -85,6 +86,12 @@ class Found:
     pages: int
     accounts: tuple[Account, ...] = field(default=())
     streams: tuple[Stream, ...] = field(default=())
+    fallback: Fallback | None = None  # the connection fails; these are its last good rows
+
+    @property
+    def provenance(self) -> str:
+        """Where the rows are from: live, demo, or fallback while their connection fails."""
+        return self.fallback.provenance if self.fallback else str(self.connection.provenance)
 
 
 _FIGURES: Final = (
@@ -166,6 +173,7 @@ def browse(ctx: Context, asked: Asked) -> Found:
         rows=tuple(_row(r, columns, stream, account.currency) for r in found),
         total=total, page=page, pages=pages,
         accounts=tuple(accounts), streams=streams,
+        fallback=fallback.active(ctx, [connection.id]).get(connection.id),
     )
 
 

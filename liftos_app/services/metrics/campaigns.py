@@ -74,7 +74,7 @@ def campaigns(
         )
     reading = read(ctx, question)
     sources = {
-        s.account_key: s for s in reading.sources
+        s.account_key: s for s in reading.counted
         if Supply.ADS in s.streams and connection_id in {None, s.connection_id}
     }
     rows = _rows(ctx, reading, sources)

@@ -68,7 +68,7 @@ class _Flow:
 def lifetime(ctx: Context, question: Question, ages: Sequence[int] = AGES) -> Cohort:
     """LTV of the cohort won in the period, at each age."""
     reading = read(ctx, question)
-    stores = [s for s in reading.sources if Supply.STORE in s.streams]
+    stores = [s for s in reading.counted if Supply.STORE in s.streams]
     keys = [s.account_key for s in stores]
     through = [s.data_through(reading.now) for s in stores]
     known = min((d for d in through if d), default=None) if all(through) else None

@@ -140,6 +140,8 @@ class Ledger:
             gap: Gap | None = Gap.EARLY
         else:
             gap = self.cover[spot]
+        if gap is Gap.SET_APART:
+            return Amount(missing=1, reason=Reason.SET_APART)
         if not cells:
             if gap in UNREAD:
                 return Amount(missing=1, reason=Reason.NOT_LOADED)

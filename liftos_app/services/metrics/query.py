@@ -7,15 +7,17 @@ tiles, charts and tables of one page agree.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from uuid import UUID
 
-from liftos_app.models import Organization
+from liftos_app.models import Organization, Provenance
+from liftos_app.services import fallback
 from liftos_app.services import format as fmt
 from liftos_app.services.context import Context
+from liftos_app.services.fallback import Fallback, Kind
 from liftos_app.services.metrics import attribution, coverage, currency, sums
 from liftos_app.services.metrics.definitions import BASES, METRICS, Supply, Unit
 from liftos_app.services.metrics.ledger import PLACES, Ledger, Scope, ratio
@@ -26,6 +28,7 @@ from liftos_app.services.metrics.values import (
     Conversion,
     Delta,
     Freshness,
+    Gap,
     Passport,
     Reason,
     Value,
@@ -63,7 +66,10 @@ class Days:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
-    """One connection. `spend_share` is its part of all spend, a fraction of 1."""
+    """One connection. `spend_share` is its part of all spend, a fraction of 1.
+
+    Of one that is set apart the values are what stands in for it, and are in no total.
+    """
 
     connection_id: UUID
     connection: str
@@ -75,6 +81,8 @@ class Channel:
     deltas: dict[str, Delta]
     spend_share: Decimal | None
     attribution: tuple[str, ...]
+    provenance: str
+    fallback: Fallback | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +104,8 @@ class Claim:
     attribution: tuple[str, ...]
     claimed: Value
     of_revenue: Decimal | None
+    provenance: str
+    fallback: Fallback | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,11 +131,14 @@ class Reading:
         self.compared = comparison(self.period, question.compare, self.today)
         self.provenance = choose_mode(ctx, question.mode)
         self.sources = find(ctx, self.provenance, question.platforms)
+        self.apart = self._set_apart()
+        self.counted = [s for s in self.sources if s.connection_id not in self.apart]
         self.currency = question.currency or organization.currency
         self.basis = (
             organization.revenue_basis if organization.revenue_basis in BASES else "net_sales"
         )
-        self.ledger = self._load()
+        self.ledger = self._load(self.sources, self.provenance, apart=self.apart)
+        self._beside: dict[UUID, tuple[Ledger, frozenset[int]]] = {}
         self.passport = self._passport()
 
     # --- answers -----------------------------------------------------------------------------
@@ -163,18 +176,20 @@ class Reading:
         for sources in self._connections():
             if not any(s.streams for s in sources):
                 continue
-            keys = frozenset(s.account_key for s in sources)
-            scope = Scope(self.period, keys)
             first = sources[0]
+            aside = self.apart.get(first.connection_id)
+            ledger, keys = self.figures(sources)
+            scope = Scope(self.period, keys)
             rows.append(Channel(
                 connection_id=first.connection_id, connection=first.connection,
                 platform=first.platform, platform_name=first.platform_name,
                 color_index=first.color_index,
                 supplies=tuple(sorted({x for s in sources for x in s.streams})),
-                values={n: self.ledger.value(n, scope) for n in metrics},
-                deltas=self._deltas(metrics, keys),
-                spend_share=ratio(self.ledger.value("spend", scope), spend),
-                attribution=self._settings(keys),
+                values={n: ledger.value(n, scope) for n in metrics},
+                deltas={} if aside else self._deltas(metrics, keys),
+                spend_share=None if aside else ratio(ledger.value("spend", scope), spend),
+                attribution=tuple(attribution.name(n) for n in ledger.settings(keys)),
+                provenance=aside.provenance if aside else self.provenance.value, fallback=aside,
             ))
         return Channels(passport=self.passport, rows=tuple(rows))
 
@@ -185,13 +200,15 @@ class Reading:
         for sources in self._connections():
             if not any(x in s.streams for s in sources for x in (Supply.ADS, Supply.MAIL)):
                 continue
-            keys = frozenset(s.account_key for s in sources)
-            claimed = self.ledger.value("claimed_value", Scope(self.period, keys))
+            aside = self.apart.get(sources[0].connection_id)
+            ledger, keys = self.figures(sources)
+            claimed = ledger.value("claimed_value", Scope(self.period, keys))
             rows.append(Claim(
                 connection_id=sources[0].connection_id, connection=sources[0].connection,
                 platform=sources[0].platform, color_index=sources[0].color_index,
-                attribution=self._settings(keys), claimed=claimed,
-                of_revenue=ratio(claimed, revenue),
+                attribution=tuple(attribution.name(n) for n in ledger.settings(keys)),
+                claimed=claimed, of_revenue=None if aside else ratio(claimed, revenue),
+                provenance=aside.provenance if aside else self.provenance.value, fallback=aside,
             ))
         return Claims(
             passport=self.passport, rows=tuple(rows), revenue=revenue,
@@ -201,28 +218,44 @@ class Reading:
 
     # --- loading -----------------------------------------------------------------------------
 
-    def _load(self) -> Ledger:
+    def _set_apart(self) -> dict[UUID, Fallback]:
+        """Connections of this question that fail and have a stand-in; live questions only."""
+        if self.provenance is not Provenance.LIVE:
+            return {}
+        return fallback.active(self._ctx, {s.connection_id for s in self.sources})
+
+    def figures(self, sources: Sequence[Source]) -> tuple[Ledger, frozenset[int]]:
+        """Where a connection's own figures are, and for which accounts: of one that is set apart,
+        those that stand in for it.
+        """
+        aside = self.apart.get(sources[0].connection_id)
+        if aside is None:
+            return self.ledger, frozenset(s.account_key for s in sources)
+        if aside.connection_id not in self._beside:
+            mode = Provenance.DEMO if aside.kind is Kind.DEMO else self.provenance
+            own = find(self._ctx, mode, (aside.platform,)) if mode is Provenance.DEMO else sources
+            self._beside[aside.connection_id] = (
+                self._load(own, mode), frozenset(s.account_key for s in own)
+            )
+        return self._beside[aside.connection_id]
+
+    def _load(
+        self, sources: Sequence[Source], mode: Provenance, apart: Container[UUID] = (),
+    ) -> Ledger:
+        """Everything of some accounts; of connections set apart only that they are."""
         session, org = self._ctx.session, self._ctx.org
         spans = self._spans()
-        stores = self._keys(Supply.STORE)
-        cells: list[sums.Cell] = []
-        for span in spans:
-            cells += sums.ads(session, org, self._keys(Supply.ADS), span)
-            cells += sums.orders(session, org, stores, span)
-            cells += sums.refunds(session, org, stores, span)
-            for level in {s.streams[Supply.MAIL].level for s in self.sources
-                          if Supply.MAIL in s.streams}:
-                keys = [s.account_key for s in self.sources
-                        if Supply.MAIL in s.streams and s.streams[Supply.MAIL].level == level]
-                cells += sums.mail(session, org, keys, span, level=level)
-        codes = {s.currency for s in self.sources} | {c.currency for c in cells}
+        read = [s for s in sources if s.connection_id not in apart]
+        cells = sums.all_of(session, org, read, spans)
+        codes = {s.currency for s in sources} | {c.currency for c in cells}
         start, end = min(s.start for s in spans), max(s.end for s in spans)
+        cover = coverage.load(session, org, sources, spans, self.now)
+        aside = {s.account_key for s in sources} - {s.account_key for s in read}
         return Ledger(
-            sources=self.sources, cells=cells, currency=self.currency, basis=self.basis,
-            cover=coverage.load(session, org, self.sources, spans, self.now),
+            sources=sources, cells=cells, currency=self.currency, basis=self.basis,
+            cover={at: Gap.SET_APART if at[0] in aside else gap for at, gap in cover.items()},
             rates=currency.load(
-                session, org, codes | {self.currency}, start=start, end=end,
-                mode=self.provenance,
+                session, org, codes | {self.currency}, start=start, end=end, mode=mode,
             ),
         )
 
@@ -233,14 +266,13 @@ class Reading:
         self._has_reach = True
         for span in self._spans():
             self.ledger.add(
-                sums.reach(self._ctx.session, self._ctx.org, self._keys(Supply.ADS), span)
+                sums.reach(
+                    self._ctx.session, self._ctx.org, sums.keys(self.counted, Supply.ADS), span
+                )
             )
 
     def _spans(self) -> list[Period]:
         return [self.period, *([self.compared.against] if self.compared else [])]
-
-    def _keys(self, supply: Supply) -> list[int]:
-        return [s.account_key for s in self.sources if supply in s.streams]
 
     # --- helpers -----------------------------------------------------------------------------
 
@@ -261,9 +293,6 @@ class Reading:
             for n in metrics
         }
 
-    def _settings(self, keys: frozenset[int]) -> tuple[str, ...]:
-        return tuple(attribution.name(n) for n in self.ledger.settings(keys))
-
     def _connections(self) -> list[list[Source]]:
         groups: dict[UUID, list[Source]] = {}
         for source in self.sources:
@@ -273,7 +302,7 @@ class Reading:
     def _passport(self) -> Passport:
         holes = coverage.holes(self.sources, self.ledger.cover, self.period)
         fresh = tuple(_freshness(group, self.now) for group in self._connections())
-        bringing = [s.data_through(self.now) for s in self.sources if s.streams]
+        bringing = [s.data_through(self.now) for s in self.counted if s.streams]
         reached = [d for d in bringing if d is not None]
         compared: Comparison | None = self.compared
         return Passport(
@@ -287,6 +316,7 @@ class Reading:
             as_of=self.now, incomplete=self.period.end >= self.today, partial=bool(holes),
             holes=holes, conversions=self._conversions(),
             mixed_currencies=len(self.ledger.currencies()) > 1,
+            fallbacks=tuple(self.apart.values()),
         )
 
     def _conversions(self) -> tuple[Conversion, ...]:

@@ -7,7 +7,7 @@ runs on the indexes (org_id, level, day) and (org_id, day).
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from liftos_app.models.facts import Level
 from liftos_app.services.connectors.rows import ATTRIBUTION
 from liftos_app.services.metrics.definitions import Supply
 from liftos_app.services.metrics.periods import Period
+from liftos_app.services.metrics.sources import Source
 
 MAIL_SETTING = ATTRIBUTION["klaviyo_event_date"]
 VOID = ("VOIDED", "voided")
@@ -46,6 +47,28 @@ class Cell:
     rows: int = 0
     sums: dict[str, int] = field(default_factory=dict)
     said: dict[str, int] = field(default_factory=dict)
+
+
+def all_of(
+    session: Session, org_id: int, sources: Sequence[Source], periods: Iterable[Period]
+) -> list[Cell]:
+    """Everything that some accounts bring in some periods, apart from reach."""
+    ad, store = keys(sources, Supply.ADS), keys(sources, Supply.STORE)
+    mails = [s for s in sources if Supply.MAIL in s.streams]
+    cells: list[Cell] = []
+    for period in periods:
+        cells += ads(session, org_id, ad, period)
+        cells += orders(session, org_id, store, period)
+        cells += refunds(session, org_id, store, period)
+        for level in {s.streams[Supply.MAIL].level for s in mails}:
+            own = [s.account_key for s in mails if s.streams[Supply.MAIL].level == level]
+            cells += mail(session, org_id, own, period, level=level)
+    return cells
+
+
+def keys(sources: Iterable[Source], supply: Supply) -> list[int]:
+    """The accounts that bring a supply."""
+    return [s.account_key for s in sources if supply in s.streams]
 
 
 def ads(session: Session, org_id: int, accounts: Sequence[int], period: Period) -> list[Cell]:

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from liftos_app.services import currencies
+from liftos_app.services.fallback import Fallback
 from liftos_app.services.metrics.periods import Period
 
 
@@ -23,6 +24,7 @@ class Reason(StrEnum):
     NONE = ""
     NO_SOURCE = "no_source"  # nothing connected brings it
     NOT_LOADED = "not_loaded"  # days were not read
+    SET_APART = "set_apart"  # a connection fails; its figures are shown beside the total
     NOT_REPORTED = "not_reported"  # the platform did not say
     NO_RATE = "no_rate"  # currencies differ and a rate is missing
     MIXED_ATTRIBUTION = "mixed_attribution"  # two settings for the same day
@@ -34,6 +36,7 @@ WORDS: Mapping[Reason, str] = {
     Reason.NONE: "",
     Reason.NO_SOURCE: "Nothing that brings this is connected.",
     Reason.NOT_LOADED: "These days have not been read yet.",
+    Reason.SET_APART: "A connection that fails is not in it; its fallback is shown apart.",
     Reason.NOT_REPORTED: "The platform did not say.",
     Reason.NO_RATE: "Currencies differ and an exchange rate is missing.",
     Reason.MIXED_ATTRIBUTION: "Two attribution settings claim the same days; they cannot be added.",
@@ -50,6 +53,7 @@ class Gap(StrEnum):
     PARTIAL = "partial"  # some rows were refused
     EARLY = "early"  # read before the day was over
     BEFORE_HISTORY = "before_history"  # older than the chosen history
+    SET_APART = "set_apart"  # the connection fails and has a fallback
 
 
 @dataclass(slots=True)
@@ -168,6 +172,7 @@ class Passport:
     holes: tuple[Hole, ...]
     conversions: tuple[Conversion, ...]
     mixed_currencies: bool
+    fallbacks: tuple[Fallback, ...] = ()  # connections that are in no total
 
     @property
     def sources(self) -> tuple[Freshness, ...]:

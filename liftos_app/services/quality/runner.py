@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from liftos_app.models import CheckResult, QualityScore
-from liftos_app.services import audit
+from liftos_app.models import CheckResult, Provenance, QualityScore
+from liftos_app.services import audit, fallback
 from liftos_app.services.context import Context
 from liftos_app.services.metrics.question import Mode
 from liftos_app.services.metrics.sources import choose_mode, find
@@ -37,7 +37,8 @@ def all_checks() -> tuple[Check, ...]:
 def evaluate(ctx: Context, *, mode: Mode = Mode.AUTO) -> UUID:
     """Check everything of one provenance and store the results. Returns the batch.
 
-    Live and demo are evaluated apart and never share a score.
+    Live and demo are evaluated apart and never share a score; a connection with a fallback has
+    none until its next good sync.
     """
     ctx.require("quality.run")
     provenance = choose_mode(ctx, mode)
@@ -65,7 +66,9 @@ def evaluate(ctx: Context, *, mode: Mode = Mode.AUTO) -> UUID:
 
 def _scopes(ctx: Context, provenance: str) -> Iterator[Scope]:
     now = ctx.now()
-    sources = tuple(find(ctx, choose_mode(ctx, Mode(provenance))))
+    apart = fallback.active(ctx) if provenance == Provenance.LIVE else {}
+    found = find(ctx, choose_mode(ctx, Mode(provenance)))
+    sources = tuple(s for s in found if s.connection_id not in apart)
     for source in sources:
         for stream in chosen_streams(source):
             window, settled = periods(source, stream, now)

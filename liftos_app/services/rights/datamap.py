@@ -151,7 +151,7 @@ TABLES: Final[dict[str, Entry]] = {
                         free="body"),
     "sync_preference": _org("How syncs run", WHILE_HERE, key="org_id",
                             plain="schedule history_days sync_window drift_policy "
-                            "fallback_to_mock updated_at"),
+                            "fallback updated_at"),
     "sync_event": _org("The log of a connection", key="id org_id connection_id run_id",
                        plain="at level kind stream", free="text facts"),
     "rejected_row": _org("What could not be stored, and why", key="id org_id run_id account_key",
