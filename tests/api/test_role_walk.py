@@ -5,6 +5,7 @@ missing and deleted; and a twin organization whose every text is a canary.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,12 +14,15 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from sqlmodel import select
 
 from liftos_app.api import wall
 from liftos_app.models import (
     ApiKey,
+    AuditEntry,
     Connection,
     ConnectionStatus,
+    Incident,
     Invitation,
     Membership,
     Organization,
@@ -27,7 +31,8 @@ from liftos_app.models import (
     User,
     WebSession,
 )
-from liftos_app.services import access, tokens
+from liftos_app.services import access, incidents, tokens
+from liftos_app.services.audit import refusals
 from liftos_app.services.context import App
 
 CANARY = "canary-7f3a"
@@ -284,3 +289,34 @@ async def test_L41_an_api_key_opens_the_api_within_its_scopes(
     gone = await client.delete(f"/api/v1/api-keys/{made.json()['id']}", headers=bearer)
     assert gone.status_code == 204
     assert (await client.get("/api/v1/me", headers=key)).status_code == 401
+
+
+async def test_L102_I4_ids_of_another_organization_are_counted_and_missing_ones_are_not(
+    client: httpx.AsyncClient, app: App, mine: Home, theirs: Home,
+    headers: Callable[[Role], dict[str, str]],
+) -> None:
+    bearer = headers(Role.ADMIN)
+
+    async def counted(line: str, ids: dict[str, str]) -> int:
+        answer = await ask(client, line, ids, bearer)
+        assert answer.status_code == 404, (line, answer.text)
+        for thread in threading.enumerate():
+            if thread.name == refusals.THREAD:
+                thread.join()
+        with app.db.read() as session:
+            found = session.exec(
+                select(AuditEntry).where(AuditEntry.action == "object.denied")
+            ).all()
+        assert all(e.org_id is None for e in found)  # nothing for the log of one's organization
+        return len(found)
+
+    nowhere = {name: str(uuid4()) for name in theirs.ids}
+    for seen, line in enumerate(("GET /api/v1/platform-connections/connections/{connection_id}",
+                 "DELETE /api/v1/members/{user_id}", "DELETE /api/v1/api-keys/{key_id}",
+                 "DELETE /api/v1/invitations/{invitation_id}",
+                 "DELETE /api/v1/sessions/{session_id}")):
+        assert await counted(line, nowhere) == seen
+        assert await counted(line, theirs.ids) == seen + 1
+    incidents.sweep(app)
+    with app.db.read() as session:
+        assert "I4" in session.exec(select(Incident.rule)).all()
