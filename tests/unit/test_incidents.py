@@ -24,10 +24,10 @@ from liftos_app.models import (
     Outbox,
     Role,
 )
-from liftos_app.services import audit, incidents
+from liftos_app.services import audit, backups, incidents
 from liftos_app.services.audit import checkpoints, notes, refusals, state
 from liftos_app.services.connectors import net
-from liftos_app.services.context import App, Context, Principal, open_context
+from liftos_app.services.context import App, Context, Principal, job_principal, open_context
 from liftos_app.services.incidents import signals
 
 OpenCtx = Callable[..., AbstractContextManager[Context]]
@@ -345,6 +345,29 @@ def test_L102_I13_a_full_disk(
 ) -> None:
     monkeypatch.setattr(signals.shutil, "disk_usage", lambda _: Disk(100, 100 - free, free))
     assert opened(app) == found
+
+
+def test_L102_I13_an_old_backup(app: App, clock: Callable[[], object]) -> None:
+    def later(**parts: float) -> list[str]:
+        clock.advance(**parts)  # type: ignore[attr-defined]
+        app.extras.pop("incidents.clock", None)
+        checkpoints.make(app)
+        return opened(app)
+
+    notes.started(app)
+    assert later(hours=26) == []
+    assert later(seconds=1) == ["I13"]  # never one
+    with open_context(app, job_principal("test"), None, write=True) as ctx:
+        backups.record(ctx, by="operator")
+    assert later(hours=26) == ["I13"]
+    assert later(seconds=1) == ["I13", "I13"]
+
+
+def test_L102_I13_a_backup_that_cannot_be_restored(app: App) -> None:
+    for result, found in (("ok", []), ("failed", ["I13"])):
+        with open_context(app, job_principal("test"), None, write=True) as ctx:
+            audit.record(ctx, backups.CHECKED, result=result)
+        assert opened(app) == found
 
 
 def test_L102_one_alert_per_quarter_of_an_hour_and_key(
