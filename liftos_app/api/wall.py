@@ -64,6 +64,8 @@ ROUTES: Final[dict[str, str]] = {
     f"GET {API}/permissions": "organization.read",
     f"GET {API}/organizations": "organization.read",
     f"POST {API}/organizations": "installation.admin",
+    f"POST {API}/admin/organizations/look": "installation.admin",
+    f"POST {API}/admin/organizations/{{organization_id}}/look": "installation.admin",
     f"GET {API}/members": "members.read",
     f"PATCH {API}/members/{{user_id}}": "members.write",
     f"DELETE {API}/members/{{user_id}}": "members.write",
