@@ -1,4 +1,4 @@
-"""`python -m benchmarks [sync] [platforms] [page] [small] [security]`: all when none is named."""
+"""`python -m benchmarks [sync platforms page small security crowd]`: all when none is named."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import os
 import platform
 import sys
 
-from benchmarks import all_platforms, page, security, small, sync
+from benchmarks import all_platforms, crowd, page, security, small, sync
 
 PARTS = {"sync": sync.main, "platforms": all_platforms.main, "page": page.main, "small": small.main,
-         "security": security.main}
+         "security": security.main, "crowd": crowd.main}
 
 
 def main() -> None:

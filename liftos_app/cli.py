@@ -32,6 +32,8 @@ admin = typer.Typer(help="Administrators of this installation.", no_args_is_help
 app.add_typer(admin, name="admin")
 app.add_typer(cli_security.audit, name="audit")
 app.add_typer(cli_security.keys, name="keys")
+app.command("backup")(cli_security.backup)
+app.command("restore")(cli_security.restore)
 
 
 # Command -> what it takes. Whoever runs commands on the machine acts as its operator, who holds
@@ -49,6 +51,8 @@ ALLOW: Final[dict[str, str]] = {
     "audit verify": "installation.admin",
     "keys rotate": "installation.admin",
     "keys verify": "installation.admin",
+    "backup": "installation.admin",
+    "restore": "installation.admin",
 }
 
 
@@ -63,7 +67,8 @@ def _settings() -> Settings:
     return settings
 
 
-def _stop(error: Exception, code: int = 2) -> typer.Exit:
+def stop(error: Exception, code: int = 2) -> typer.Exit:
+    """Say what went wrong; raise what this returns."""
     text = error.sentence() if isinstance(error, LiftOSError) else str(error)
     typer.echo(text, err=True)
     return typer.Exit(code)
@@ -136,7 +141,7 @@ def admin_create(
                 ctx, email=email, password=password, organization=organization, name=name
             )
     except (LiftOSError, ConfigError) as error:
-        raise _stop(error) from error
+        raise stop(error) from error
     typer.echo(f"{user.email} can sign in now.")
 
 
@@ -189,11 +194,9 @@ def _as_operator(command: str, work: Callable[[Context], T]) -> T:
 
 def with_app(command: str, work: Callable[[App, Principal], T]) -> T:
     """Run `work(app, operator)` in a process of its own; say what went wrong."""
-    from liftos_app.services import access, accounts, boot
-    from liftos_app.services.context import Principal
+    from liftos_app.services import boot
 
-    who = Principal(kind="operator", name="command line", role=accounts.OPERATOR_ROLE)
-    access.authorize(who, ALLOW[command])
+    who = _operator(command)
     try:
         process = boot.build_app(_settings())
         try:
@@ -201,7 +204,22 @@ def with_app(command: str, work: Callable[[App, Principal], T]) -> T:
         finally:
             process.db.close()
     except (LiftOSError, ConfigError) as error:
-        raise _stop(error) from error
+        raise stop(error) from error
+
+
+def settings_for(command: str) -> Settings:
+    """The settings, for a command that opens the database itself."""
+    _operator(command)
+    return _settings()
+
+
+def _operator(command: str) -> Principal:
+    from liftos_app.services import access, accounts
+    from liftos_app.services.context import Principal
+
+    who = Principal(kind="operator", name="command line", role=accounts.OPERATOR_ROLE)
+    access.authorize(who, ALLOW[command])
+    return who
 
 
 @app.command()
@@ -242,7 +260,7 @@ def demo() -> None:
         for line in lookaround.run(settings):
             typer.echo(line)
     except (LiftOSError, ConfigError) as error:
-        raise _stop(error, 1) from error
+        raise stop(error, 1) from error
 
 
 def _migrate(settings: Settings, to: str = "head") -> None:
@@ -253,7 +271,7 @@ def _migrate(settings: Settings, to: str = "head") -> None:
     try:
         migrations.migrate(database, to)
     except (LiftOSError, ConfigError) as error:
-        raise _stop(error) from error
+        raise stop(error) from error
     finally:
         database.close()
 

@@ -1,10 +1,14 @@
-"""`liftos audit` and `liftos keys`: is the log whole, do the secrets open, new keys."""
+"""`liftos audit`, `keys`, `backup`, `restore`: is the log whole, do the secrets open, copies."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from liftos_app.config import ConfigError
+from liftos_app.errors import LiftOSError
 
 if TYPE_CHECKING:
     from liftos_app.services.audit.verify import Report
@@ -80,3 +84,48 @@ def keys_verify() -> None:
         f"{len(found.failures)} failed."
     )
     raise typer.Exit(1 if found.failures else 0)
+
+
+def backup(
+    *, record: Annotated[
+        bool, typer.Option("--record", help="Only note that you made one yourself (pg_dump).")
+    ] = False,
+) -> None:
+    """Copy the embedded database into LIFTOS_HOME/backups, also while LiftOS runs."""
+    from liftos_app import cli
+    from liftos_app.services import backups
+    from liftos_app.services.context import open_context
+
+    def note(app: App, who: Principal) -> None:
+        with open_context(app, who, None, write=True) as ctx:
+            backups.record(ctx, by="operator")
+
+    if record:
+        cli.with_app("backup", note)
+        typer.echo("Noted. LiftOS has not seen the file: try it with pg_restore now and then.")
+        return
+    typer.echo(f"Backup made: {cli.with_app('backup', backups.make)}")
+    typer.echo("Keep it on another machine. The master keys are not in it: keep them elsewhere.")
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="A .db file that liftos backup made.")],
+    *, check: Annotated[
+        bool, typer.Option("--check", help="Only say whether it could be restored.")
+    ] = False,
+) -> None:
+    """Put a backup in the place of the database. LiftOS must not be running."""
+    from liftos_app import cli
+    from liftos_app.services import backups
+
+    settings = cli.settings_for("restore")
+    try:
+        if check:
+            manifest = backups.check(settings, file)
+            typer.echo(f"{file.name} of {manifest['made_at']} can be restored.")
+            return
+        aside = backups.restore(settings, file)
+    except (LiftOSError, ConfigError) as error:
+        raise cli.stop(error) from error
+    typer.echo(f"Restored {file.name}. The database before it: {aside}")
+    typer.echo("What happened since then is missing. Run: liftos audit verify")

@@ -155,7 +155,7 @@ def app(
         vault.boot_check(session)
     yield App(settings=settings, db=database, vault=vault, now=clock)
     for thread in threading.enumerate():  # notes of use are written beside the request
-        if thread.name in {"api-key-touch", "session-touch"}:
+        if thread.name in {"api-key-touch", "session-touch", "foreign-id"}:
             thread.join()
     database.close()
 

@@ -114,6 +114,7 @@ def signed_in(request: Request) -> Caller:
     found = sessions.resolve(app, session_token(request), ip=ip_of(request))
     if found is None:
         raise SignInNeeded("You are not signed in.", why="The session ended.", fix="Sign in.")
+    request.scope[wall.CALLER] = (found.who, found.org_id)
     access.authorize(found.who, wall.need_of(request))
     who = replace(found.who, request_id=problems.request_id(request.scope)[:40])
     return Caller(app=app, who=who, org_id=found.org_id)
@@ -170,6 +171,7 @@ def act(
         else:
             answer = go(f"/login?next={quote(back, safe='')}")
     except LiftOSError as error:
+        wall.look_at(request, error, sent=given.values())
         answer = _failed(title, error, back)
     if token:
         set_session(answer, app_of(request), token)

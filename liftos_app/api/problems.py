@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from liftos_app.api import wall
 from liftos_app.errors import LiftOSError, PlatformFault, Retry
 
 log = logging.getLogger(__name__)
@@ -165,6 +166,7 @@ def install(api: FastAPI) -> None:
 
     async def known(request: Request, error: Exception) -> Response:
         assert isinstance(error, LiftOSError)  # noqa: S101  (registered for it)
+        wall.look_at(request, error)
         return of_error(request.scope, error)
 
     async def invalid(request: Request, error: Exception) -> Response:

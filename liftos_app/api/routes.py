@@ -16,6 +16,7 @@ from liftos_app.api import (
     auth,
     callback,
     connections,
+    crossing,
     defining,
     docs,
     explorer,
@@ -36,6 +37,7 @@ PREFIX = "/api/v1"
 ROUTERS: tuple[APIRouter, ...] = (
     auth.router, health.router, connections.router, defining.router, callback.router,
     explorer.router, docs.router, people.router, sync_more.router, audit.router, rights.router,
+    crossing.router,
 )
 BROWSER_ROUTERS: tuple[APIRouter, ...] = (  # the last one takes what the others leave of /auth
     web.router, second_factor_forms.router, account_forms.router, link_forms.router,

@@ -6,16 +6,18 @@ services ask again with the row at hand; this wall makes forgetting harmless.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from fastapi import Request
 
-from liftos_app.errors import Denied, TooMany
+from liftos_app.errors import Denied, LiftOSError, TooMany
 from liftos_app.services import access, quotas
-from liftos_app.services.audit import notes
+from liftos_app.services.audit import notes, refusals
 from liftos_app.services.context import App, Principal
 
 API: Final = "/api/v1"
+CALLER: Final = "liftos.caller"  # of a request's scope: (Principal, organization) once known
 _C: Final = f"{API}/platform-connections"
 _ONE: Final = f"{_C}/connections/{{connection_id}}"
 
@@ -62,6 +64,8 @@ ROUTES: Final[dict[str, str]] = {
     f"GET {API}/permissions": "organization.read",
     f"GET {API}/organizations": "organization.read",
     f"POST {API}/organizations": "installation.admin",
+    f"POST {API}/admin/organizations/look": "installation.admin",
+    f"POST {API}/admin/organizations/{{organization_id}}/look": "installation.admin",
     f"GET {API}/members": "members.read",
     f"PATCH {API}/members/{{user_id}}": "members.write",
     f"DELETE {API}/members/{{user_id}}": "members.write",
@@ -157,6 +161,7 @@ def need_of(request: Request) -> str:
 def check(request: Request, app: App, who: Principal, org_id: int) -> None:
     """Let a request in: its permission, then its hourly limit. Raises Denied, TooMany."""
     need = need_of(request)
+    request.scope[CALLER] = (who, org_id)
     try:
         access.authorize(who, need)
     except Denied as error:
@@ -171,6 +176,17 @@ def check(request: Request, app: App, who: Principal, org_id: int) -> None:
         _tell(told, error.facts.get("quota"))
         raise
     _tell(told, quota)
+
+
+def look_at(request: Request, error: LiftOSError, *, sent: Iterable[str] = ()) -> None:
+    """Let the audit log know of a failure that tells of an attack (rules I4, I10)."""
+    who, org_id = request.scope.get(CALLER, (None, None))
+    if who is not None:
+        refusals.note(
+            request.app.state.liftos, who, org_id, error,
+            values=[*request.path_params.values(), *request.query_params.values(), *sent],
+            where=f"{request.method} {request.url.path}",
+        )
 
 
 def _tell(told: object, quota: object) -> None:

@@ -13,6 +13,7 @@ from liftos_app.errors import Conflict, Denied, Invalid, SignInNeeded
 from liftos_app.models import Membership, Organization, RefreshToken, Role, User, WebSession
 from liftos_app.services import (
     audit,
+    devices,
     limits,
     links_once,
     mailer,
@@ -148,7 +149,10 @@ def open_session(
         token = sessions.create(
             ctx.session, app, user=row, org_id=org_id, ip=ip, user_agent=user_agent
         )
-        audit.record(ctx, "auth.signed_in", row, by=by)
+        device = devices.name(user_agent)
+        if devices.is_new(ctx.session, row.id, device):
+            mailer.tell(ctx, row, f"Somebody signed in to your account with {device}, new to it.")
+        audit.record(ctx, devices.SIGNED_IN, row, by=by, device=device)
     return SignedIn(token, row, org_id)
 
 

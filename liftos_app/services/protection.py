@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlmodel import col, func, select
 
 from liftos_app.models import DataKey, Membership, SecondFactor, User, WebSession
+from liftos_app.services import backups
 from liftos_app.services.audit import checkpoints, state
 from liftos_app.services.context import Context
 
@@ -25,7 +26,7 @@ class Protection:
     on_older_keys: int  # data keys of the organization that another master key wraps
     verified: state.LastVerified | None
     checkpoint: datetime | None
-    last_backup: datetime | None  # None: unknown
+    last_backup: datetime | None  # None: none is known of
 
 
 def read(ctx: Context) -> Protection:
@@ -39,7 +40,7 @@ def read(ctx: Context) -> Protection:
         .where(Membership.org_id == ctx.org, col(User.disabled_at).is_(None))
     )
     people = ctx.session.exec(members).all()
-    point = checkpoints.newest(ctx.session)
+    point, backup = checkpoints.newest(ctx.session), backups.newest(ctx.session)
     return Protection(
         sessions=ctx.session.exec(
             select(func.count()).select_from(WebSession).where(
@@ -57,5 +58,5 @@ def read(ctx: Context) -> Protection:
         master_key=ctx.app.vault.active_kid,
         on_older_keys=sum(k.kid != ctx.app.vault.active_kid for k in keys),
         verified=state.last_verified(ctx.session), checkpoint=point.at if point else None,
-        last_backup=None,
+        last_backup=backup.at if backup else None,
     )

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from liftos_app.errors import PlatformFault
-from liftos_app.services import expiry, incidents, links, oauth, rates, retention, rights
+from liftos_app.services import backups, expiry, incidents, links, oauth, rates, retention, rights
 from liftos_app.services.audit import checkpoints, notes, state
 from liftos_app.services.context import App, job_principal, open_context
 from liftos_app.services.quality import runner
@@ -40,12 +40,14 @@ def hourly(app: App) -> None:
 
 
 def daily(app: App) -> None:
-    """Renew idle tokens, verify the audit log, renew old data keys; delete what is too old."""
+    """Renew idle tokens, verify the audit log, renew old data keys; delete what is too old;
+    try the newest backup once a week."""
     links.keep_alive(app)
     state.verify_and_note(app)
     rotation.renew_data_keys(app, before=app.now() - DATA_KEY_LIFE)
     retention.walk(app)
     rights.erase_due(app)
+    backups.rehearse(app)
 
 
 def every_minute(app: App) -> None:

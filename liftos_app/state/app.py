@@ -20,6 +20,7 @@ import reflex as rx
 
 from liftos_app.errors import Denied, LiftOSError, ProofNeeded, SignInNeeded
 from liftos_app.services import access, accounts, attention, organization, people
+from liftos_app.services.audit import refusals
 from liftos_app.services.context import NOBODY, Context, open_context
 from liftos_app.state import process, visitor
 
@@ -72,7 +73,7 @@ def handler(permission: str, *, background: bool = False, **options: Any) -> Cal
                         yield step
                 except Exception as error:
                     async with _lock(self, held=not background):
-                        _tell(self, error, fn.__qualname__)
+                        _tell(self, error, fn.__qualname__, (*args, *kwargs.values()))
 
             run: Any = run_steps
         elif inspect.iscoroutinefunction(fn):
@@ -83,7 +84,7 @@ def handler(permission: str, *, background: bool = False, **options: Any) -> Cal
                     return await fn(self, *args, **kwargs)
                 except Exception as error:
                     async with _lock(self, held=not background):
-                        return _tell(self, error, fn.__qualname__)
+                        return _tell(self, error, fn.__qualname__, (*args, *kwargs.values()))
 
             run = run_once
         else:
@@ -221,7 +222,10 @@ async def _lock(state: Any, *, held: bool) -> AsyncIterator[None]:
             yield
 
 
-def _tell(state: Any, error: Exception, where: str) -> Any:
+def _tell(state: Any, error: Exception, where: str, sent: tuple[object, ...]) -> Any:
+    seen = visitor.acting.get()
+    if seen is not None:
+        refusals.note(process.app(), seen.who, seen.org_id, error, values=sent, where=where)
     if isinstance(error, ProofNeeded):
         url = state.router.url
         here = quote(url.path + (f"?{url.query}" if url.query else ""), safe="")

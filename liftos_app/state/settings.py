@@ -14,6 +14,7 @@ from liftos_app.services import (
     accounts,
     api_keys,
     demo,
+    devices,
     organization,
     preferences,
     second_factor,
@@ -197,7 +198,7 @@ def _view(ctx: Context) -> View:
 def _session(ctx: Context, row: WebSession, zone: str) -> SessionRow:
     return SessionRow(
         id=str(row.id),
-        what=_browser(row.user_agent),
+        what=devices.name(row.user_agent),
         where=row.ip or "unknown address",
         seen=fmt.ago(row.last_seen_at, ctx.now(), zone),
         here=row.id == ctx.who.session_id,
@@ -216,28 +217,6 @@ def _key(ctx: Context, row: ApiKey, zone: str) -> KeyRow:
         ends=fmt.day(row.expires_at.date()) if live else ended,
         live=live,
     )
-
-
-def _browser(agent: str) -> str:
-    """The browser's name and system, from what it says about itself."""
-    names = (
-        ("Edg/", "Edge"),
-        ("OPR/", "Opera"),
-        ("Firefox/", "Firefox"),
-        ("Chrome/", "Chrome"),
-        ("Safari/", "Safari"),
-    )
-    systems = (
-        ("Android", "Android"),
-        ("iPhone", "iPhone"),
-        ("iPad", "iPad"),
-        ("Windows", "Windows"),
-        ("Mac OS", "macOS"),
-        ("Linux", "Linux"),
-    )
-    name = next((n for mark, n in names if mark in agent), "A browser")
-    system = next((n for mark, n in systems if mark in agent), "")
-    return f"{name} on {system}" if system else name
 
 
 def _about(ctx: Context) -> list[list[str]]:

@@ -397,3 +397,25 @@ async def test_L72_pages_shown_once_are_kept_by_no_cache(
         assert "script-src 'self'" in policy
         assert "unsafe-inline" not in policy.partition("script-src")[2].partition(";")[0]
         assert "<script>" not in answer.text
+
+
+async def test_L30_people_are_told_of_a_sign_in_with_a_new_device(
+    app: App, browser: httpx.AsyncClient, ann: User
+) -> None:
+    sent: list[dict[str, str]] = []
+
+    class Box:
+        def send(self, **message: str) -> None:
+            sent.append(message)
+
+    app.extras["mailer"] = Box()
+    for agent, told in (("X11; Linux Firefox/140", 0), ("X11; Linux Firefox/141", 0),
+                        ("Windows NT 10.0 Edg/140", 1), ("Windows NT 10.0 Edg/140", 1)):
+        answer = await browser.post(
+            "/auth/login", data={"email": ann.email, "password": PASSWORD},
+            headers={"user-agent": agent},
+        )
+        assert answer.status_code == 303
+        assert len(sent) == told, agent
+    assert sent[0]["to"] == ann.email
+    assert "Edge on Windows" in sent[0]["text"]

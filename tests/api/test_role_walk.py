@@ -5,6 +5,7 @@ missing and deleted; and a twin organization whose every text is a canary.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,12 +14,15 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from sqlmodel import select
 
 from liftos_app.api import wall
 from liftos_app.models import (
     ApiKey,
+    AuditEntry,
     Connection,
     ConnectionStatus,
+    Incident,
     Invitation,
     Membership,
     Organization,
@@ -27,8 +31,10 @@ from liftos_app.models import (
     User,
     WebSession,
 )
-from liftos_app.services import access, tokens
+from liftos_app.services import access, incidents, tokens
+from liftos_app.services.audit import refusals
 from liftos_app.services.context import App
+from tests.conftest import Clock
 
 CANARY = "canary-7f3a"
 # What a request needs beside its path so that it reaches the object.
@@ -48,6 +54,8 @@ BODIES: dict[str, dict[str, Any]] = {
         "stream": "campaigns",
     },
     "POST /api/v1/organizations": {"name": "New"},
+    "POST /api/v1/admin/organizations/look": {"reason": "a call for help"},
+    "POST /api/v1/admin/organizations/{organization_id}/look": {"reason": "a call for help"},
     "PATCH /api/v1/members/{user_id}": {"role": "viewer"},
     "POST /api/v1/invitations": {"email": "new@example.com", "role": "viewer"},
     "POST /api/v1/api-keys": {"name": "k", "scopes": ["read"]},
@@ -102,7 +110,7 @@ def make_home(app: App) -> Callable[[Organization, str], Home]:
         return Home(org, {
             "connection_id": str(connection.id), "sync_id": str(run.id), "user_id": str(user.id),
             "invitation_id": str(invitation.id), "session_id": str(web.id), "key_id": str(key.id),
-            "platform_id": "klaviyo",
+            "platform_id": "klaviyo", "organization_id": str(org.public_id),
         })
 
     return make
@@ -198,7 +206,8 @@ async def test_L17_deleted_objects_answer_like_missing_ones(
     for line in ("DELETE /api/v1/invitations/{invitation_id}", "DELETE /api/v1/members/{user_id}",
                  "DELETE /api/v1/platform-connections/connections/{connection_id}"):
         assert (await ask(client, line, mine.ids, bearer)).status_code in {200, 204}, line
-    gone = [x for x in OBJECTS if not x.endswith(("{session_id}", "{key_id}"))]
+    gone = [x for x in OBJECTS if not x.endswith(("{session_id}", "{key_id}"))
+            and wall.ROUTES[x] != "installation.admin"]
     assert len(gone) >= 12
     for line in gone:
         answer = await ask(client, line, mine.ids, bearer)
@@ -284,3 +293,76 @@ async def test_L41_an_api_key_opens_the_api_within_its_scopes(
     gone = await client.delete(f"/api/v1/api-keys/{made.json()['id']}", headers=bearer)
     assert gone.status_code == 204
     assert (await client.get("/api/v1/me", headers=key)).status_code == 401
+
+
+async def test_L102_I4_ids_of_another_organization_are_counted_and_missing_ones_are_not(
+    client: httpx.AsyncClient, app: App, mine: Home, theirs: Home,
+    headers: Callable[[Role], dict[str, str]],
+) -> None:
+    bearer = headers(Role.ADMIN)
+
+    async def counted(line: str, ids: dict[str, str]) -> int:
+        answer = await ask(client, line, ids, bearer)
+        assert answer.status_code == 404, (line, answer.text)
+        for thread in threading.enumerate():
+            if thread.name == refusals.THREAD:
+                thread.join()
+        with app.db.read() as session:
+            found = session.exec(
+                select(AuditEntry).where(AuditEntry.action == "object.denied")
+            ).all()
+        assert all(e.org_id is None for e in found)  # nothing for the log of one's organization
+        return len(found)
+
+    nowhere = {name: str(uuid4()) for name in theirs.ids}
+    for seen, line in enumerate(("GET /api/v1/platform-connections/connections/{connection_id}",
+                 "DELETE /api/v1/members/{user_id}", "DELETE /api/v1/api-keys/{key_id}",
+                 "DELETE /api/v1/invitations/{invitation_id}",
+                 "DELETE /api/v1/sessions/{session_id}")):
+        assert await counted(line, nowhere) == seen
+        assert await counted(line, theirs.ids) == seen + 1
+    incidents.sweep(app)
+    with app.db.read() as session:
+        assert "I4" in session.exec(select(Incident.rule)).all()
+
+
+async def test_L7_a_super_administrator_crosses_only_with_a_reason_the_organization_can_read(
+    client: httpx.AsyncClient, app: App, mine: Home, theirs: Home,
+    headers: Callable[[Role], dict[str, str]],
+) -> None:
+    path, bearer = "/api/v1/admin/organizations", headers(Role.SUPER_ADMIN)
+    there = f"{path}/{theirs.org.public_id}/look"
+
+    def crossed() -> list[tuple[int | None, str]]:
+        with app.db.read() as session:
+            return list(session.exec(
+                select(AuditEntry.org_id, AuditEntry.reason)
+                .where(AuditEntry.action == "admin.organization_entered")
+            ).all())
+
+    for body in ({}, {"reason": ""}, {"reason": " " * 20}, {"reason": "short"}):
+        assert (await client.post(there, headers=bearer, json=body)).status_code == 422
+    why = {"reason": "Ticket 4711, a sync that stands"}
+    assert (await client.post(there, headers=headers(Role.ADMIN), json=why)).status_code == 403
+    missing = await client.post(f"{path}/{uuid4()}/look", headers=bearer, json=why)
+    assert missing.status_code == 404
+    assert crossed() == []
+    found = (await client.post(there, headers=bearer, json=why)).json()
+    assert [m["email"] for m in found["members"]] == [f"{CANARY}@example.com"]
+    assert [c["name"] for c in found["connections"]] == [f"{CANARY} connection"]
+    assert crossed() == [(theirs.org.id, why["reason"])]
+    listed = (await client.post(f"{path}/look", headers=bearer, json=why)).json()["data"]
+    assert {o["id"] for o in listed} == {str(mine.org.public_id), str(theirs.org.public_id)}
+
+
+async def test_L7_L12_crossing_needs_a_recent_proof(
+    client: httpx.AsyncClient, app: App, theirs: Home, headers: Callable[[Role], dict[str, str]],
+    clock: Clock,
+) -> None:
+    bearer = headers(Role.SUPER_ADMIN)
+    clock.advance(minutes=6)
+    answer = await client.post(
+        f"/api/v1/admin/organizations/{theirs.org.public_id}/look", headers=bearer,
+        json={"reason": "Ticket 4711, a sync that stands"},
+    )
+    assert (answer.status_code, answer.json()["code"]) == (401, "proof_needed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import namedtuple
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -12,7 +13,7 @@ import pytest
 from sqlalchemy import text
 from sqlmodel import select
 
-from liftos_app.errors import Denied, Missing
+from liftos_app.errors import Denied, Fix, Missing
 from liftos_app.models import (
     AuditEntry,
     Connection,
@@ -23,9 +24,10 @@ from liftos_app.models import (
     Outbox,
     Role,
 )
-from liftos_app.services import audit, incidents
-from liftos_app.services.audit import checkpoints, notes, state
-from liftos_app.services.context import App, Context, Principal, open_context
+from liftos_app.services import audit, backups, incidents
+from liftos_app.services.audit import checkpoints, notes, refusals, state
+from liftos_app.services.connectors import net
+from liftos_app.services.context import App, Context, Principal, job_principal, open_context
 from liftos_app.services.incidents import signals
 
 OpenCtx = Callable[..., AbstractContextManager[Context]]
@@ -85,6 +87,44 @@ def test_L102_I2_success_after_failures(app: App) -> None:
     assert opened(app) == ["I1", "I2"]
 
 
+def test_L102_I2_success_after_failures_of_its_address(app: App) -> None:
+    for number in range(49):
+        attempts(app, 1, account=f"account {number}", minutes_ago=3)
+    attempts(app, 1, account="mine", ok=True, minutes_ago=2)
+    assert opened(app) == []
+    attempts(app, 1, account="account 49", minutes_ago=3)
+    attempts(app, 1, account="mine", ok=True, minutes_ago=1)
+    assert opened(app) == ["I1", "I2"]
+
+
+@pytest.mark.parametrize(("role", "found"), [(Role.ADMIN, ["I2"]), (Role.MANAGER, [])])
+def test_L102_I2_an_administrator_with_a_new_device(
+    app: App, organization: Organization, make_principal: Callable[..., Principal], role: Role,
+    found: list[str],
+) -> None:
+    user_id = str(make_principal(role, organization).user_id)
+    for device in ("Firefox on Linux", "Edge on Windows"):
+        write(app, organization, "auth.signed_in", who="another", ip="192.0.2.1", device=device)
+    for _ in range(2):
+        write(app, organization, "auth.signed_in", who=user_id, ip="192.0.2.1",
+              device="Firefox on Linux")
+    assert opened(app) == []
+    write(app, organization, "auth.signed_in", who=user_id, ip="192.0.2.1",
+          device="Edge on Windows")
+    assert opened(app) == found
+
+
+def test_L102_I2_another_address_of_the_same_ipv6_network_is_not_new(
+    app: App, organization: Organization, make_principal: Callable[..., Principal],
+) -> None:
+    user_id = str(make_principal(Role.ADMIN, organization).user_id)
+    for ip in ("2001:db8:1:2::1", "2001:db8:1:2:a::9"):
+        write(app, organization, "auth.signed_in", who=user_id, ip=ip)
+    assert opened(app) == []
+    write(app, organization, "auth.tokens_issued", who=user_id, ip="2001:db8:1:3::1")
+    assert opened(app) == ["I2"]
+
+
 @pytest.mark.parametrize(("role", "found"), [(Role.ADMIN, ["I2"]), (Role.MANAGER, [])])
 def test_L102_I2_an_administrator_from_a_new_address(
     app: App, organization: Organization, make_principal: Callable[..., Principal], role: Role,
@@ -116,6 +156,19 @@ def test_L102_I4_denials_of_one_principal(
     assert opened(app) == []
     write(app, organization, action)
     assert opened(app) == ["I4"]
+
+
+def test_L102_I4_ids_of_a_foreign_organization_and_its_header_count_together(
+    app: App, organization: Organization
+) -> None:
+    write(app, organization, "organization.denied", 2)
+    write(app, organization, "object.denied", 2)
+    write(app, organization, "object.denied", 2, who="another")
+    assert opened(app) == []
+    write(app, organization, "object.denied")
+    assert opened(app) == ["I4"]
+    with app.db.read() as session:  # which ids exist elsewhere is nothing for administrators here
+        assert session.exec(select(Incident.org_id)).one() is None
 
 
 def test_L102_I5_values_that_do_not_open(app: App, organization: Organization) -> None:
@@ -183,8 +236,31 @@ def test_L102_I8_weaker_protection(
     assert opened(app) == ["I8", "I8", "I8"]
 
 
+def test_L102_I8_settings_of_retention(app: App, organization: Organization) -> None:
+    write(app, organization, "retention.deleted")
+    assert opened(app) == []
+    write(app, organization, "retention.changed", before=730, after=30)
+    assert opened(app) == ["I8"]
+    write(app, organization, "retention.held", reason="a dispute")
+    write(app, organization, "retention.released")
+    assert opened(app) == ["I8", "I8", "I8"]
+
+
+def test_L102_I8_other_addresses_of_the_own_network(app: App) -> None:
+    notes.started(app)
+    notes.started(app)
+    assert opened(app) == []
+    app.settings = dataclasses.replace(app.settings, ssrf_allow=("10.0.0.1:443",))
+    notes.started(app)
+    assert opened(app) == ["I8"]
+    notes.started(app)
+    assert opened(app) == ["I8"]
+
+
 def test_L102_I9_exports(app: App, organization: Organization) -> None:
-    write(app, organization, "audit.exported", 4, rows=10)
+    write(app, organization, "audit.exported", 2, rows=10)
+    write(app, organization, "data.exported", what="person", rows=90)
+    write(app, organization, "data.exported", what="organization")  # of an unknown size
     assert opened(app) == []
     write(app, organization, "audit.exported", rows=30)
     assert opened(app) == ["I9"]  # five; thirty rows are just three times ten
@@ -192,10 +268,36 @@ def test_L102_I9_exports(app: App, organization: Organization) -> None:
     assert opened(app) == ["I9", "I9"]
 
 
+def test_L102_I9_a_large_export_of_data(
+    app: App, organization: Organization, clock: Callable[[], object]
+) -> None:
+    write(app, organization, "data.exported", what="organization", rows=10)
+    clock.advance(days=29)  # type: ignore[attr-defined]
+    app.extras.clear()
+    write(app, organization, "audit.exported", rows=9000)  # another kind
+    write(app, organization, "data.exported", what="organization", rows=30)
+    found = opened(app)
+    assert "I9" not in found
+    write(app, organization, "data.exported", what="organization", rows=91)
+    assert opened(app) == sorted([*found, "I9"])
+
+
 def test_L102_I10_refused_addresses(app: App, organization: Organization) -> None:
     write(app, organization, "net.refused", 2)
     assert opened(app) == []
     write(app, organization, "net.refused")
+    assert opened(app) == ["I10"]
+
+
+def test_L102_I10_an_address_the_guard_refuses_is_counted(
+    app: App, organization: Organization
+) -> None:
+    who = Principal(kind="program", name="somebody")
+    for _ in range(3):
+        with pytest.raises(Fix) as refused:
+            net.check_url("https://user@example.com/")
+        refusals.note(app, who, organization.id, refused.value, values=(), where="test")
+    refusals.note(app, who, organization.id, Fix("Another.", why="", fix=""), values=(), where="t")
     assert opened(app) == ["I10"]
 
 
@@ -243,6 +345,29 @@ def test_L102_I13_a_full_disk(
 ) -> None:
     monkeypatch.setattr(signals.shutil, "disk_usage", lambda _: Disk(100, 100 - free, free))
     assert opened(app) == found
+
+
+def test_L102_I13_an_old_backup(app: App, clock: Callable[[], object]) -> None:
+    def later(**parts: float) -> list[str]:
+        clock.advance(**parts)  # type: ignore[attr-defined]
+        app.extras.pop("incidents.clock", None)
+        checkpoints.make(app)
+        return opened(app)
+
+    notes.started(app)
+    assert later(hours=26) == []
+    assert later(seconds=1) == ["I13"]  # never one
+    with open_context(app, job_principal("test"), None, write=True) as ctx:
+        backups.record(ctx, by="operator")
+    assert later(hours=26) == ["I13"]
+    assert later(seconds=1) == ["I13", "I13"]
+
+
+def test_L102_I13_a_backup_that_cannot_be_restored(app: App) -> None:
+    for result, found in (("ok", []), ("failed", ["I13"])):
+        with open_context(app, job_principal("test"), None, write=True) as ctx:
+            audit.record(ctx, backups.CHECKED, result=result)
+        assert opened(app) == found
 
 
 def test_L102_one_alert_per_quarter_of_an_hour_and_key(

@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 MOST_DENIALS: Final = 30
 _DENIAL_SECONDS: Final = 300
 _USE_SECONDS: Final = 600
+FOREIGN_OBJECT: Final = "object.denied"
+URL_REFUSED: Final = "net.refused"
+STARTED: Final = "app.started"
 
 
 def denied(
@@ -43,6 +46,24 @@ def foreign_organization(app: App, *, user_id: UUID, org_id: int, ip: str, name:
     if _fits(app, "denied", str(user_id), most=MOST_DENIALS, seconds=_DENIAL_SECONDS):
         _write(app, who, org_id, "organization.denied", result="denied",
                reason="X-Organization-ID names another organization")
+
+
+def foreign_object(app: App, who: Principal, *, where: str) -> None:
+    """Somebody named an object of another organization (rule I4); a transaction of its own.
+
+    The entry belongs to no organization: whoever reads the log of theirs must not learn from it
+    which ids exist elsewhere.
+    """
+    if _fits(app, "denied", str(who.user_id or who.name), most=MOST_DENIALS,
+             seconds=_DENIAL_SECONDS):
+        _write(app, who, None, FOREIGN_OBJECT, result="denied",
+               reason="an id of another organization", where=where[:120])
+
+
+def address_refused(app: App, who: Principal, org_id: int, *, reason: str) -> None:
+    """An address that LiftOS must not call (rule I10); a transaction of its own."""
+    if _fits(app, "address", str(org_id), most=10, seconds=_DENIAL_SECONDS):
+        _write(app, who, org_id, URL_REFUSED, result="denied", reason=reason)
 
 
 def vault_used(app: App, org_id: int, connection_id: UUID, purpose: str) -> None:
@@ -89,9 +110,12 @@ def needs_sign_in(app: App, org_id: int, connection_id: UUID, *, platform: str) 
 
 
 def started(app: App) -> None:
-    """The server began; with a keyed hash that changes when any setting does."""
-    _write(app, Principal(kind="operator", name="server"), None, "app.started",
-           version=__version__, config=config_hash(app), kids=[app.vault.active_kid])
+    """The server began; with a keyed hash that changes when any setting does, and the addresses
+    of our own network that the operator opened (rule I8).
+    """
+    _write(app, Principal(kind="operator", name="server"), None, STARTED,
+           version=__version__, config=config_hash(app), kids=[app.vault.active_kid],
+           ssrf_allow=sorted(app.settings.ssrf_allow))
 
 
 def stopped(app: App) -> None:

@@ -24,6 +24,9 @@ from liftos_app.models import (
     Role,
     User,
 )
+from liftos_app.services.audit.notes import FOREIGN_OBJECT, STARTED, URL_REFUSED
+from liftos_app.services.devices import SIGNED_IN
+from liftos_app.services.limits import bucket
 
 ACCOUNT_FAILURES: Final = 10
 ADDRESS_FAILURES: Final = 50
@@ -36,7 +39,13 @@ EXPORT_TIMES: Final = 3
 REFUSED_URLS: Final = 3
 LOOK_BACK: Final = timedelta(minutes=15)
 TEN: Final = timedelta(minutes=10)
-URL_REFUSED: Final = "net.refused"  # written by whatever guards outgoing addresses
+SIGN_INS: Final = (SIGNED_IN, "auth.tokens_issued")
+EXPORT_ACTS: Final = ("audit.exported", "data.exported")
+RETENTION_WORDS: Final = {
+    "retention.changed": "How long marketing data is kept was changed.",
+    "retention.held": "A legal hold was begun: nothing is deleted until it ends.",
+    "retention.released": "A legal hold was ended: what is too old is deleted again.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,38 +81,50 @@ def failed_sign_ins(session: Session, now: datetime) -> Iterator[Signal]:
 
 
 def success_after_failures(session: Session, now: datetime) -> Iterator[Signal]:
-    """I2: a sign-in that worked right after ten failures on the same account."""
+    """I2: a sign-in that worked right after what I1 looks for, on its account or address."""
     rows = session.exec(
         select(LoginAttempt).where(LoginAttempt.at > now - TEN, col(LoginAttempt.ok).is_(True))
     ).all()
     for row in rows:
-        failed = session.exec(
-            select(func.count()).select_from(LoginAttempt).where(
-                LoginAttempt.account_hash == row.account_hash, col(LoginAttempt.ok).is_(False),
-                LoginAttempt.at > row.at - TEN, LoginAttempt.at <= row.at,
-                col(LoginAttempt.id) < row.id,
-            )
-        ).one()
-        if failed >= ACCOUNT_FAILURES:
-            yield Signal("I2", "high", f"after failures {row.account_hash}", evidence=str(row.id),
-                         words=f"Somebody signed in after {failed} failures on the same account.")
+        for same, most, what, key in (
+            (LoginAttempt.account_hash == row.account_hash, ACCOUNT_FAILURES,
+             "on the same account", row.account_hash),
+            (LoginAttempt.ip == row.ip, ADDRESS_FAILURES, f"from the same address ({row.ip})",
+             row.ip),
+        ):
+            failed = session.exec(
+                select(func.count()).select_from(LoginAttempt).where(
+                    same, col(LoginAttempt.ok).is_(False), LoginAttempt.at > row.at - TEN,
+                    LoginAttempt.at <= row.at, col(LoginAttempt.id) < row.id,
+                )
+            ).one()
+            if failed >= most:
+                yield Signal("I2", "high", f"after failures {key}", evidence=str(row.id),
+                             words=f"Somebody signed in after {failed} failures {what}.")
 
 
 def new_place_of_admin(session: Session, now: datetime) -> Iterator[Signal]:
-    """I2: an administrator signs in from an address the log does not know of them."""
-    for entry in _entries(session, now - LOOK_BACK, "auth.signed_in"):
-        if not entry.ip or not _is_admin(session, entry.actor_id):
+    """I2: an administrator signs in with a device, or from an address (IPv6: /64), that the log
+    does not know of them. Countries are not known here: each new address counts.
+    """
+    for entry in _entries(session, now - LOOK_BACK, *SIGN_INS):
+        if not _is_admin(session, entry.actor_id):
             continue
         before = session.exec(
-            select(AuditEntry.ip).where(
-                AuditEntry.action == "auth.signed_in", AuditEntry.actor_id == entry.actor_id,
+            select(AuditEntry).where(
+                col(AuditEntry.action).in_(SIGN_INS), AuditEntry.actor_id == entry.actor_id,
                 col(AuditEntry.seq) < entry.seq,
-            ).distinct()
+            )
         ).all()
-        if before and entry.ip not in before:
-            yield Signal("I2", "high", f"new place {entry.actor_id}", evidence=str(entry.seq),
-                         org_id=entry.org_id,
-                         words=f"An administrator signed in from a new address ({entry.ip}).")
+        device, devices = entry.data.get("device"), {e.data.get("device") for e in before}
+        if entry.ip and before and bucket(entry.ip) not in {bucket(e.ip) for e in before}:
+            where, key = f"from a new address ({entry.ip})", "new place"
+        elif device and devices - {None} and device not in devices:
+            where, key = f"with a new device ({device})", "new device"
+        else:
+            continue
+        yield Signal("I2", "high", f"{key} {entry.actor_id}", evidence=str(entry.seq),
+                     org_id=entry.org_id, words=f"An administrator signed in {where}.")
 
 
 def spent_refresh_token(session: Session, now: datetime) -> Iterator[Signal]:
@@ -115,22 +136,28 @@ def spent_refresh_token(session: Session, now: datetime) -> Iterator[Signal]:
 
 
 def denials(session: Session, now: datetime) -> Iterator[Signal]:
-    """I4: twenty refusals of one principal in five minutes, or five foreign organizations."""
-    for action, most, words in (
-        ("permission.denied", DENIALS, "refusals of one person or program within five minutes."),
-        ("organization.denied", FOREIGN, "tries to act for a foreign organization."),
+    """I4: twenty refusals of one principal in five minutes, or five tries at what belongs to a
+    foreign organization: its id in the header, or the id of something of it.
+    """
+    for kind, actions, most, words in (
+        ("permission", ("permission.denied",), DENIALS,
+         "refusals of one person or program within five minutes."),
+        ("foreign", ("organization.denied", FOREIGN_OBJECT), FOREIGN,
+         "tries of one person or program at what belongs to a foreign organization."),
     ):
-        for key, rows in _grouped(session, now - timedelta(minutes=5), action,
-                                  lambda e: e.actor_id or e.ip).items():
+        for key, rows in _grouped(session, now - timedelta(minutes=5), *actions,
+                                  key=lambda e: e.actor_id or e.ip).items():
             if len(rows) >= most:
-                yield Signal("I4", "high", f"{action} {key}", evidence=str(rows[-1].seq),
-                             org_id=rows[-1].org_id, words=f"{len(rows)} {words}")
+                alone = all(e.action != FOREIGN_OBJECT for e in rows)  # else: super admins only
+                yield Signal("I4", "high", f"{kind} {key}", evidence=str(rows[-1].seq),
+                             org_id=rows[-1].org_id if alone else None,
+                             words=f"{len(rows)} {words}")
 
 
 def vault_faults(session: Session, now: datetime) -> Iterator[Signal]:
     """I5: three values that did not open in ten minutes, or one whose master key is unknown."""
     for key, rows in _grouped(session, now - TEN, "vault.open_failed",
-                              lambda e: str(e.org_id)).items():
+                              key=lambda e: str(e.org_id)).items():
         unknown = [r for r in rows if r.reason == "the master key is not loaded"]
         if len(rows) >= VAULT_FAULTS or unknown:
             words = "A value is sealed by a master key that is not loaded." if unknown else (
@@ -142,7 +169,7 @@ def vault_faults(session: Session, now: datetime) -> Iterator[Signal]:
 def consent_faults(session: Session, now: datetime) -> Iterator[Signal]:
     """I7: three answers to consents that did not fit, from one session or address."""
     for key, rows in _grouped(session, now - LOOK_BACK, "oauth.state_refused",
-                              lambda e: e.session_ref or e.ip).items():
+                              key=lambda e: e.session_ref or e.ip).items():
         if len(rows) >= STATE_FAULTS:
             yield Signal("I7", "medium", f"consent {key}", evidence=str(rows[-1].seq),
                          org_id=rows[-1].org_id,
@@ -162,24 +189,39 @@ def weaker_protection(session: Session, now: datetime) -> Iterator[Signal]:
             yield _i8(entry, "A second factor is no longer required of everybody.")
     for entry in _entries(session, since, "audit.checkpoint_file_begun"):
         yield _i8(entry, "The file that vouches for the audit log was gone and begun anew.")
+    for entry in _entries(session, since, "retention.changed", "retention.held",
+                          "retention.released"):
+        yield _i8(entry, RETENTION_WORDS[entry.action])
+    for entry in _entries(session, since, STARTED):
+        before = session.exec(
+            select(AuditEntry).where(AuditEntry.action == STARTED, col(AuditEntry.seq) < entry.seq)
+            .order_by(col(AuditEntry.seq).desc()).limit(1)
+        ).first()
+        known = before.data.get("ssrf_allow") if before else None
+        if known is not None and known != entry.data.get("ssrf_allow"):
+            yield _i8(entry, "Which addresses of the own network LiftOS may call (SSRF_ALLOW) was "
+                             "changed.")
 
 
 def exports(session: Session, now: datetime) -> Iterator[Signal]:
-    """I9: five exports in ten minutes, or one over three times the largest of 30 days."""
-    for key, rows in _grouped(session, now - TEN, "audit.exported",
-                              lambda e: str(e.org_id)).items():
+    """I9: five exports of any kind in ten minutes, or one over three times the largest of its
+    kind in 30 days. Kinds: the audit log, what is stored about a person, an organization.
+    """
+    month = _entries(session, now - timedelta(days=30), *EXPORT_ACTS)
+    for key, rows in _grouped(session, now - TEN, *EXPORT_ACTS,
+                              key=lambda e: str(e.org_id)).items():
         if len(rows) >= EXPORTS:
             yield Signal("I9", "medium", f"exports {key}", evidence=str(rows[-1].seq),
                          org_id=rows[-1].org_id,
                          words=f"{len(rows)} exports within ten minutes.")
         for entry in rows:
             before = [
-                int(e.data.get("rows", 0))
-                for e in _entries(session, now - timedelta(days=30), "audit.exported")
+                int(e.data["rows"]) for e in month
                 if e.org_id == entry.org_id and (e.seq or 0) < (entry.seq or 0)
+                and e.data.get("what") == entry.data.get("what") and "rows" in e.data
             ]
-            size = int(entry.data.get("rows", 0))
-            if before and size > EXPORT_TIMES * max(before):
+            size = entry.data.get("rows")
+            if before and size is not None and int(size) > EXPORT_TIMES * max(before):
                 yield Signal("I9", "medium", f"large export {key}", evidence=str(entry.seq),
                              org_id=entry.org_id,
                              words=f"An export of {size} rows: the largest before had "
@@ -189,7 +231,7 @@ def exports(session: Session, now: datetime) -> Iterator[Signal]:
 def refused_addresses(session: Session, now: datetime) -> Iterator[Signal]:
     """I10: three addresses of one organization refused in an hour."""
     for key, rows in _grouped(session, now - timedelta(hours=1), URL_REFUSED,
-                              lambda e: str(e.org_id)).items():
+                              key=lambda e: str(e.org_id)).items():
         if len(rows) >= REFUSED_URLS:
             yield Signal("I10", "medium", f"addresses {key}", evidence=str(rows[-1].seq),
                          org_id=rows[-1].org_id,
@@ -231,18 +273,18 @@ def _i8(entry: AuditEntry, words: str) -> Signal:
                   org_id=entry.org_id, words=words)
 
 
-def _entries(session: Session, since: datetime, action: str) -> list[AuditEntry]:
+def _entries(session: Session, since: datetime, *actions: str) -> list[AuditEntry]:
     return list(session.exec(
-        select(AuditEntry).where(AuditEntry.at > since, AuditEntry.action == action)
+        select(AuditEntry).where(AuditEntry.at > since, col(AuditEntry.action).in_(actions))
         .order_by(col(AuditEntry.seq))
     ).all())
 
 
 def _grouped(
-    session: Session, since: datetime, action: str, key: Callable[[AuditEntry], str]
+    session: Session, since: datetime, *actions: str, key: Callable[[AuditEntry], str]
 ) -> dict[str, list[AuditEntry]]:
     groups: dict[str, list[AuditEntry]] = defaultdict(list)
-    for entry in _entries(session, since, action):
+    for entry in _entries(session, since, *actions):
         groups[key(entry)].append(entry)
     return groups
 

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final, cast
 
-from liftos_app.models import AuditHead
-from liftos_app.services import quotas
+from sqlmodel import col, select
+
+from liftos_app.models import AuditEntry, AuditHead
+from liftos_app.services import backups, quotas
 from liftos_app.services.audit import checkpoints, state
 from liftos_app.services.context import App
 from liftos_app.services.incidents.rules import Signal
@@ -18,6 +20,7 @@ CHECKPOINT_GAP: Final = timedelta(hours=2)
 REFUSALS_PER_MINUTE: Final = 500
 CLOCK_STEP: Final = 60.0  # seconds
 FREE_DISK: Final = 0.10
+BACKUP_AGE: Final = timedelta(hours=26)
 
 
 def audit_log(app: App) -> Iterator[Signal]:
@@ -72,4 +75,21 @@ def disk(app: App) -> Iterator[Signal]:
                      words=f"Only {usage.free / usage.total:.0%} of the disk is free.")
 
 
-LOOKS: Final = (audit_log, refusals, clock, disk)
+def backup(app: App) -> Iterator[Signal]:
+    """I13: the last backup is older than 26 hours (or there is none, and LiftOS has run for so
+    long), or the newest one could not be restored when it was tried.
+    """
+    with app.db.read() as session:
+        made, tried = backups.newest(session), backups.newest(session, backups.CHECKED)
+        begun = session.exec(select(AuditEntry.at).order_by(col(AuditEntry.seq)).limit(1)).first()
+    since = made.at if made else begun
+    if since is not None and since < app.now() - BACKUP_AGE:
+        words = "The last backup is older than 26 hours." if made else "No backup was made yet."
+        yield Signal("I13", "high", "backup", evidence=made.at.isoformat() if made else "none",
+                     words=f"{words} Run every day: liftos backup")
+    if tried is not None and tried.result != "ok":
+        yield Signal("I13", "high", "restore test", evidence=str(tried.seq),
+                     words=f"A backup was tried and failed. {tried.reason}")
+
+
+LOOKS: Final = (audit_log, refusals, clock, disk, backup)

@@ -49,7 +49,8 @@ def export_me(ctx: Context) -> dict[str, Any]:
     attempts = metadata.tables[str(LoginAttempt.__tablename__)]
     mine = ctx.app.vault.token_hashes(f"account\x00{user.email_key}")
     found["login_attempt"] = _rows(ctx, attempts, attempts.c.account_hash.in_(mine))
-    audit.record(ctx, "data.exported", user, what="person")
+    audit.record(ctx, "data.exported", user, what="person",
+                 rows=sum(len(rows) for rows in found.values() if isinstance(rows, list)))
     return found
 
 

@@ -1,0 +1,36 @@
+"""Browsers as people know them: their name and system, and whether somebody has used one before."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from sqlmodel import Session, col, select
+
+from liftos_app.models import AuditEntry
+
+SIGNED_IN: Final = "auth.signed_in"
+_BROWSERS: Final = (
+    ("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+_SYSTEMS: Final = (
+    ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"),
+    ("Mac OS", "macOS"), ("Linux", "Linux"),
+)
+
+
+def name(agent: str) -> str:
+    """The browser's name and system, from what it says about itself; versions do not count."""
+    browser = next((n for mark, n in _BROWSERS if mark in agent), "A browser")
+    system = next((n for mark, n in _SYSTEMS if mark in agent), "")
+    return f"{browser} on {system}" if system else browser
+
+
+def is_new(session: Session, user_id: UUID, device: str) -> bool:
+    """Whether somebody who has signed in before did so without this device, says the audit log."""
+    known = set(session.exec(
+        select(col(AuditEntry.data)["device"].as_string())
+        .where(AuditEntry.actor_id == str(user_id), AuditEntry.action == SIGNED_IN).distinct()
+    ).all()) - {None}
+    return bool(known) and device not in known
