@@ -21,7 +21,7 @@ def packages(out: Path) -> None:
     subprocess.run(
         [
             sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-            "--require-hashes", "--no-compile", "--target", str(out / "lib"),
+            "--no-deps", "--require-hashes", "--no-compile", "--target", str(out / "lib"),
             "-r", str(ROOT / "requirements" / "runtime.lock"),
         ],
         check=True,
