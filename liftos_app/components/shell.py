@@ -16,7 +16,6 @@ from liftos_app.components.dialog import close, drawer
 from liftos_app.components.elements import (
     NativeForm,
     PlainLink,
-    button,
     classes,
     go,
     icon,
@@ -277,11 +276,4 @@ def _banners(frame: Frame) -> rx.Component:
             role="status",
             class_name="lo-banner lo-banner-warn",
         ),
-    )
-
-
-def search_button(on_open: Any) -> rx.Component:
-    """Opens the command palette."""
-    return button(
-        "Search", kind="quiet", icon_tag="search", on_click=on_open, class_name="lo-nav-item"
     )

@@ -97,11 +97,6 @@ def money_compact(value: Number | None, currency: str, *, code: bool = False) ->
     return compact(value, prefix=_prefix(currency, code=code))
 
 
-def money_plain(value: Number, currency: str) -> str:
-    """For programs: a decimal string with the currency's decimals, ASCII minus, no grouping."""
-    return f"{rounded(value, currencies.decimals(currency)):f}"
-
-
 def ratio(value: Number | None) -> str:
     """`4.95`."""
     return number(value, 2)

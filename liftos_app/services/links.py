@@ -195,7 +195,7 @@ def load(
 ) -> Link:
     """Read and open a connection's credential. Raises Missing, SignInAgain, VaultFault."""
     with open_context(app, _WHO, org_id) as ctx:
-        connection = _connection(ctx, connection_id)
+        connection = connection_of(ctx, connection_id)
         platform = registry.get(connection.platform)
         method = platform.method(connection.auth_kind)
         secrets = vault.get_all(ctx, connection, purpose=purpose)
@@ -319,7 +319,7 @@ def _ask_with(link: Link, refresh_token: str) -> TokenSet:
 def _store(link: Link, tokens: TokenSet, used: str) -> None:
     """Commit what a renewal brought, then use it. A rotation keeps the token before it."""
     with open_context(link.app, _WHO, link.org_id, write=True) as ctx:
-        connection = _connection(ctx, link.connection_id)
+        connection = connection_of(ctx, link.connection_id)
         rows = _rows(ctx, connection, lock=True)
         if {n: r.row_version for n, r in rows.items()} == link.versions:
             scopes = tokens.scopes or (
@@ -367,7 +367,8 @@ def _is_unchanged(link: Link) -> bool:
     return now.versions == link.versions
 
 
-def _connection(ctx: Context, connection_id: UUID) -> Connection:
+def connection_of(ctx: Context, connection_id: UUID) -> Connection:
+    """A connection of the organization, whoever asks. Raises Missing."""
     found = ctx.session.exec(
         select(Connection).where(
             col(Connection.org_id) == ctx.org, col(Connection.id) == connection_id,

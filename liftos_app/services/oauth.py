@@ -20,7 +20,7 @@ from uuid import UUID
 from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
-from liftos_app.errors import Conflict, Invalid, LiftOSError, Missing, SignInNeeded
+from liftos_app.errors import Conflict, Invalid, LiftOSError, SignInNeeded
 from liftos_app.models import Connection, ConnectionStatus, OAuthRequest, Provenance
 from liftos_app.services import audit, condition, links, vault
 from liftos_app.services.audit import notes
@@ -121,7 +121,7 @@ def require(
 ) -> tuple[Connection, Platform, AuthMethod, dict[str, Any]]:
     """What a consent needs before it can begin. Raises as `begin_in_full` says."""
     ctx.require("connections.write")
-    connection = _connection(ctx, connection_id)
+    connection = links.connection_of(ctx, connection_id)
     platform = registry.get(connection.platform)
     method = platform.method(connection.auth_kind)
     if not method.has_consent:
@@ -247,7 +247,7 @@ def _take(
         else:
             expired = False
             ctx = Context(app=app, session=session, who=who, org_id=row.org_id)
-            connection = _connection(ctx, row.connection_id)
+            connection = links.connection_of(ctx, row.connection_id)
             taken = _Taken(
                 org_id=row.org_id, connection_id=row.connection_id, user_id=row.user_id,
                 redirect_uri=row.redirect_uri,
@@ -340,7 +340,7 @@ def _keep(
     app: App, who: Principal, platform: Platform, taken: _Taken, tokens: TokenSet
 ) -> Finished:
     with open_context(app, who, taken.org_id, write=True) as ctx:
-        connection = _connection(ctx, taken.connection_id)
+        connection = links.connection_of(ctx, taken.connection_id)
         links.store_tokens(ctx, connection, tokens)
         condition.refresh(ctx, connection)
         if not condition.started(connection):
@@ -358,7 +358,7 @@ def _keep(
 def _note_failure(app: App, who: Principal, taken: _Taken, error: LiftOSError) -> None:
     """The connection's log and the audit log say how it failed; a draft stays a draft."""
     with open_context(app, who, taken.org_id, write=True) as ctx:
-        connection = _connection(ctx, taken.connection_id)
+        connection = links.connection_of(ctx, taken.connection_id)
         if connection.status == ConnectionStatus.AUTHORISING:
             connection.status = ConnectionStatus.DRAFT
             ctx.session.add(connection)
@@ -386,21 +386,6 @@ def _inputs(ctx: Context, connection: Connection) -> dict[str, Any]:
     named = {k.name for k in registry.get(connection.platform).keeps}
     sealed = vault.get_all(ctx, connection, purpose="consent")
     return {**options, **{k: v for k, v in sealed.items() if k not in named}}
-
-
-def _connection(ctx: Context, connection_id: UUID) -> Connection:
-    found = ctx.session.exec(
-        select(Connection).where(
-            col(Connection.org_id) == ctx.org, col(Connection.id) == connection_id,
-            col(Connection.deleted_at).is_(None),
-        )
-    ).first()
-    if found is None:
-        raise Missing(
-            "This connection is not there.", why="It was deleted, or it never was.",
-            fix="Go back to the list of connections.",
-        )
-    return found
 
 
 def _unknown() -> StateUnknown:

@@ -92,12 +92,6 @@ def test_counts_are_whole_unless_the_platform_reports_fractions() -> None:
     assert fmt.count(Decimal("12.25")) == "12.2"
 
 
-def test_programs_get_plain_decimal_strings() -> None:
-    assert fmt.money_plain(Decimal("-1234.5"), "USD") == "-1234.50"
-    assert fmt.money_plain(Fraction(1, 3), "KWD") == "0.333"
-    assert fmt.money_plain(7, "JPY") == "7"
-
-
 def test_dates_name_the_year_only_when_it_is_another() -> None:
     assert fmt.day(dt.date(2026, 11, 9), TODAY) == "9 Nov"
     assert fmt.day(dt.date(2025, 11, 9), TODAY) == "9 Nov 2025"

@@ -11,8 +11,9 @@ from liftos_app.models import Account
 from liftos_app.services import audit, catalogue, condition, links
 from liftos_app.services.connections import reading
 from liftos_app.services.connectors.client import Client
-from liftos_app.services.connectors.spec import AccountInfo, Platform
+from liftos_app.services.connectors.spec import Platform
 from liftos_app.services.context import App, Principal, open_context
+from liftos_app.services.sync.job import info_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +70,3 @@ def _test_one(app: App, platform: Platform, client: Client, account: Account) ->
 def _failed(app: App, account: Account, error: PlatformFault) -> Tested:
     cause = condition.cause_of(error, now=app.now())
     return Tested(account.id, account.name, False, error.sentence(), cause)
-
-
-def info_of(account: Account) -> AccountInfo:
-    """A stored account as connectors know it."""
-    return AccountInfo(
-        external_id=account.external_id, name=account.name, currency=account.currency,
-        time_zone=account.time_zone, status=account.status, usable=account.usable,
-        reason=account.reason, extra=dict(account.extra),
-    )

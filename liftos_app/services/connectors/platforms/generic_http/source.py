@@ -159,11 +159,6 @@ class Source:
         """Whether the request itself names the days, so that each span is asked for apart."""
         return any("{{" in t and "window" in t for t in self._texts())
 
-    @property
-    def asks_for_changes(self) -> bool:
-        """Whether the request names the cursor."""
-        return any("{{" in t and "cursor" in t for t in self._texts())
-
     def _texts(self) -> list[str]:
         return [self.path, self.body, *(v for _, v in self.query)]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
@@ -124,16 +124,3 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "timestamp_ltz": _utc, "timestamp_tz": _zoned, "variant": _tree, "object": _tree,
     "array": _tree,
 }
-
-
-def shifted(text: str, by: timedelta) -> str:
-    """A wall time moved by whole seconds; its fraction stays as it is, digit by digit."""
-    head, point, fraction = text.partition(".")
-    moved = datetime.fromisoformat(head) + timedelta(seconds=int(by.total_seconds()))
-    return moved.isoformat() + point + fraction
-
-
-def utc_second(text: str) -> str:
-    """A time with its offset as a cursor: UTC, whole seconds, rounded down."""
-    moment = datetime.fromisoformat(text)
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
