@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import typer
 
-from liftos_app import __version__, cli_security, config
+from liftos_app import __version__, cli_erase, cli_evidence, cli_security, config
 from liftos_app.config import ConfigError, Settings
 from liftos_app.errors import LiftOSError
 
@@ -32,6 +32,8 @@ admin = typer.Typer(help="Administrators of this installation.", no_args_is_help
 app.add_typer(admin, name="admin")
 app.add_typer(cli_security.audit, name="audit")
 app.add_typer(cli_security.keys, name="keys")
+app.add_typer(cli_evidence.evidence, name="evidence")
+app.add_typer(cli_erase.erase, name="erase")
 
 
 # Command -> what it takes. Whoever runs commands on the machine acts as its operator, who holds
@@ -49,6 +51,10 @@ ALLOW: Final[dict[str, str]] = {
     "audit verify": "installation.admin",
     "keys rotate": "installation.admin",
     "keys verify": "installation.admin",
+    "evidence make": "installation.admin",
+    "evidence verify": "installation.admin",
+    "erase person": "installation.admin",
+    "erase organization": "installation.admin",
 }
 
 
