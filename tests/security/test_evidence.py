@@ -9,6 +9,7 @@ from types import ModuleType
 
 import pytest
 
+from liftos_app import cli
 from liftos_app.config import ROOT
 from liftos_app.services.evidence import components, controls
 
@@ -48,6 +49,15 @@ def test_what_the_control_table_points_at_exists() -> None:
             continue
         for path in c.code.split(", "):
             assert any((base / path).exists() for base in (ROOT, ROOT / "liftos_app")), c.name
+
+
+def test_the_commands_of_the_security_pages_exist() -> None:
+    found = set()
+    for page in (ROOT / "docs" / "security").glob("*.md"):
+        for words in re.findall(r"`liftos ([a-z]+(?: [a-z][a-z-]+)?)", page.read_text("utf-8")):
+            found.add(words)
+    assert {"keys rotate", "evidence make", "erase person"} <= found
+    assert found <= set(cli.ALLOW)
 
 
 def test_the_control_page_is_the_one_of_today() -> None:
