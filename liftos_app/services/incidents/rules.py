@@ -165,8 +165,10 @@ def weaker_protection(session: Session, now: datetime) -> Iterator[Signal]:
 
 
 def exports(session: Session, now: datetime) -> Iterator[Signal]:
-    """I9: five exports in ten minutes, or one over three times the largest of 30 days."""
-    for key, rows in _grouped(session, now - TEN, "audit.exported",
+    """I9: five exports in ten minutes, or one over three times the largest of 30 days. The size
+    of a copy of all data is not known when it begins: it only counts.
+    """
+    for key, rows in _grouped(session, now - TEN, ("audit.exported", "data.exported"),
                               lambda e: str(e.org_id)).items():
         if len(rows) >= EXPORTS:
             yield Signal("I9", "medium", f"exports {key}", evidence=str(rows[-1].seq),
@@ -231,18 +233,19 @@ def _i8(entry: AuditEntry, words: str) -> Signal:
                   org_id=entry.org_id, words=words)
 
 
-def _entries(session: Session, since: datetime, action: str) -> list[AuditEntry]:
+def _entries(session: Session, since: datetime, *actions: str) -> list[AuditEntry]:
     return list(session.exec(
-        select(AuditEntry).where(AuditEntry.at > since, AuditEntry.action == action)
+        select(AuditEntry).where(AuditEntry.at > since, col(AuditEntry.action).in_(actions))
         .order_by(col(AuditEntry.seq))
     ).all())
 
 
 def _grouped(
-    session: Session, since: datetime, action: str, key: Callable[[AuditEntry], str]
+    session: Session, since: datetime, action: str | tuple[str, ...],
+    key: Callable[[AuditEntry], str],
 ) -> dict[str, list[AuditEntry]]:
     groups: dict[str, list[AuditEntry]] = defaultdict(list)
-    for entry in _entries(session, since, action):
+    for entry in _entries(session, since, *([action] if isinstance(action, str) else action)):
         groups[key(entry)].append(entry)
     return groups
 
