@@ -117,7 +117,9 @@ def test_L10_L77_L84_the_strongest_member_gets_what_the_document_says(
     for operation in operations(schema):
         for mode in GenerationMode:
             bearer = headers(Role.SUPER_ADMIN)  # some acts end the one who asks
-            real = {**mine.ids, "connection_id": str(bench.started())}
+            real = dict(mine.ids)
+            if mode is GenerationMode.POSITIVE and "{connection_id}" in operation.path:
+                real["connection_id"] = str(bench.started())  # some acts end it
 
             def check(
                 case: Case, known: bool, mode: GenerationMode = mode,
