@@ -14,9 +14,11 @@ from typing import Any
 
 from sqlalchemy import Engine, MetaData, create_engine, event
 from sqlalchemy.engine import Connection as DbConnection
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.pool import QueuePool
 from sqlmodel import Session, SQLModel
+
+from liftos_app.errors import Invalid
 
 SQLModel.metadata.naming_convention = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -44,6 +46,7 @@ class Database:
         else:
             self._writer = create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
             self._reader = self._writer
+            event.listen(self._writer, "handle_error", _tell_of_nul)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -69,6 +72,15 @@ class Database:
         """Give all connections back to the operating system."""
         self._reader.dispose()
         self._writer.dispose()
+
+
+def _tell_of_nul(context: ExceptionContext) -> None:
+    """PostgreSQL stores no NUL: whoever sent one is told so. SQLite takes it."""
+    if "cannot contain NUL" in str(context.original_exception):
+        raise Invalid(
+            "A text holds the character NUL.", why="The database cannot store it.",
+            fix="Leave it out and send the rest again.",
+        )
 
 
 def _refuse_flush(session: Session, *_: object) -> None:

@@ -58,7 +58,9 @@ def list_audit(
     )
 
 
-@router.get("/export")
+@router.get("/export", response_class=Response, responses={
+    200: {"content": {"text/csv": {}, "application/json": {}}},
+})
 def export_audit(
     caller: CallerDep, *, actor: Text = "", action: Text = "", target: Text = "",
     start: date | None = None, end: date | None = None,

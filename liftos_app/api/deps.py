@@ -26,7 +26,7 @@ _bearer = HTTPBearer(
     description="From POST /api/v1/auth/token, or an API key; sent as Authorization: Bearer.",
 )
 OrganizationHeader = Annotated[str | None, Header(
-    alias="X-Organization-ID",
+    alias="X-Organization-ID", json_schema_extra={"format": "uuid"},
     description="Public id of one of your organizations; without it, the one of the token.",
 )]
 
@@ -70,7 +70,7 @@ def caller(
     if bearer is not None:
         check = api_keys.check if api_keys.looks_like_one(bearer.credentials) else tokens.check
         found: sessions.SignedInAs | None = check(
-            app, bearer.credentials, organization=organization or "", ip=ip
+            app, bearer.credentials, organization=organization, ip=ip
         )
     elif app.settings.auth_required:
         raise SignInNeeded(

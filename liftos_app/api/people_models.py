@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
 
 from liftos_app.api.shapes import Strict
 from liftos_app.models import ApiKey, Invitation, Role, WebSession
-from liftos_app.services import api_keys, people
+from liftos_app.services import access, api_keys, people
 from liftos_app.services.context import Context
 
 
@@ -87,7 +88,7 @@ class MemberChange(Strict):
 class InvitationCreate(Strict):
     """Whom to invite, and as what."""
 
-    email: str = Field(min_length=3, max_length=254)
+    email: str = Field(min_length=3, max_length=254, json_schema_extra={"format": "email"})
     role: Role = Role.VIEWER
 
 
@@ -141,11 +142,14 @@ class EndedOut(Strict):
     sessions_ended: int
 
 
+Scope = Annotated[str, Field(json_schema_extra={"enum": [*access.SCOPES]})]
+
+
 class ApiKeyCreate(Strict):
     """A new key: what it is called, what it may do, how long."""
 
     name: str = Field(min_length=1, max_length=80)
-    scopes: list[str] = Field(min_length=1, max_length=10)
+    scopes: list[Scope] = Field(min_length=1, max_length=10)
     days: int = Field(default=90, ge=1, le=api_keys.LONGEST_DAYS)
 
 

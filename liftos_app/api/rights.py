@@ -140,7 +140,9 @@ def erase_me(ctx: ContextDep) -> Response:
     return Response(status_code=204)
 
 
-@router.post("/organization/export", response_class=StreamingResponse)
+@router.post("/organization/export", response_class=StreamingResponse, responses={
+    200: {"content": {"application/zip": {}}},
+})
 def export_organization(caller: CallerDep) -> StreamingResponse:
     """A ZIP of CSV files, streamed. Needs a sign-in of the last five minutes."""
     with caller.write() as ctx:

@@ -107,7 +107,9 @@ def looks_like_one(text: str) -> bool:
     return text.startswith("lft_")
 
 
-def check(app: App, text: str, *, organization: str = "", ip: str = "") -> SignedInAs:
+def check(
+    app: App, text: str, *, organization: str | None = None, ip: str = ""
+) -> SignedInAs:
     """Who a key stands for, read at most five seconds ago. Raises SignInNeeded or Denied.
 
     A key belongs to one organization: `organization` may only name that one.
@@ -119,7 +121,7 @@ def check(app: App, text: str, *, organization: str = "", ip: str = "") -> Signe
     given = app.vault.token_hashes(form[2])
     if known is None or not any(hmac.compare_digest(known.secret_hash, h) for h in given):
         raise _not_valid()
-    if organization and organization.casefold() != str(known.organization):
+    if organization is not None and organization.casefold() != str(known.organization):
         raise Denied(
             "This key belongs to another organization.",
             fix="Leave X-Organization-ID away, or use a key of that organization.",

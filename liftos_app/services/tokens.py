@@ -161,7 +161,9 @@ def access_token(
     return jwt.encode(header, claims, _key(app), algorithms=[ALGORITHM], default_type=None)
 
 
-def check(app: App, token: str, *, organization: str = "", ip: str = "") -> sessions.SignedInAs:
+def check(
+    app: App, token: str, *, organization: str | None = None, ip: str = ""
+) -> sessions.SignedInAs:
     """Who an access token stands for. `organization` is the X-Organization-ID header.
 
     Raises SignInNeeded for a token that is not ours or not valid now, Denied for an organization
@@ -260,8 +262,8 @@ def _not_valid(why: str, **facts: object) -> SignInNeeded:
     )
 
 
-def _asked(organization: str) -> UUID | None:
-    if not organization:
+def _asked(organization: str | None) -> UUID | None:
+    if organization is None:
         return None
     try:
         return UUID(organization)
@@ -308,7 +310,7 @@ def _standing(app: App, user_id: UUID) -> _Standing | None:
 
 
 def _organization(session: Session, user: User, home: int, asked: str) -> Organization:
-    wanted = _asked(asked)
+    wanted = _asked(asked or None)
     if wanted is None:
         return session.get_one(Organization, home)
     found = session.exec(

@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from liftos_app import errors
 from liftos_app.api import problems
 from liftos_app.services import logs
+from liftos_app.services.context import App
 
 SECRET = "canary-8f2e-do-not-show"
 
@@ -316,3 +317,22 @@ async def test_L71_outside_demo_mode_the_documentation_is_for_signed_in_people(
         assert (await c.get(path)).status_code == 401
         assert (await c.get(path, headers={"Authorization": "Bearer x.y.z"})).status_code == 401
         assert (await c.get(path, headers=bearer())).status_code == 200
+
+
+async def test_L77_the_character_nul_is_no_failure_of_ours(
+    client: httpx.AsyncClient, app: App, bearer: Callable[..., dict[str, str]]
+) -> None:
+    """PostgreSQL stores none and says so to whoever sent one; SQLite takes it."""
+    answer = await client.get(
+        "/api/v1/platform-connections/connections", params={"status": "a\0b"}, headers=bearer()
+    )
+    assert answer.status_code == (200 if app.db.is_sqlite else 422), answer.text
+    assert app.db.is_sqlite or "NUL" in answer.json()["what"]
+
+
+async def test_an_empty_organization_header_is_told_and_not_taken_for_none(
+    client: httpx.AsyncClient, bearer: Callable[..., dict[str, str]]
+) -> None:
+    answer = await client.get("/api/v1/me", headers={**bearer(), "X-Organization-ID": ""})
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["field"] == "X-Organization-ID"

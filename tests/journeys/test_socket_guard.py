@@ -265,6 +265,22 @@ async def test_L17_L21_objects_of_others_answer_like_missing_ones(server: Server
         assert CANARY not in await admin.listen()
 
 
+async def test_L79_the_state_of_no_page_tells_of_the_twin_or_holds_a_secret(server: Server) -> None:
+    """Every page's first event, and all state that is sent with it, for an administrator."""
+    cookie = cookie_of(server, EMAIL)
+    loads = [name for name in events() if name.endswith(".load")]
+    assert len(loads) >= 14
+    async with knock(server, cookie=cookie, origin=server.url) as admin:
+        for name in loads:
+            await admin.send(name)
+        heard = await admin.listen()
+    assert SECRET in heard
+    assert CANARY not in heard
+    keys = [f.read_text().strip() for f in (server.home / "keys").iterdir()]
+    for secret in (*keys, PASSWORD, cookie.partition("=")[2]):
+        assert secret not in heard
+
+
 async def test_L4_a_session_that_ended_is_refused_on_the_next_event_and_hung_up(
     server: Server,
 ) -> None:

@@ -9,14 +9,9 @@ from types import ModuleType
 
 import pytest
 
+from liftos_app import cli
 from liftos_app.config import ROOT
-
-# Advisories seen up to November 2026: nothing older may be locked.
-FLOORS = {
-    "starlette": "1.3.1", "python-multipart": "0.0.32", "granian": "2.7.4",
-    "python-socketio": "5.16.3", "python-engineio": "4.13.3", "authlib": "1.7.1",
-    "pyjwt": "2.13.0", "cryptography": "50.0.0", "aiohttp": "3.14.3",
-}
+from liftos_app.services.evidence import components, controls
 
 
 def script(name: str) -> ModuleType:
@@ -28,25 +23,41 @@ def script(name: str) -> ModuleType:
     return module
 
 
-def test_every_control_has_a_test_or_a_written_reason() -> None:
-    rows = script("control_table").table()
-    assert [name for name, *_ in rows] == [f"L{n}" for n in range(1, 113)]
-    for name, what, code, tests, why in rows:
-        assert what, name
-        assert code, name
-        assert tests or len(why) > 20, f"{name} has neither a test nor a reason"
+def test_every_control_has_a_test_or_a_written_reason_and_never_both() -> None:
+    rows = controls.table()
+    assert [c.name for c in rows] == [f"L{n}" for n in range(1, 113)]
+    for c in rows:
+        assert c.asks, c.name
+        assert c.code, c.name
+        assert c.tests or len(c.why) > 20, f"{c.name} has neither a test nor a reason"
+        assert not (c.tests and c.why), f"{c.name} has tests: its reason is out of date"
+        assert not (c.also and not c.why), f"{c.name}: `also` belongs to a reason"
+        assert "without the number" not in c.why or c.also, f"{c.name} names no test file"
+
+
+def test_no_test_carries_the_number_of_a_control_that_does_not_exist() -> None:
+    names = {c.name for c in controls.table()}
+    assert set(controls.numbered_tests()) <= names
 
 
 def test_what_the_control_table_points_at_exists() -> None:
-    for name, one in script("control_table").controls().items():
-        assert set(one) <= {"what", "code", "also", "why"}, name
-        if "also" in one:
-            assert (ROOT / one["also"]).is_file(), (name, one["also"])
-        for part in one["code"].split(", "):
-            path = part.split(" (", maxsplit=1)[0]
-            audit = path == "services/audit"  # a file or a folder
-            known = any((base / path).exists() for base in (ROOT, ROOT / "liftos_app"))
-            assert known or audit or path == "none", (name, path)
+    for c in controls.table():
+        if c.also:
+            assert (ROOT / c.also).is_file(), (c.name, c.also)
+        if c.code == "none":  # nothing is built: then no test may claim it
+            assert not c.tests, c.name
+            continue
+        for path in c.code.split(", "):
+            assert any((base / path).exists() for base in (ROOT, ROOT / "liftos_app")), c.name
+
+
+def test_the_commands_of_the_security_pages_exist() -> None:
+    found = set()
+    for page in (ROOT / "docs" / "security").glob("*.md"):
+        for words in re.findall(r"`liftos ([a-z]+(?: [a-z][a-z-]+)?)", page.read_text("utf-8")):
+            found.add(words)
+    assert {"keys rotate", "evidence make", "erase person"} <= found
+    assert found <= set(cli.ALLOW)
 
 
 def test_the_control_page_is_the_one_of_today() -> None:
@@ -61,14 +72,11 @@ def test_L82_nothing_below_a_version_with_a_known_hole_is_locked() -> None:
             r"^([A-Za-z0-9_.-]+)==([0-9][^\s;\\]*)", lock.read_text(encoding="utf-8"), re.M
         ):
             key = name.lower().replace("_", "-")
-            if key in FLOORS:
+            if key in components.FLOORS:
                 seen.add(key)
-                assert numbers(version) >= numbers(FLOORS[key]), (lock.name, name, version)
+                floor = components.numbers(components.FLOORS[key])
+                assert components.numbers(version) >= floor, (lock.name, name, version)
     assert {"starlette", "cryptography", "granian", "authlib"} <= seen
-
-
-def numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(n) for n in re.findall(r"\d+", version)[:3])
 
 
 def test_L84_no_secret_lies_in_a_tracked_file() -> None:

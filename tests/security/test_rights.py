@@ -379,3 +379,37 @@ def test_L100_a_killed_erasure_goes_on(
     assert set(of_org(app, organization.id or 0)) <= {"audit_entry"}
     with app.db.read() as session:
         assert session.exec(select(Credential)).all() == []
+
+
+# --- the operator's preview -----------------------------------------------------------------------
+
+
+def test_L100_a_preview_counts_what_goes_and_erases_nothing(
+    app: App, organization: Organization, other_organization: Organization
+) -> None:
+    who = a_person(app, organization)
+    fill(app, organization, f"mine {CANARY}")
+    fill(app, other_organization, "theirs")
+    operator = Principal(kind="operator", role=Role.SUPER_ADMIN)
+    email = f"ann-{CANARY}@example.com"
+    before = of_org(app, organization.id or 0)
+    with open_context(app, operator, None) as ctx:
+        assert rights.preview_account(ctx, email.upper()) == {
+            "api_key": 1, "invitation": 1, "membership": 1, "web_session": 1,
+        }
+        with pytest.raises(Missing):
+            rights.preview_account(ctx, "nobody@example.com")
+    assert rights.find_organization(app, operator, organization.public_id) == (
+        organization.id, organization.name
+    )
+    with pytest.raises(Missing):
+        rights.find_organization(app, operator, who.user_id)
+    with pytest.raises(Denied):
+        rights.find_organization(app, who, organization.public_id)
+    with ctx_of(app, operator, organization, write=False) as ctx:
+        counts = rights.preview_organization(ctx)
+    assert {name: counts[name] for name in ("connection", "credential", "membership")} == {
+        "connection": 1, "credential": 1, "membership": 1
+    }
+    assert "audit_entry" not in counts
+    assert of_org(app, organization.id or 0) == before

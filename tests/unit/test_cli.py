@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def liftos(home: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+def liftos(
+    home: Path, *words: str, typed: str = "", **env: str
+) -> subprocess.CompletedProcess[str]:
     base = {k: v for k, v in os.environ.items() if k in {"PATH", "HOME", "LANG"}}
     return subprocess.run(
         [sys.executable, "-m", "liftos_app.cli", *words], cwd=ROOT, text=True, timeout=60,
-        capture_output=True, check=False,
+        capture_output=True, check=False, input=typed,
         env={**base, "PYTHONPATH": str(ROOT), "LIFTOS_HOME": str(home), **env},
     )
 
@@ -110,3 +115,46 @@ def test_demo_is_refused_when_the_sandbox_is_off(tmp_path: Path) -> None:
     done = liftos(tmp_path, "demo", DEMO_MODE="false")
     assert done.returncode == 2
     assert "DEMO_MODE" in done.stderr
+
+
+def test_evidence_is_written_verified_and_tampering_is_told(tmp_path: Path) -> None:
+    assert liftos(tmp_path, "migrate").returncode == 0
+    made = liftos(tmp_path, "evidence", "make", "--out", str(tmp_path / "out"))
+    assert made.returncode == 0, made.stderr
+    [bundle] = (tmp_path / "out").iterdir()
+    good = liftos(tmp_path, "evidence", "verify", str(bundle))
+    assert (good.returncode, "is as it was made" in good.stdout) == (0, True), good.stderr
+    with zipfile.ZipFile(bundle, "a") as archive:
+        archive.writestr("more.json", "{}")
+    bad = liftos(tmp_path, "evidence", "verify", str(bundle))
+    assert (bad.returncode, bad.stderr.strip()) == (1, "FAIL more.json was added.")
+    none = liftos(tmp_path, "evidence", "make", "--junit", str(tmp_path / "none.xml"))
+    assert none.returncode == 2
+    assert "is no JUnit file" in none.stderr
+
+
+def test_erasing_shows_what_goes_and_needs_the_word_typed(tmp_path: Path) -> None:
+    assert liftos(tmp_path, "migrate").returncode == 0
+    made = liftos(
+        tmp_path, "admin", "create", "--email", "ann@example.com", "--password",
+        "kettle violin harbour 29", "--organization", "Larkspur",
+    )
+    assert made.returncode == 0, made.stderr
+    with sqlite3.connect(tmp_path / "liftos.db") as database:
+        [(org,)] = database.execute("SELECT public_id FROM organization").fetchall()
+
+    def said(*words: str, typed: str = "") -> str:
+        done = liftos(tmp_path, "erase", *words, typed=typed)
+        return done.stdout + done.stderr
+
+    for shown in (said("person", "ann@example.com", "--dry-run"),
+                  said("person", "ann@example.com", typed="yes\n"),
+                  said("organization", org, "--dry-run"),
+                  said("organization", org, typed="larkspur\n")):
+        assert "1 membership" in shown
+        assert shown.rstrip().endswith("Nothing was erased.")
+    assert "last administrator" in said("person", "ann@example.com", typed="erase\n")
+    assert "is deleted after" in said("organization", org, typed="Larkspur\n")
+    assert "was taken back" in said("organization", org, "--cancel")
+    assert "does not exist" in said("person", "nobody@example.com", "--dry-run")
+    assert "does not exist" in said("organization", str(uuid4()), "--dry-run")

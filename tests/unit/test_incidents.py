@@ -282,6 +282,16 @@ def test_L102_I9_a_large_export_of_data(
     assert opened(app) == sorted([*found, "I9"])
 
 
+def test_L102_I9_copies_of_all_data_count_and_have_no_size(
+    app: App, organization: Organization
+) -> None:
+    write(app, organization, "data.exported", 3, what="organization")
+    write(app, organization, "audit.exported", rows=10)
+    assert opened(app) == []
+    write(app, organization, "data.exported", what="organization")
+    assert opened(app) == ["I9"]
+
+
 def test_L102_I10_refused_addresses(app: App, organization: Organization) -> None:
     write(app, organization, "net.refused", 2)
     assert opened(app) == []

@@ -3,9 +3,17 @@
 `datamap` says what each column is; `exporting` and `erasing` follow it.
 """
 
-from liftos_app.services.rights.erasing import erase_account, erase_due, erase_me
+from liftos_app.services.rights.erasing import (
+    erase_account,
+    erase_due,
+    erase_me,
+    find_organization,
+    preview_account,
+    preview_organization,
+)
 from liftos_app.services.rights.exporting import begin_export, export_me, organization_zip
 
 __all__ = [
-    "begin_export", "erase_account", "erase_due", "erase_me", "export_me", "organization_zip",
+    "begin_export", "erase_account", "erase_due", "erase_me", "export_me", "find_organization",
+    "organization_zip", "preview_account", "preview_organization",
 ]

@@ -11,7 +11,7 @@ import logging
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Table, delete, tuple_, update
+from sqlalchemy import Table, delete, func, tuple_, update
 from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
@@ -33,7 +33,7 @@ from liftos_app.models import (
     WebSession,
 )
 from liftos_app.services import audit, people, sessions, vault
-from liftos_app.services.context import App, Context, job_principal, open_context
+from liftos_app.services.context import App, Context, Principal, job_principal, open_context
 from liftos_app.services.retention import choices
 from liftos_app.services.rights import datamap
 
@@ -54,8 +54,58 @@ def erase_account(ctx: Context, email: str) -> None:
     """Erase somebody's account at their request: for the operator and super administrators."""
     ctx.require("installation.admin")
     ctx.require_proof()
-    user = ctx.session.exec(select(User).where(User.email_key == email.strip().lower())).first()
-    _erase(ctx, _user(ctx.session, user.id if user else None))
+    _erase(ctx, _by_email(ctx.session, email))
+
+
+def preview_account(ctx: Context, email: str) -> dict[str, int]:
+    """Rows by table that go with a person's account. Erases nothing. Raises Missing."""
+    ctx.require("installation.admin")
+    user = _by_email(ctx.session, email)
+    return _counted(ctx.session, {
+        table.name: sql_select(func.count()).where(table.c.user_id == user.id)
+        for table in _of_people()
+    } | {
+        "invitation": sql_select(func.count()).where(col(Invitation.email_key) == user.email_key)
+    })
+
+
+def find_organization(app: App, who: Principal, public_id: UUID) -> tuple[int, str]:
+    """Id and name of any organization, for the operator. Raises Missing."""
+    with open_context(app, who, None) as ctx:
+        ctx.require("installation.admin")
+        row = ctx.session.exec(
+            select(Organization).where(Organization.public_id == public_id)
+        ).first()
+        if row is None or row.id is None:
+            raise Missing("This organization does not exist.", why="Or was erased already.")
+        return row.id, row.name
+
+
+def preview_organization(ctx: Context) -> dict[str, int]:
+    """Rows by table that go with an organization. Erases nothing."""
+    ctx.require("data.erase")
+    return _counted(ctx.session, {
+        table.name: sql_select(func.count()).where(table.c.org_id == ctx.org)
+        for table in metadata.sorted_tables if _goes(table)
+    })
+
+
+def _counted(session: Session, queries: dict[str, Any]) -> dict[str, int]:
+    counts = {name: session.connection().execute(q).scalar_one() for name, q in queries.items()}
+    return {name: count for name, count in sorted(counts.items()) if count}
+
+
+def _of_people() -> list[Table]:
+    """Tables whose rows belong to a person and go with the account."""
+    return [
+        t for t in metadata.sorted_tables
+        if t.name in datamap.TABLES and "user_id" in t.c
+    ]
+
+
+def _by_email(session: Session, email: str) -> User:
+    user = session.exec(select(User).where(User.email_key == email.strip().lower())).first()
+    return _user(session, user.id if user else None)
 
 
 def _erase(ctx: Context, user: User) -> None:
@@ -75,10 +125,7 @@ def _erase(ctx: Context, user: User) -> None:
 def _pseudonymise(app: App, session: Session, user: User) -> None:
     """Take away everything that names the person or lets them in; end all that stands for them."""
     address, user_id = user.email_key, user.id
-    for table in metadata.sorted_tables:
-        entry = datamap.TABLES.get(table.name)
-        if entry is None or "user_id" not in table.c:
-            continue
+    for table in _of_people():
         session.connection().execute(delete(table).where(table.c.user_id == user_id))
     session.connection().execute(
         delete(Invitation).where(col(Invitation.email_key) == address)
