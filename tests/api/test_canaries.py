@@ -90,6 +90,10 @@ def on_disk(app: App) -> str:
     return "\n".join(f.read_bytes().decode("latin-1") for f in sorted(files))
 
 
+# L7: where a super administrator enters another organization on purpose, with a reason.
+CROSSING = [line for line in LINES if "/admin/organizations/" in line]
+
+
 async def everything_answered(
     client: httpx.AsyncClient, bearer: dict[str, str], *homes: dict[str, str]
 ) -> str:
@@ -231,7 +235,7 @@ async def test_L79_L91_personal_data_stands_only_where_the_data_map_says_so(
         bearer = headers(role)
         heard += await everything_answered(client, bearer, mine.ids, theirs.ids)
         for line in LINES:  # acts aimed at the other organization
-            if "{" in line and not line.startswith("GET "):
+            if "{" in line and not line.startswith("GET ") and line not in CROSSING:
                 heard += (await ask(client, line, theirs.ids, bearer)).text
     assert "mine connection" in heard
     assert CANARY not in heard

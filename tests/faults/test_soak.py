@@ -136,14 +136,20 @@ def cells(app: App, org_id: int, first: dt.date) -> dict[str, dict[Any, Any]]:
 def _rows(
     session: Session, model: Any, org_id: int, first: dt.date, place: Any, names: Any
 ) -> Iterator[tuple[Any, Any]]:
-    left_out = {"key", "org_id", "account_key", "entity_key", "customer_ref", "person_ref"}
+    left_out = {
+        "key", "org_id", "account_key", "entity_key", "external_id", "customer_ref", "person_ref",
+    }
     for row in session.exec(select(model).where(model.org_id == org_id, model.day >= first)):
         values = {k: v for k, v in row.__dict__.items() if not k.startswith("_")}
-        who = names.get(values.get("entity_key"), values.get("external_id"))
-        ident = (place[row.account_key], who, *(
-            values.get(n) for n in ("day", "setting", "metric", "kind")
-        ))
-        yield ident, {k: v for k, v in values.items() if k not in left_out}
+        if values.get("deleted"):  # known only to who read it before it went
+            continue
+        ident = values.get("external_id")
+        if ident is not None and ident == values.get("person_ref"):
+            ident = values["created_at"]  # the id is hashed with a key of the organization
+        yield (
+            place[row.account_key], names.get(values.get("entity_key"), ident),
+            *(values.get(n) for n in ("day", "setting", "metric", "kind")),
+        ), {k: v for k, v in values.items() if k not in left_out}
 
 
 def read_weekly(app: App, org_id: int) -> set[tuple[str, dt.date]]:
