@@ -13,7 +13,7 @@ from liftos_app.api.deps import CallerDep, ContextDep
 from liftos_app.api.shapes import Listed, Strict
 from liftos_app.db import metadata
 from liftos_app.services import retention, rights
-from liftos_app.services.context import App, Principal
+from liftos_app.services.context import App, Context, Principal
 from liftos_app.services.retention import choices
 from liftos_app.services.rights import datamap
 
@@ -69,6 +69,19 @@ class ErasureOut(Strict):
     """When the organization is deleted; until then it can be taken back."""
 
     erase_at: dt.datetime
+
+
+class ExportAsked(Strict):
+    """A token that downloads one copy, once. The person who asked sends it back to `/file`."""
+
+    token: str
+    expires_at: dt.datetime
+
+
+class ExportToken(Strict):
+    """The token of an export."""
+
+    token: str = Field(min_length=1, max_length=200)
 
 
 class TableOut(Strict):
@@ -127,10 +140,16 @@ def data_map(ctx: ContextDep) -> Listed[TableOut]:
     return Listed(data=[_table(t) for t in sorted(metadata.tables.values(), key=lambda t: t.name)])
 
 
-@router.post("/me/export")
-def export_me(ctx: ContextDep) -> dict[str, Any]:
-    """All LiftOS stores about you. Needs a sign-in of the last five minutes."""
-    return rights.export_me(ctx)
+@router.post("/me/export", status_code=201)
+def ask_mine(ctx: ContextDep) -> ExportAsked:
+    """A token for a copy of all about you. Needs a sign-in of the last five minutes."""
+    return _asked(ctx, rights.ask_mine(ctx))
+
+
+@router.post("/me/export/file")
+def export_me(ctx: ContextDep, body: ExportToken) -> dict[str, Any]:
+    """All LiftOS stores about you. The token works once, within 24 hours."""
+    return rights.export_me(ctx, body.token)
 
 
 @router.delete("/me", status_code=204)
@@ -140,13 +159,19 @@ def erase_me(ctx: ContextDep) -> Response:
     return Response(status_code=204)
 
 
-@router.post("/organization/export", response_class=StreamingResponse, responses={
+@router.post("/organization/export", status_code=201)
+def ask_ours(ctx: ContextDep) -> ExportAsked:
+    """A token for a copy of the organization. Needs a sign-in of the last five minutes."""
+    return _asked(ctx, rights.ask_ours(ctx))
+
+
+@router.post("/organization/export/file", response_class=StreamingResponse, responses={
     200: {"content": {"application/zip": {}}},
 })
-def export_organization(caller: CallerDep) -> StreamingResponse:
-    """A ZIP of CSV files, streamed. Needs a sign-in of the last five minutes."""
+def export_organization(caller: CallerDep, body: ExportToken) -> StreamingResponse:
+    """A ZIP of CSV files, streamed. The token works once, within 24 hours."""
     with caller.write() as ctx:
-        name = rights.begin_export(ctx)
+        name = rights.begin_export(ctx, body.token)
     return zipped(caller.app, caller.who, caller.org_id, name)
 
 
@@ -170,6 +195,10 @@ def zipped(app: App, who: Principal, org_id: int, name: str) -> StreamingRespons
         headers={"Content-Disposition": f'attachment; filename="{name}"',
                  "Cache-Control": "no-store"},
     )
+
+
+def _asked(ctx: Context, token: str) -> ExportAsked:
+    return ExportAsked(token=token, expires_at=ctx.now() + rights.LINK_LIFE)
 
 
 def _table(table: Any) -> TableOut:

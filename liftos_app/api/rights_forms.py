@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from liftos_app.api import plain_page
-from liftos_app.api.deps import Caller
+from liftos_app.api.deps import Caller, app_of
 from liftos_app.api.forms import Form, act, go
 from liftos_app.api.rights import zipped
 from liftos_app.api.web import signed_out
@@ -22,12 +22,31 @@ PRIVACY: Final = "/settings/privacy"
 
 
 @router.post("/export/me")
+def ask_mine(request: Request, given: Form) -> Response:
+    """A link to a copy of all about the person."""
+
+    def work(caller: Caller) -> Response:
+        with caller.write() as ctx:
+            token = rights.ask_mine(ctx)
+        return _offer(request, "Your data", token)
+
+    return act(request, given, work, title="Your data", back=PRIVACY)
+
+
+@router.get("/export/me/file")
+def show_mine(request: Request) -> Response:
+    """The form a link leads to."""
+    return _download_page(request, "Your data")
+
+
+@router.post("/export/me/file")
 def export_me(request: Request, given: Form) -> Response:
     """All that is stored about the person, as a JSON file."""
 
     def work(caller: Caller) -> Response:
         with caller.write() as ctx:
-            body = json.dumps(rights.export_me(ctx), ensure_ascii=False, indent=1)
+            found = rights.export_me(ctx, given.get("token", ""))
+        body = json.dumps(found, ensure_ascii=False, indent=1)
         answer = Response(body, media_type="application/json")
         answer.headers["Content-Disposition"] = 'attachment; filename="liftos-me.json"'
         return plain_page.quiet(answer)
@@ -36,12 +55,30 @@ def export_me(request: Request, given: Form) -> Response:
 
 
 @router.post("/export/organization")
+def ask_ours(request: Request, given: Form) -> Response:
+    """A link to a copy of the organization."""
+
+    def work(caller: Caller) -> Response:
+        with caller.write() as ctx:
+            token = rights.ask_ours(ctx)
+        return _offer(request, "Export", token)
+
+    return act(request, given, work, title="Export", back=PRIVACY)
+
+
+@router.get("/export/organization/file")
+def show_ours(request: Request) -> Response:
+    """The form a link leads to."""
+    return _download_page(request, "Export")
+
+
+@router.post("/export/organization/file")
 def export_organization(request: Request, given: Form) -> Response:
     """Everything of the organization, as a ZIP that is made while it is sent."""
 
     def work(caller: Caller) -> Response:
         with caller.write() as ctx:
-            name = rights.begin_export(ctx)
+            name = rights.begin_export(ctx, given.get("token", ""))
         return plain_page.quiet(zipped(caller.app, caller.who, caller.org_id, name))
 
     return act(request, given, work, title="Export", back=PRIVACY)
@@ -98,6 +135,33 @@ def hold(request: Request, given: Form) -> Response:
         return go(f"{PRIVACY}?done=hold")
 
     return act(request, given, work, title="Legal hold", back=PRIVACY)
+
+
+def _offer(request: Request, title: str, token: str) -> Response:
+    path = f"{request.url.path}/file"
+    address = f"{app_of(request).settings.public_url.rstrip('/')}{path}#{token}"
+    return plain_page.page(
+        title,
+        plain_page.text("Your copy can be downloaded once, by you alone, within 24 hours: now, "
+                        "or later with this link."),
+        plain_page.shown_once(address, label="Link"),
+        plain_page.form(path, send="Download now", hidden={"token": token}),
+        plain_page.link("Back to Privacy", PRIVACY),
+    )
+
+
+def _download_page(request: Request, title: str) -> Response:
+    return plain_page.page(
+        title,
+        plain_page.text("This link works once. Stay signed in as the person who asked for it."),
+        plain_page.form(
+            request.url.path,
+            plain_page.entry("token", "Token of your link", data_from_hash="keep",
+                             help_text="The part behind # in the link you were given."),
+            send="Download",
+        ),
+        plain_page.link("Back to Privacy", PRIVACY),
+    )
 
 
 def _typed(given: dict[str, str], field: str, word: str) -> None:

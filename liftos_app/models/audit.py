@@ -20,6 +20,8 @@ class AuditEntry(SQLModel, table=True):
     """One act. Rows are only ever added. Secrets never enter `data`."""
 
     __tablename__ = "audit_entry"
+    # Each sign-in asks which devices this person has used.
+    __table_args__ = (Index("ix_audit_entry_actor", "actor_id", "action"),)
 
     seq: int | None = Field(default=None, primary_key=True)  # gapless, from 1
     at: datetime = Field(index=True)

@@ -33,13 +33,16 @@ class Invitation(SQLModel, table=True):
 
 
 class OneTimeLink(SQLModel, table=True):
-    """A link that works once: `setup` for the first administrator, `reset` for a new password."""
+    """A link that works once: `setup` for the first administrator, `reset` for a new password,
+    `export_me` and `export_org` for a copy of data.
+    """
 
     __tablename__ = "one_time_link"
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
     purpose: str = Field(max_length=12)
     user_id: UUID | None = Field(default=None, foreign_key="user_account.id", index=True)
+    org_id: int | None = Field(default=None, foreign_key="organization.id")
     token_hash: str = Field(max_length=64, unique=True)
     created_at: datetime
     expires_at: datetime

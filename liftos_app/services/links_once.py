@@ -1,4 +1,4 @@
-"""Links that work once: the first administrator's set-up token, and a new password by link."""
+"""Links that work once: the first administrator's set-up token, a new password, copies of data."""
 
 from __future__ import annotations
 
@@ -24,15 +24,19 @@ class LinkOver(Denied):
     code = "link_over"
 
 
-def make(ctx: Context, purpose: str, user_id: UUID | None = None) -> str:
+def make(
+    ctx: Context, purpose: str, user_id: UUID | None = None, *, org_id: int | None = None,
+    life: timedelta = LIFE,
+) -> str:
     """A new token; earlier ones for the same purpose and person end. The caller checked rights."""
     for row in _open(ctx, purpose, user_id):
         row.used_at = ctx.now()
     token = secrets.token_urlsafe(32)
     ctx.session.add(
         OneTimeLink(
-            purpose=purpose, user_id=user_id, token_hash=ctx.app.vault.token_hash(token),
-            created_at=ctx.now(), expires_at=ctx.now() + LIFE,
+            purpose=purpose, user_id=user_id, org_id=org_id,
+            token_hash=ctx.app.vault.token_hash(token), created_at=ctx.now(),
+            expires_at=ctx.now() + life,
         )
     )
     return token
@@ -41,6 +45,17 @@ def make(ctx: Context, purpose: str, user_id: UUID | None = None) -> str:
 def use(ctx: Context, purpose: str, token: str) -> OneTimeLink:
     """Spend a token: of two that come at once, one passes. Raises LinkOver."""
     row = look(ctx.session, ctx.app, purpose, token)
+    row.used_at = ctx.now()
+    return row
+
+
+def use_own(
+    ctx: Context, purpose: str, token: str, *, org_id: int | None = None
+) -> OneTimeLink:
+    """Spend a token that the person who acts has asked for, here. Raises LinkOver."""
+    row = look(ctx.session, ctx.app, purpose, token)
+    if (row.user_id, row.org_id) != (ctx.who.user_id, org_id):
+        raise _over()
     row.used_at = ctx.now()
     return row
 
@@ -56,10 +71,7 @@ def look(session: Session, app: App, purpose: str, token: str) -> OneTimeLink:
         .with_for_update()
     ).first()
     if row is None or row.used_at is not None or row.expires_at <= app.now():
-        raise LinkOver(
-            "This link is no longer valid.", why="It was used, is too old, or was replaced.",
-            fix="Ask for a new one.",
-        )
+        raise _over()
     return row
 
 
@@ -77,6 +89,13 @@ def end_all(ctx: Context, user_id: UUID) -> None:
         )
     ).all():
         row.used_at = ctx.now()
+
+
+def _over() -> LinkOver:
+    return LinkOver(
+        "This link is no longer valid.", why="It was used, is too old, or was replaced.",
+        fix="Ask for a new one.",
+    )
 
 
 def _open(ctx: Context, purpose: str, user_id: UUID | None) -> list[OneTimeLink]:

@@ -1,18 +1,20 @@
 """Passwords: argon2id hashes, and what makes a new password too easy to guess.
 
-Verifying costs about a third of a second and 64 MiB on purpose, so at most four run at once; call
-these functions from a worker thread, never on the event loop.
+Verifying costs about a third of a second and 64 MiB on purpose. So hashes wait for threads of their
+own, fewer than there are cores and of low priority: a crowd that signs in does not slow the events
+of everybody else. Call these functions from a worker thread, never on the event loop.
 """
 
 from __future__ import annotations
 
+import os
 import re
-import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -20,6 +22,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from liftos_app.config import SHORTEST_PASSWORD
 from liftos_app.errors import Invalid, Unavailable
 
+T = TypeVar("T")
 SHORTEST: Final = SHORTEST_PASSWORD
 SHORTEST_FROM_OPERATOR: Final = 8  # LIFTOS_ADMIN_PASSWORD: scripts set it; a warning is logged
 LONGEST: Final = 128
@@ -28,42 +31,37 @@ UNUSABLE: Final = "!"  # a hash that no password fits: this person cannot sign i
 _HASHER: Final = PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=4)
 # Recovery codes hold 80 random bits: less memory and time are enough, and ten are hashed at once.
 _CODE_HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-_PLACES: Final = threading.BoundedSemaphore(4)
+_NICENESS: Final = 5  # a third of the usual share, and never starved
 _PATIENCE_SECONDS: Final = 15
 _LEET: Final = str.maketrans("013457@$!", "oleastasi")
 _ROWS: Final = ("qwertyuiop", "asdfghjkl", "zxcvbnm", "1234567890", "abcdefghijklmnopqrstuvwxyz",
                 "qwertzuiop", "azertyuiop", "1qaz2wsx3edc4rfv5tgb")
 
 
+def at_once(cores: int) -> int:
+    """How many hashes may run at the same moment: one core stays free, and four are enough."""
+    return min(4, max(1, cores - 1))
+
+
 def make_hash(password: str) -> str:
     """An argon2id hash (64 MiB, 3 passes, 4 lanes)."""
-    with _place():
-        return _HASHER.hash(password)
+    return _in_turn(lambda: _HASHER.hash(password))
 
 
 def fits(password: str, stored: str) -> bool:
     """Whether a password belongs to a hash. Takes as long when there is no such hash."""
     usable = stored.startswith("$argon2id$")
-    with _place():
-        try:
-            return _HASHER.verify(stored if usable else _nobody(), password) and usable
-        except (VerificationError, InvalidHashError):
-            return False
+    return _verifies(_HASHER, stored if usable else _nobody(), password) and usable
 
 
 def make_code_hash(code: str) -> str:
     """An argon2id hash of a recovery code; dashes and case do not count."""
-    with _place():
-        return _CODE_HASHER.hash(code.replace("-", "").casefold())
+    return _in_turn(lambda: _CODE_HASHER.hash(_bare(code)))
 
 
 def fits_code(code: str, stored: str) -> bool:
     """Whether a recovery code belongs to a hash."""
-    with _place():
-        try:
-            return _CODE_HASHER.verify(stored, code.replace("-", "").casefold())
-        except (VerificationError, InvalidHashError):
-            return False
+    return _verifies(_CODE_HASHER, stored, _bare(code))
 
 
 def is_outdated(stored: str) -> bool:
@@ -103,17 +101,39 @@ def _refused(reason: str, why: str) -> Invalid:
     )
 
 
-@contextmanager
-def _place() -> Iterator[None]:
-    if not _PLACES.acquire(timeout=_PATIENCE_SECONDS):
+def _bare(code: str) -> str:
+    return code.replace("-", "").casefold()
+
+
+def _verifies(hasher: PasswordHasher, stored: str, text: str) -> bool:
+    try:
+        return _in_turn(lambda: hasher.verify(stored, text))
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def _step_back() -> None:
+    """Lower the priority of this thread; the lanes of a hash inherit it. Linux counts by thread."""
+    if sys.platform == "linux":
+        os.nice(_NICENESS)
+
+
+_POOL: Final = ThreadPoolExecutor(
+    at_once(os.cpu_count() or 1), thread_name_prefix="hash", initializer=_step_back
+)
+
+
+def _in_turn(work: Callable[[], T]) -> T:
+    """Wait for a free thread and for its answer. Raises Unavailable when the queue is too long."""
+    turn = _POOL.submit(work)
+    try:
+        return turn.result(_PATIENCE_SECONDS)
+    except TimeoutError:
+        turn.cancel()
         raise Unavailable(
             "Sign-in is busy.", why="Many people are signing in at this moment.",
             fix="Try again in a few seconds.", retry_after=5,
-        )
-    try:
-        yield
-    finally:
-        _PLACES.release()
+        ) from None
 
 
 @lru_cache(maxsize=1)

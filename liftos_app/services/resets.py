@@ -58,15 +58,18 @@ def finish(app: App, token: str, *, password: str, ip: str) -> User:
     does not spend the link.
     """
     attempt = limits.begin_attempt(app, account=f"reset\x00{token[:200]}", ip=ip)
+    with app.db.read() as session:
+        user = session.get_one(User, links_once.look(session, app, links_once.RESET, token).user_id)
+        home = session.get(Organization, accounts.home_of(session, user) or 0)
+    passwords.check_new(password, about=(user.email, user.name, home.name if home else ""))
+    hashed = passwords.make_hash(password)  # before the transaction: others wait for its end
     who = Principal(kind="person", ip=ip)
     with open_context(app, who, None, write=True) as ctx:
         row = links_once.use(ctx, links_once.RESET, token)
         user = ctx.session.get_one(User, row.user_id)
         ctx.org_id = accounts.home_of(ctx.session, user)
         limits.succeeded(ctx.session, attempt)
-        home = ctx.session.get(Organization, ctx.org_id) if ctx.org_id else None
-        passwords.check_new(password, about=(user.email, user.name, home.name if home else ""))
-        accounts.set_hash(ctx, user, passwords.make_hash(password), keep=None)
+        accounts.set_hash(ctx, user, hashed, keep=None)
         audit.record(ctx, "auth.password_reset", user)
     return user
 

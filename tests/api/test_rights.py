@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import httpx
 import pytest
@@ -61,16 +63,52 @@ async def signed(client: httpx.AsyncClient, ann: User, app: App) -> httpx.AsyncC
     return client
 
 
-async def test_L99_downloads_are_files_no_cache_keeps(signed: httpx.AsyncClient) -> None:
-    mine = await signed.post("/auth/export/me", headers=OWN)
+async def test_L99_downloads_are_files_no_cache_keeps(
+    signed: httpx.AsyncClient, clock: Clock
+) -> None:
+    async def link(what: str) -> dict[str, str]:
+        page = await signed.post(f"/auth/export/{what}", headers=OWN)
+        [token] = re.findall(r'name="token" value="([^"]+)"', page.text)
+        assert f"/auth/export/{what}/file#{token}" in page.text
+        assert page.headers["cache-control"] == "no-store"
+        return {"token": token}
+
+    first, second = await link("me"), await link("organization")
+    clock.advance(minutes=6)  # the proof was given when the link was asked for
+    mine = await signed.post("/auth/export/me/file", data=first, headers=OWN)
     assert mine.json()["user_account"][0]["email"] == "ann@example.com"
-    ours = await signed.post("/auth/export/organization", headers=OWN)
+    ours = await signed.post("/auth/export/organization/file", data=second, headers=OWN)
     with zipfile.ZipFile(io.BytesIO(ours.content)) as archive:
         assert {"README.txt", "organization.csv", "membership.csv"} <= set(archive.namelist())
     for answer in (mine, ours):
         assert answer.headers["content-disposition"].startswith("attachment; filename=")
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["x-content-type-options"] == "nosniff"
+    for what, spent in (("me", first), ("organization", second)):
+        again = await signed.post(f"/auth/export/{what}/file", data=spent, headers=OWN)
+        assert (again.status_code, "no longer valid" in again.text) == (403, True)
+        form = await signed.get(f"/auth/export/{what}/file")
+        assert (form.status_code, 'data-from-hash="keep"' in form.text) == (200, True)
+        foreign = await signed.post(f"/auth/export/{what}/file", data=spent,
+                                    headers={"Origin": "http://evil.example"})
+        assert foreign.status_code == 403
+
+
+async def test_L99_programs_ask_and_download_once(
+    client: httpx.AsyncClient, bearer: Callable[..., dict[str, str]], clock: Clock
+) -> None:
+    headers = bearer(Role.ADMIN)
+    for path, kind in (("/me/export", "application/json"),
+                       ("/organization/export", "application/zip")):
+        asked = await client.post(f"/api/v1{path}", headers=headers)
+        assert asked.status_code == 201
+        ends = datetime.fromisoformat(asked.json()["expires_at"])
+        assert ends - clock() == timedelta(hours=24)
+        body = {"token": asked.json()["token"]}
+        copy = await client.post(f"/api/v1{path}/file", headers=headers, json=body)
+        assert (copy.status_code, copy.headers["content-type"]) == (200, kind)
+        again = await client.post(f"/api/v1{path}/file", headers=headers, json=body)
+        assert (again.status_code, again.json()["code"]) == (403, "link_over")
 
 
 async def test_L100_the_forms_keep_delete_and_say_what_is_wrong(signed: httpx.AsyncClient) -> None:

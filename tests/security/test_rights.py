@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import json
+import threading
 import zipfile
 import zlib
 from datetime import timedelta
@@ -29,6 +30,7 @@ from liftos_app.models import (
     Entity,
     Invitation,
     Membership,
+    OneTimeLink,
     Organization,
     Role,
     SecondFactor,
@@ -39,6 +41,7 @@ from liftos_app.models import (
 from liftos_app.models.facts import Level
 from liftos_app.services import audit, retention, rights, sessions, totp, vault
 from liftos_app.services.context import App, Context, Principal, open_context
+from liftos_app.services.links_once import LinkOver
 from liftos_app.services.retention import choices
 from liftos_app.services.rights import datamap, exporting
 from tests.conftest import Clock
@@ -139,7 +142,7 @@ def test_L101_the_page_shows_the_map_of_today() -> None:
 def test_L99_a_person_gets_all_about_them_and_no_hash(app: App, organization: Organization) -> None:
     who, other = a_person(app, organization), a_person(app, organization, name="bea")
     with ctx_of(app, who, organization) as ctx:
-        found = rights.export_me(ctx)
+        found = rights.export_me(ctx, rights.ask_mine(ctx))
     text = json.dumps(found)
     assert found["user_account"][0]["email"] == f"ann-{CANARY}@Example.com"
     assert {len(found[t]) for t in ("membership", "web_session", "api_key", "invitation")} == {1}
@@ -161,7 +164,7 @@ def test_L99_an_organizations_zip_holds_its_rows_and_nobody_elses(
     fill(app, organization, f"mine {CANARY}")
     fill(app, other_organization, "theirs alone")
     with ctx_of(app, who, organization) as ctx:
-        assert rights.begin_export(ctx).endswith(".zip")
+        assert rights.begin_export(ctx, rights.ask_ours(ctx)).endswith(".zip")
     body = b"".join(rights.organization_zip(app, who, organization.id or 0))
     with zipfile.ZipFile(io.BytesIO(body)) as archive:
         assert archive.testzip() is None
@@ -211,7 +214,88 @@ def test_L99_only_administrators_with_a_fresh_proof_export(
         (dataclasses.replace(who, scopes=frozenset({"metrics.read"})), Denied),
     ):
         with ctx_of(app, other, organization) as ctx, pytest.raises(error):
-            rights.begin_export(ctx)
+            rights.ask_ours(ctx)
+
+
+def test_L99_a_link_is_stored_as_a_hash_and_works_once_for_a_day(
+    app: App, organization: Organization, clock: Clock
+) -> None:
+    who = a_person(app, organization)
+    unproved = dataclasses.replace(who, proved_at=None)
+
+    def asked() -> str:
+        proved = dataclasses.replace(who, proved_at=app.now())
+        with ctx_of(app, proved, organization) as ctx:
+            return rights.ask_mine(ctx)
+
+    replaced, token = asked(), asked()
+    with app.db.read() as session:
+        rows = session.exec(select(OneTimeLink)).all()
+        assert {r.purpose for r in rows} == {exporting.MINE}
+        assert token not in str([r.model_dump() for r in rows])
+        acts = session.exec(select(AuditEntry).where(AuditEntry.actor_id == str(who.user_id)))
+        assert [a.action for a in acts.all()] == ["data.export_asked"] * 2
+    for wrong in (replaced, "", "x" * 43):
+        with ctx_of(app, unproved, organization) as ctx, pytest.raises(LinkOver):
+            rights.export_me(ctx, wrong)
+    clock.advance(hours=23, minutes=59)
+    with ctx_of(app, unproved, organization) as ctx:
+        assert rights.export_me(ctx, token)["user_account"]
+    with ctx_of(app, unproved, organization) as ctx, pytest.raises(LinkOver):
+        rights.export_me(ctx, token)
+    late = asked()
+    clock.advance(hours=24)
+    with ctx_of(app, unproved, organization) as ctx, pytest.raises(LinkOver):
+        rights.export_me(ctx, late)
+
+
+def test_L20_L99_a_link_is_for_the_person_who_asked_in_their_organization(
+    app: App, organization: Organization, other_organization: Organization
+) -> None:
+    who, bea = a_person(app, organization), a_person(app, organization, name="bea")
+    with app.db.write() as session:
+        session.add(Membership(org_id=other_organization.id or 0, user_id=who.user_id,
+                               role=Role.ADMIN, created_at=app.now()))
+    with ctx_of(app, who, organization) as ctx:
+        mine, ours = rights.ask_mine(ctx), rights.ask_ours(ctx)
+    for thief, org in ((bea, organization), (who, other_organization)):
+        with ctx_of(app, thief, org) as ctx, pytest.raises(LinkOver):
+            rights.begin_export(ctx, ours)
+    with ctx_of(app, bea, organization) as ctx, pytest.raises(LinkOver):
+        rights.export_me(ctx, mine)
+    for token in (mine, ours):  # no purpose fits another
+        with ctx_of(app, who, organization) as ctx, pytest.raises(LinkOver):
+            (rights.begin_export if token is mine else rights.export_me)(ctx, token)
+    lesser = dataclasses.replace(who, role=Role.MANAGER)
+    with ctx_of(app, lesser, organization) as ctx, pytest.raises(Denied):
+        rights.begin_export(ctx, ours)
+    with ctx_of(app, who, organization) as ctx:  # nobody's attempt has spent it
+        assert rights.begin_export(ctx, ours)
+        assert rights.export_me(ctx, mine)
+
+
+def test_L99_of_two_downloads_at_once_one_gets_the_copy(
+    app: App, organization: Organization
+) -> None:
+    who = a_person(app, organization)
+    with ctx_of(app, who, organization) as ctx:
+        token = rights.ask_ours(ctx)
+    gate, ends = threading.Barrier(4), []
+
+    def download() -> None:
+        gate.wait()
+        try:
+            with ctx_of(app, who, organization) as ctx:
+                ends.append(rights.begin_export(ctx, token))
+        except LinkOver:
+            ends.append("")
+
+    threads = [threading.Thread(target=download) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(bool(e) for e in ends) == [False, False, False, True]
 
 
 # --- erasure of a person --------------------------------------------------------------------------

@@ -407,6 +407,27 @@ def test_L102_one_alert_per_quarter_of_an_hour_and_key(
     assert acts.count("incident.opened") == 2
 
 
+def test_L110_an_alert_is_written_with_its_incident_or_not_at_all(
+    app: App, organization: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("the disk is full")
+
+    def kept() -> tuple[int, int]:
+        with app.db.read() as session:
+            return (len(session.exec(select(Incident)).all()),
+                    len(session.exec(select(Outbox)).all()))
+
+    write(app, organization, "auth.refresh_reused")
+    with monkeypatch.context() as broken:
+        broken.setattr("liftos_app.services.incidents.book.audit.record", fail)
+        with pytest.raises(OSError, match="full"):
+            incidents.sweep(app)
+    assert kept() == (0, 0)
+    incidents.sweep(app)
+    assert kept() == (1, 1)
+
+
 def test_incidents_are_seen_and_acknowledged_by_their_organization_only(
     app: App, open_ctx: OpenCtx, organization: Organization, other_organization: Organization
 ) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 
 import pytest
 
-from liftos_app.errors import Invalid
+from liftos_app.errors import Invalid, Unavailable
 from liftos_app.services import passwords
 
 GOOD = "kettle violin harbour 29"
@@ -110,7 +112,12 @@ def test_a_full_length_password_does_not_take_for_ever() -> None:
     passwords.check_new("sunmoonstar" * 11 + " z", about=())
 
 
-def test_at_most_four_hashes_run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("cores", "hashes"), [(1, 1), (2, 1), (4, 3), (64, 4)])
+def test_L22_hashes_leave_a_core_free_and_are_four_at_most(cores: int, hashes: int) -> None:
+    assert passwords.at_once(cores) == hashes
+
+
+def test_L22_hashes_wait_for_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     running, most, lock = 0, 0, threading.Lock()
 
     class Counting:
@@ -131,7 +138,44 @@ def test_at_most_four_hashes_run_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
         thread.start()
     for thread in threads:
         thread.join()
-    assert most == 4
+    assert most == passwords.at_once(os.cpu_count() or 1)
+
+
+def test_L22_who_waits_too_long_is_told_and_leaves_the_queue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    go_on, hashed = threading.Event(), []
+
+    class Slow:
+        def hash(self, password: str) -> str:
+            go_on.wait(10)
+            hashed.append(password)
+            return password
+
+    monkeypatch.setattr(passwords, "_HASHER", Slow())
+    crowd = [threading.Thread(target=passwords.make_hash, args=("crowd",)) for _ in range(4)]
+    for thread in crowd:
+        thread.start()
+    while passwords._POOL._work_queue.qsize() < 4 - passwords.at_once(os.cpu_count() or 1):
+        time.sleep(0.001)
+    monkeypatch.setattr(passwords, "_PATIENCE_SECONDS", 0.05)
+    with pytest.raises(Unavailable, match="Sign-in is busy"):
+        passwords.make_hash("late")
+    go_on.set()
+    for thread in crowd:
+        thread.join()
+    assert passwords.make_hash("next") == "next"
+    assert "late" not in hashed
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="priority counts by thread on Linux only")
+def test_L22_hashes_run_at_a_lower_priority_than_everything_else() -> None:
+    mine = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    theirs = passwords._in_turn(
+        lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    )
+    assert theirs == min(19, mine + 5)
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == mine
 
 
 def test_the_bundled_list_is_clean() -> None:

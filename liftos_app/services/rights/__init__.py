@@ -11,9 +11,17 @@ from liftos_app.services.rights.erasing import (
     preview_account,
     preview_organization,
 )
-from liftos_app.services.rights.exporting import begin_export, export_me, organization_zip
+from liftos_app.services.rights.exporting import (
+    LINK_LIFE,
+    ask_mine,
+    ask_ours,
+    begin_export,
+    export_me,
+    organization_zip,
+)
 
 __all__ = [
-    "begin_export", "erase_account", "erase_due", "erase_me", "export_me", "find_organization",
-    "organization_zip", "preview_account", "preview_organization",
+    "LINK_LIFE", "ask_mine", "ask_ours", "begin_export", "erase_account", "erase_due", "erase_me",
+    "export_me", "find_organization", "organization_zip", "preview_account",
+    "preview_organization",
 ]

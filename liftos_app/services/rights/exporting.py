@@ -1,4 +1,7 @@
-"""Copies of data: a person's as JSON, an organization's as a ZIP of CSV files, never on disk."""
+"""Copies of data: a person's as JSON, an organization's as a ZIP of CSV files, never on disk.
+
+Who proves anew who they are gets a token that downloads one copy once, within 24 hours (L99).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import IO, Any, Final, cast
 
 from sqlalchemy import Table
@@ -17,11 +20,14 @@ from sqlalchemy import select as sql_select
 from liftos_app.db import metadata
 from liftos_app.errors import Missing
 from liftos_app.models import AuditEntry, LoginAttempt, Organization, User
-from liftos_app.services import audit
+from liftos_app.services import audit, links_once
 from liftos_app.services.context import App, Context, Principal, open_context
 from liftos_app.services.rights import datamap
 
 FORMULA_SIGNS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
+LINK_LIFE: Final = timedelta(hours=24)
+MINE: Final = "export_me"
+OURS: Final = "export_org"
 _FETCH: Final = 1000
 _PIECE: Final = 64 * 1024  # bytes held before they are sent on
 _README: Final = (
@@ -30,10 +36,21 @@ _README: Final = (
 )
 
 
-def export_me(ctx: Context) -> dict[str, Any]:
-    """All LiftOS stores about the person who asks, as JSON-ready data, without hashes."""
+def ask_mine(ctx: Context) -> str:
+    """A token for `export_me`. Earlier ones of the person end."""
     ctx.require("profile.write")
     ctx.require_proof()
+    audit.record(ctx, "data.export_asked", what="person")
+    return links_once.make(ctx, MINE, ctx.who.user_id, life=LINK_LIFE)
+
+
+def export_me(ctx: Context, token: str) -> dict[str, Any]:
+    """All LiftOS stores about the person who asked, as JSON-ready data, without hashes.
+
+    Raises LinkOver.
+    """
+    ctx.require("profile.write")
+    links_once.use_own(ctx, MINE, token)
     user = ctx.session.get(User, ctx.who.user_id)
     if user is None:
         raise Missing("This person does not exist.")
@@ -54,10 +71,22 @@ def export_me(ctx: Context) -> dict[str, Any]:
     return found
 
 
-def begin_export(ctx: Context) -> str:
-    """Check and record that the organization is exported. Returns a safe file name."""
+def ask_ours(ctx: Context) -> str:
+    """A token for `begin_export`, here and for this person alone. Earlier ones of theirs end."""
     ctx.require("data.export")
     ctx.require_proof()
+    organization = ctx.session.get_one(Organization, ctx.org)
+    audit.record(ctx, "data.export_asked", organization, what="organization")
+    return links_once.make(ctx, OURS, ctx.who.user_id, org_id=ctx.org, life=LINK_LIFE)
+
+
+def begin_export(ctx: Context, token: str) -> str:
+    """Check and record that the organization is exported. Returns a safe file name.
+
+    Raises LinkOver.
+    """
+    ctx.require("data.export")
+    links_once.use_own(ctx, OURS, token, org_id=ctx.org)
     organization = ctx.session.get_one(Organization, ctx.org)
     audit.record(ctx, "data.exported", organization, what="organization")
     return f"liftos-{ctx.now():%Y-%m-%d}.zip"
