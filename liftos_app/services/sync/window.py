@@ -300,10 +300,13 @@ def _move(
     else:
         drift.oldest_and_newest(state, unit.start, unit.end)
     state.last_read_at, state.error = now, None
-    added = drift.notice(state, stream, reading.columns, policy=work.drift_policy, now=now)
-    if added:
+    found = drift.notice(
+        state, stream, reading.columns, sight=drift.sight_of(unit, stream, work.today),
+        policy=work.drift_policy, now=now,
+    )
+    if found:
         session.add(drift.event(
-            stream, added, org_id=work.org_id, connection_id=work.connection_id,
+            stream, found, org_id=work.org_id, connection_id=work.connection_id,
             run_id=work.run_id, now=now,
         ))
     session.add(state)
