@@ -79,7 +79,7 @@ def _account(job: Job, key: int, units: list[Unit]) -> None:
         connection_id=job.connection_id, account_key=key, account=info,
         target=Target(job.org_id, key, job.run_id, now), options=job.options,
         salt=job.app.vault.salt(job.org_id), today=now.astimezone(zone_of(info.time_zone)).date(),
-        drift_policy=job.drift_policy,
+        drift_policy=job.drift_policy, holder=job.holder, stored=job.stored,
     )
     try:
         with links.open_client(
