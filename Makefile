@@ -38,7 +38,7 @@ test: setup  ## the whole test suite, browser tests included
 	@$(BIN)/python -m pytest -n 2 --ignore tests/journeys
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/journeys
 
-test-faults: $(VENV)/.dev  ## the whole fault matrix and the soak: kills, storms, full disks, restarts
+test-faults: $(VENV)/.dev .web/.built  ## the whole fault matrix and the soak: kills, storms, full disks, restarts
 	@FAULTS=all $(BIN)/python -m pytest -n 2 tests/faults
 
 test-fast: $(VENV)/.dev  ## unit and architecture tests only

@@ -106,13 +106,14 @@ class ClearAsk(Strict):
 
 
 class ColumnOut(Strict):
-    """A column of a stream's source. `new`: announced, not accepted or back-filled yet."""
+    """A column of a stream's source. `new`, `gone`: announced, not accepted yet."""
 
     stream: str
     account: str
     column: str
     first_seen_at: datetime | None
     new: bool
+    gone: bool
 
 
 class StreamAsk(Strict):
@@ -224,7 +225,7 @@ def get_schema(ctx: ContextDep, connection_id: UUID) -> Listed[ColumnOut]:
     return Listed(data=[
         ColumnOut(
             stream=c.stream, account=c.account, column=c.column, first_seen_at=c.first_seen_at,
-            new=c.is_new,
+            new=c.is_new, gone=c.is_gone,
         )
         for c in schema.columns(ctx, connection_id)
     ])
@@ -232,7 +233,7 @@ def get_schema(ctx: ContextDep, connection_id: UUID) -> Listed[ColumnOut]:
 
 @router.post("/connections/{connection_id}/schema/accept")
 def accept_columns(ctx: ContextDep, connection_id: UUID, body: StreamAsk) -> Listed[str]:
-    """Take the new columns of a stream as known; one that stopped for them is read again."""
+    """Take the changed columns of a stream as known; one that stopped for them is read again."""
     connections.get(ctx, connection_id)
     return Listed(data=connections.accept_columns(ctx, connection_id, body.stream))
 

@@ -174,6 +174,9 @@ class StreamState(SQLModel, table=True):
     columns: list[str] = Field(default_factory=list, sa_type=JSON)  # source columns last seen
     column_seen: dict[str, str] = Field(default_factory=dict, sa_type=JSON)  # column -> ISO moment
     new_columns: list[str] = Field(default_factory=list, sa_type=JSON)  # announced, not decided
+    gone_columns: list[str] = Field(default_factory=list, sa_type=JSON)  # announced, not decided
+    steady_columns: list[str] = Field(default_factory=list, sa_type=JSON)  # of all whole readings
+    whole_readings: int = 0  # that had records
     last_read_at: datetime | None = None
     error: dict[str, Any] | None = Field(default=None, sa_type=JSON)
 

@@ -25,7 +25,7 @@ def changes() -> rx.Component:
 
 
 def schema() -> rx.Component:
-    """Columns of each stream's source; new ones with what to do about them."""
+    """Columns of each stream's source; changed ones with what to do about them."""
     columns = [
         Column(
             "Stream",
@@ -35,14 +35,14 @@ def schema() -> rx.Component:
                 rx.el.span(r.account, class_name="lo-help"),
             ),
         ),
-        Column("New", _fresh),
+        Column("Changed", _changed),
         Column("Columns", lambda r: rx.el.span(r.known, class_name="lo-help lo-measure")),
         Column("Since", lambda r: rx.el.span(r.since, class_name="lo-nowrap")),
     ]
     return rx.el.section(
         rx.el.div(
             rx.el.h2("Source columns", class_name="lo-h2"),
-            rx.el.span("When new ones come: ", rx.el.b(S.view.policy), class_name="lo-help"),
+            rx.el.span("When they change: ", rx.el.b(S.view.policy), class_name="lo-help"),
             class_name="lo-card-head",
         ),
         data_table(
@@ -56,14 +56,15 @@ def schema() -> rx.Component:
     )
 
 
-def _fresh(row: Any) -> rx.Component:
+def _changed(row: Any) -> rx.Component:
     return rx.cond(
-        row.fresh != "",
+        (row.fresh != "") | (row.gone != ""),
         rx.el.div(
-            badge(row.fresh, kind="warn"),
+            rx.cond(row.fresh != "", badge(row.fresh, kind="warn")),
+            rx.cond(row.gone != "", badge(row.gone, kind="warn")),
             rx.el.div(
                 rx.cond(
-                    AppState.can_sync,
+                    AppState.can_sync & (row.fresh != ""),
                     button("Back-fill", small=True, on_click=S.back_fill(row.stream)),
                 ),
                 rx.cond(

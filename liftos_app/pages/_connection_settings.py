@@ -165,14 +165,14 @@ def _syncs() -> rx.Component:
                 for_id="priority",
             ),
             field(
-                "When the platform sends new columns",
+                "When the platform's columns change",
                 select(
                     [
                         ("evolve", "Read on and tell me"),
                         ("ignore", "Read on and say nothing"),
                         ("stop", "Stop the stream and ask"),
                     ],
-                    label="When the platform sends new columns",
+                    label="When the platform's columns change",
                     for_id="policy",
                     name="policy",
                     default_value=X.view.policy,

@@ -77,7 +77,7 @@ class ConnectionSyncState(AppState):
 
     @handler("connections.write")
     async def accept(self, stream: str):
-        """Take new columns as known."""
+        """Take changed columns as known."""
         await perform(connections.accept_columns, self._mine(), stream, write=True)
         self._note("ok", "The columns are known now.")
         await self._refresh()

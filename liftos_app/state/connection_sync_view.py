@@ -67,6 +67,7 @@ class ColumnLine:
     title: str
     account: str
     fresh: str
+    gone: str
     known: str
     since: str
 
@@ -211,14 +212,17 @@ def _columns(
     lines = []
     for (stream, account), found in groups.items():
         seen = [c.first_seen_at for c in found if c.first_seen_at is not None]
-        known = [c.column for c in found if not c.is_new]
+        known = [c.column for c in found if not (c.is_new or c.is_gone)]
+        fresh = ", ".join(c.column for c in found if c.is_new)
+        gone = ", ".join(c.column for c in found if c.is_gone)
         lines.append(
             ColumnLine(
                 key=f"{stream}/{account}",
                 stream=stream,
                 title=titles.get(stream, stream),
                 account=account,
-                fresh=", ".join(c.column for c in found if c.is_new),
+                fresh=f"New: {fresh}" if fresh else "",
+                gone=f"Gone: {gone}" if gone else "",
                 known=f"{fmt.plural(len(known), 'column')}: {', '.join(known)}",
                 since=fmt.day(min(seen).date(), today) if seen else fmt.UNKNOWN,
             )

@@ -135,19 +135,18 @@ async def test_settings_of_syncs_columns_and_the_end_of_a_sign_in(
         assert (row.sync_window, row.priority, row.drift_policy) == ("22:00-05:00", 1, "ignore")
         state = session.exec(select(StreamState)).first()
         assert state is not None
-        state.columns, state.new_columns = ["a", "b"], ["b"]
+        state.columns, state.new_columns, state.gone_columns = ["a", "b", "c"], ["b"], ["c"]
         session.add(state)
         key = session.exec(select(Credential).where(Credential.field == "api_key")).one()
         key.expires_at = bench.app.now() + timedelta(days=5)
         session.add(key)
     columns = (await client.get(f"{here}/schema", headers=manager)).json()["data"]
-    assert {(c["column"], c["new"]) for c in columns if c["stream"] == state.stream} >= {
-        ("a", False), ("b", True)
-    }
+    shown = {(c["column"], c["new"], c["gone"]) for c in columns if c["stream"] == state.stream}
+    assert shown >= {("a", False, False), ("b", True, False), ("c", False, True)}
     accepted = await client.post(
         f"{here}/schema/accept", json={"stream": state.stream}, headers=manager
     )
-    assert accepted.json()["data"] == ["b"]
+    assert accepted.json()["data"] == ["b", "c"]
     ends = (await client.get(f"{here}/sign-in", headers=manager)).json()
     assert [n["days"] for n in ends["warnings"]] == [14, 7, 3, 1]
     assert "person" in ends["renewal"]

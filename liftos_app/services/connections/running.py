@@ -71,19 +71,19 @@ def set_priority(ctx: Context, connection_id: UUID, word: str) -> Connection:
 
 
 def set_drift_policy(ctx: Context, connection_id: UUID, policy: str) -> Connection:
-    """What happens when the platform sends new columns: evolve, ignore or stop."""
+    """What happens when the platform's columns change: evolve, ignore or stop."""
     return _set(
         ctx, connection_id, "drift_policy", preferences.check_policy(policy), "Column policy"
     )
 
 
 def accept_columns(ctx: Context, connection_id: UUID, stream: str) -> list[str]:
-    """Take a stream's new columns as known; a stream that stopped for them is read again."""
+    """Take a stream's changed columns as known; one that stopped for them is read again."""
     taken = drift.accept(ctx, connection_id, stream)
     connection = reading.get(ctx, connection_id)
     condition.note(
         ctx, connection, "drift", stream=stream,
-        text=f"New columns of {stream} accepted by {ctx.who.name or 'a program'}: "
+        text=f"Changed columns of {stream} accepted by {ctx.who.name or 'a program'}: "
              f"{', '.join(taken)[:300] or 'none'}.",
     )
     return taken

@@ -126,7 +126,8 @@ TABLES: Final[dict[str, Entry]] = {
                     "created_at", free="extra"),
     "stream_state": _org("Where reading goes on", WHILE_CONNECTED, key="id org_id account_key",
                          plain="stream cursor newest_day oldest_day columns last_read_at "
-                         "caught_up_from column_seen new_columns", free="error"),
+                         "caught_up_from column_seen new_columns gone_columns steady_columns "
+                         "whole_readings", free="error"),
     "coverage": _org("Which days are complete", key="account_key org_id run_id",
                      plain="stream day state row_count digest first_read_at read_at"),
     # --- syncs ----------------------------------------------------------------------------------

@@ -254,7 +254,8 @@ class SyncEngine:
         """Take queued runs whose wait is over, as many as there is room for."""
         now = self.app.now()
         with self._lock:
-            room = self._max_runs - len(self._mine)
+            mine = list(self._mine)
+        room = self._max_runs - len(mine)
         if room <= 0 and only is None:
             return []
         query = (
@@ -262,6 +263,7 @@ class SyncEngine:
             .where(
                 SyncRun.state == RunState.QUEUED,
                 (col(SyncRun.waiting_until).is_(None)) | (col(SyncRun.waiting_until) <= now),
+                col(SyncRun.id).not_in(mine),  # after a restore it may wait and still be worked on
             )
             .join(Connection, col(Connection.id) == col(SyncRun.connection_id))
             .order_by(col(Connection.priority).desc(), col(SyncRun.created_at))

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeGuard
 from uuid import UUID
 
 from sqlmodel import Session, col, select
@@ -48,6 +48,19 @@ class Wait:
 
 
 @dataclass(slots=True)
+class Stored:
+    """How many windows of a run this process knows to be stored, over all its accounts."""
+
+    windows: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, windows: int) -> None:
+        """Count windows whose transaction has ended well."""
+        with self._lock:
+            self.windows += windows
+
+
+@dataclass(slots=True)
 class Job:
     """One run on its way."""
 
@@ -74,6 +87,15 @@ class Job:
     waits: dict[int, Wait] = field(default_factory=dict)
     retry_at: datetime | None = None  # when an account may be tried again after an outage
     fatal: LiftOSError | None = None
+    holder: str = ""
+    stored: Stored = field(default_factory=Stored)
+
+    def holds(self, run: SyncRun | None) -> TypeGuard[SyncRun]:
+        """Whether a run, as stored now, is still ours and lacks nothing that we have stored."""
+        return (
+            run is not None and run.epoch == self.epoch and run.state == RunState.RUNNING
+            and run.holder == self.holder and run.windows_done >= self.stored.windows
+        )
 
     def halted(self) -> bool:
         """Whether this run must not read on."""
@@ -197,6 +219,7 @@ def _announce(job: Job) -> bool:
             row.days_total = row.days_done + days
             row.waiting_until = None
             session.add(row)
+        job.holder, job.stored.windows = run.holder, run.windows_done
         run.windows_total = run.windows_done + len(job.plan.units)
         session.add(run)
         if run.attempts == 0 and not there:

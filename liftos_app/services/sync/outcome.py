@@ -36,7 +36,7 @@ def requeue(job: Job, wait: Wait | None) -> None:
     """Give a run back to the queue, at once or for later."""
     with job.app.db.write() as session:
         run = session.get(SyncRun, job.run_id, with_for_update=True)
-        if run is None or run.epoch != job.epoch or run.state != RunState.RUNNING:
+        if not job.holds(run):
             return
         run.state, run.holder = RunState.QUEUED, ""
         run.waiting_until, run.waiting_for = None, ""
@@ -51,7 +51,7 @@ def finish(job: Job) -> None:
     now = job.app.now()
     with job.app.db.write() as session:
         run = session.get(SyncRun, job.run_id, with_for_update=True)
-        if run is None or run.epoch != job.epoch or run.state != RunState.RUNNING:
+        if not job.holds(run):
             return
         connection = session.get_one(Connection, job.connection_id, with_for_update=True)
         rows = session.exec(select(StreamRun).where(

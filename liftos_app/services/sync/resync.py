@@ -21,9 +21,9 @@ from liftos_app.services.sync.provenance import Packed
 from liftos_app.services.sync.window import (
     Reading,
     Work,
-    check_lease,
     count_reading,
     land,
+    leased,
     span_of,
 )
 
@@ -46,14 +46,13 @@ def stage(work: Work, stream: Stream, unit: Unit, *, reading: Reading) -> None:
         "alive": sorted(reading.alive) if reading.alive is not None else None,
         "phase": int(unit.phase),
     })
-    with work.app.db.write() as session:
+    with leased(work, windows=1) as session:
         session.add(StagedUnit(
             run_id=work.run_id, account_key=work.account_key, stream=stream.name,
             first_day=unit.start, last_day=unit.end, org_id=work.org_id, body=body,
             at=work.app.now(),
         ))
         count_reading(session, work, unit, reading=reading)
-        check_lease(session, work, windows=1)
 
 
 def swap(work: Work, stream: Stream) -> None:
@@ -62,7 +61,7 @@ def swap(work: Work, stream: Stream) -> None:
         col(StagedUnit.org_id) == work.org_id, col(StagedUnit.run_id) == work.run_id,
         col(StagedUnit.account_key) == work.account_key, col(StagedUnit.stream) == stream.name,
     )
-    with work.app.db.write() as session:
+    with leased(work, windows=0) as session:
         days = session.exec(
             select(col(StagedUnit.first_day)).where(*mine).order_by(col(StagedUnit.first_day))
         ).all()
@@ -75,7 +74,6 @@ def swap(work: Work, stream: Stream) -> None:
             _, changes = land(session, work, stream, unit, reading=reading, staged=True)
             _keep(session, work, stream, changes.rows)
         session.execute(delete(StagedUnit).where(*mine))
-        check_lease(session, work, windows=0)
 
 
 def _opened(staged: StagedUnit, stream: Stream) -> tuple[Unit, Reading]:

@@ -79,7 +79,7 @@ def _account(job: Job, key: int, units: list[Unit]) -> None:
         connection_id=job.connection_id, account_key=key, account=info,
         target=Target(job.org_id, key, job.run_id, now), options=job.options,
         salt=job.app.vault.salt(job.org_id), today=now.astimezone(zone_of(info.time_zone)).date(),
-        drift_policy=job.drift_policy,
+        drift_policy=job.drift_policy, holder=job.holder, stored=job.stored,
     )
     try:
         with links.open_client(
@@ -143,6 +143,9 @@ def _store(job: Job, work: Work, unit: Unit, reading: Future[Reading]) -> LiftOS
     stream = job.streams[unit.stream]
     try:
         read = reading.result()
+        earlier = job.errors.get((work.account_key, unit.stream))
+        if earlier is not None and drift.stopped_by(earlier):
+            return earlier  # it was being read when the stream stopped
         if job.is_resync and resync.is_staged(unit):
             resync.stage(work, stream, unit, reading=read)
             job.staged.add((work.account_key, unit.stream))
@@ -200,13 +203,13 @@ def _note(job: Job, key: int, unit: Unit, error: LiftOSError) -> None:
         session.add(row)
         state = drift.state_of(session, job.org_id, key, unit.stream)
         state.error = row.error
-        added = error.facts.get("added")  # columns that the policy `stop` refused
-        if isinstance(added, list):
-            state.new_columns = sorted({*state.new_columns, *added})
+        stopped = drift.stopped_by(error)
+        if stopped:
+            drift.await_decision(state, stopped)
         session.add(state)
         session.add(job.event(
             f"{job.accounts[key].name}, {unit.start} to {unit.end}: {error.sentence()}",
-            level="error", kind="drift" if added else "sync", stream=unit.stream, facts=row.error,
+            level="error", kind="drift" if stopped else "sync", stream=unit.stream, facts=row.error,
         ))
 
 

@@ -1,4 +1,4 @@
-"""The columns that each stream's source has sent: when first, and which are new."""
+"""The columns that each stream's source has sent: when first, and which are new or gone."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ from liftos_app.services.sync.runs import connection_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One column of one stream of one account. `is_new`: announced, nobody has decided yet."""
+    """One column of one stream of one account.
+
+    `is_new`, `is_gone`: announced, nobody has decided yet.
+    """
 
     stream: str
     account: str
     column: str
     first_seen_at: datetime | None
     is_new: bool
+    is_gone: bool
 
 
 def columns(ctx: Context, connection_id: UUID) -> list[Column]:
@@ -41,6 +45,7 @@ def columns(ctx: Context, connection_id: UUID) -> list[Column]:
         Column(
             stream=state.stream, account=account.name, column=name,
             first_seen_at=_moment(state.column_seen.get(name)), is_new=name in state.new_columns,
+            is_gone=name in state.gone_columns,
         )
         for state, account in rows
         for name in [

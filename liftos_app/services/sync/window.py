@@ -6,9 +6,11 @@ Either all of it is stored or nothing, so a run that dies goes on from its last 
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -23,13 +25,16 @@ from liftos_app.services.connectors.spec import AccountInfo, Lands, Rejected, Ro
 from liftos_app.services.context import App
 from liftos_app.services.sync import cover, drift, provenance, restate
 from liftos_app.services.sync.cover import Before, Place
+from liftos_app.services.sync.job import Stored
 from liftos_app.services.sync.load import Changes, Counts, Landing, Target, load
 from liftos_app.services.sync.plan import Phase, Unit
 from liftos_app.services.sync.provenance import Packed, Slot, Span
 
+log = logging.getLogger(__name__)
+
 
 class LeaseLost(Exception):
-    """Another process took the run over, or a person cancelled it: stop, commit nothing."""
+    """Another process took the run over, a person cancelled it or a backup was put back: stop."""
 
 
 @dataclass(slots=True)
@@ -86,7 +91,9 @@ class Work:
     options: dict[str, Any]
     salt: str
     today: dt.date
-    drift_policy: str = "evolve"
+    drift_policy: str
+    holder: str
+    stored: Stored
     packer: Executor | None = None  # where source records are compressed
     told: set[str] = field(default_factory=set)  # notes already in the log of this run
     listed: dict[str, int] = field(default_factory=dict)  # restated cells written, by stream
@@ -149,9 +156,8 @@ def span_of(unit: Unit) -> Span | None:
 def commit_unit(work: Work, stream: Stream, unit: Unit, *, reading: Reading) -> Counts:
     """Store a unit in one transaction; LeaseLost, and nothing stored, when the run is not ours."""
     reading.records()  # compressed before the transaction begins, not in it
-    with work.app.db.write() as session:
+    with leased(work, windows=1) as session:
         counts, _ = land(session, work, stream, unit, reading=reading)
-        check_lease(session, work, windows=1)
     work.told |= reading.notes
     return counts
 
@@ -270,19 +276,30 @@ def _pieces(unit: Unit, same: set[dt.date]) -> Iterator[Span]:
             start = day
 
 
-def check_lease(session: Session, work: Work, *, windows: int) -> None:
-    """Count windows, and raise LeaseLost unless the run is still ours."""
-    result = session.execute(
-        update(SyncRun)
-        .where(
-            col(SyncRun.id) == work.run_id, col(SyncRun.org_id) == work.org_id,
-            col(SyncRun.epoch) == work.epoch, col(SyncRun.state) == RunState.RUNNING,
+@contextmanager
+def leased(work: Work, *, windows: int) -> Iterator[Session]:
+    """A transaction that stores these windows of the run.
+
+    LeaseLost, and nothing stored, when the run is not ours any more or windows that we stored are
+    missing: then a backup was put back, and what was planned before does not fit the tables.
+    """
+    with work.app.db.write() as session:
+        yield session
+        result = session.execute(
+            update(SyncRun)
+            .where(
+                col(SyncRun.id) == work.run_id, col(SyncRun.org_id) == work.org_id,
+                col(SyncRun.epoch) == work.epoch, col(SyncRun.state) == RunState.RUNNING,
+                col(SyncRun.holder) == work.holder,
+                col(SyncRun.windows_done) >= work.stored.windows,
+            )
+            .values(heartbeat_at=work.app.now(), windows_done=SyncRun.windows_done + windows)
+            .execution_options(synchronize_session=False)
         )
-        .values(heartbeat_at=work.app.now(), windows_done=SyncRun.windows_done + windows)
-        .execution_options(synchronize_session=False)
-    )
-    if result.rowcount != 1:  # type: ignore[attr-defined]
-        raise LeaseLost
+        if result.rowcount != 1:  # type: ignore[attr-defined]
+            log.warning("sync.lease_lost", extra={"run_id": str(work.run_id)})
+            raise LeaseLost
+    work.stored.add(windows)
 
 
 def _move(
@@ -300,10 +317,13 @@ def _move(
     else:
         drift.oldest_and_newest(state, unit.start, unit.end)
     state.last_read_at, state.error = now, None
-    added = drift.notice(state, stream, reading.columns, policy=work.drift_policy, now=now)
-    if added:
+    found = drift.notice(
+        state, stream, reading.columns, sight=drift.sight_of(unit, stream, work.today),
+        policy=work.drift_policy, now=now,
+    )
+    if found:
         session.add(drift.event(
-            stream, added, org_id=work.org_id, connection_id=work.connection_id,
+            stream, found, org_id=work.org_id, connection_id=work.connection_id,
             run_id=work.run_id, now=now,
         ))
     session.add(state)
