@@ -128,8 +128,11 @@ def _mine() -> rx.Component:
     return card(
         rx.el.div(
             NativeForm.create(
-                rx.el.p("All that LiftOS stores about you, as a JSON file.", class_name="lo-help"),
-                rx.el.div(button("Download my data", type="submit"), class_name="lo-row"),
+                rx.el.p(
+                    "All that LiftOS stores about you, as a JSON file. The link works once, for a "
+                    "day.", class_name="lo-help",
+                ),
+                rx.el.div(button("Get a link to my data", type="submit"), class_name="lo-row"),
                 action="/auth/export/me", method="post", class_name="lo-stack-8",
             ),
             NativeForm.create(
@@ -154,8 +157,11 @@ def _ours() -> rx.Component:
     return card(
         rx.el.div(
             NativeForm.create(
-                rx.el.p("Every table as CSV in one ZIP file; no secrets.", class_name="lo-help"),
-                rx.el.div(button("Download everything", type="submit"), class_name="lo-row"),
+                rx.el.p(
+                    "Every table as CSV in one ZIP file; no secrets. The link works once, for a "
+                    "day.", class_name="lo-help",
+                ),
+                rx.el.div(button("Get a link to everything", type="submit"), class_name="lo-row"),
                 action="/auth/export/organization", method="post", class_name="lo-stack-8",
             ),
             rx.cond(
