@@ -216,6 +216,8 @@ async def knock(
             yield stranger
         finally:
             await client.disconnect()
+            if client.eio.ws is not None:  # ended by the server: the client leaves it open
+                await client.eio.ws.close()
 
 
 def events(*, public: bool = False) -> dict[str, str]:
