@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Final
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from liftos_app.api import plain_page
-from liftos_app.api.deps import Caller, app_of
+from liftos_app.api.deps import Caller
 from liftos_app.api.forms import Form, act, go
 from liftos_app.api.rights import zipped
 from liftos_app.api.web import signed_out
 from liftos_app.errors import Invalid
 from liftos_app.services import retention, rights
+from liftos_app.services.context import Context
 from liftos_app.services.retention import choices
 
 router = APIRouter(prefix="/auth", include_in_schema=False)
@@ -24,13 +26,7 @@ PRIVACY: Final = "/settings/privacy"
 @router.post("/export/me")
 def ask_mine(request: Request, given: Form) -> Response:
     """A link to a copy of all about the person."""
-
-    def work(caller: Caller) -> Response:
-        with caller.write() as ctx:
-            token = rights.ask_mine(ctx)
-        return _offer(request, "Your data", token)
-
-    return act(request, given, work, title="Your data", back=PRIVACY)
+    return _ask(request, given, rights.ask_mine, title="Your data")
 
 
 @router.get("/export/me/file")
@@ -57,13 +53,7 @@ def export_me(request: Request, given: Form) -> Response:
 @router.post("/export/organization")
 def ask_ours(request: Request, given: Form) -> Response:
     """A link to a copy of the organization."""
-
-    def work(caller: Caller) -> Response:
-        with caller.write() as ctx:
-            token = rights.ask_ours(ctx)
-        return _offer(request, "Export", token)
-
-    return act(request, given, work, title="Export", back=PRIVACY)
+    return _ask(request, given, rights.ask_ours, title="Export")
 
 
 @router.get("/export/organization/file")
@@ -137,17 +127,26 @@ def hold(request: Request, given: Form) -> Response:
     return act(request, given, work, title="Legal hold", back=PRIVACY)
 
 
-def _offer(request: Request, title: str, token: str) -> Response:
-    path = f"{request.url.path}/file"
-    address = f"{app_of(request).settings.public_url.rstrip('/')}{path}#{token}"
-    return plain_page.page(
-        title,
-        plain_page.text("Your copy can be downloaded once, by you alone, within 24 hours: now, "
-                        "or later with this link."),
-        plain_page.shown_once(address, label="Link"),
-        plain_page.form(path, send="Download now", hidden={"token": token}),
-        plain_page.link("Back to Privacy", PRIVACY),
-    )
+def _ask(
+    request: Request, given: dict[str, str], ask: Callable[[Context], str], *, title: str
+) -> Response:
+    """Make a link, show it once, and offer to download at once."""
+
+    def work(caller: Caller) -> Response:
+        with caller.write() as ctx:
+            token = ask(ctx)
+        path = f"{request.url.path}/file"
+        address = f"{caller.app.settings.public_url.rstrip('/')}{path}#{token}"
+        return plain_page.page(
+            title,
+            plain_page.text("Your copy can be downloaded once, by you alone, within 24 hours: now, "
+                            "or later with this link."),
+            plain_page.shown_once(address, label="Link"),
+            plain_page.form(path, send="Download now", hidden={"token": token}),
+            plain_page.link("Back to Privacy", PRIVACY),
+        )
+
+    return act(request, given, work, title=title, back=PRIVACY)
 
 
 def _download_page(request: Request, title: str) -> Response:

@@ -27,9 +27,10 @@ from liftos_app.models import (
 )
 from liftos_app.services.context import Context
 
-_NOT_RUNNING: Final = (*(
+_NOT_RUNNING: Final = (
     ConnectionStatus.DRAFT, ConnectionStatus.AUTHORISING, ConnectionStatus.SELECTING_ACCOUNTS,
-), ConnectionStatus.PAUSED, ConnectionStatus.DISABLED)
+    ConnectionStatus.PAUSED, ConnectionStatus.DISABLED,
+)
 
 
 class Kind(StrEnum):
