@@ -33,10 +33,10 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
 page: $(VENV)/.runtime  ## build the web page when its sources changed
 	@$(BIN)/python scripts/build_page.py
 
-# Two runs: the browser driver keeps an event loop of its own, which async tests cannot share. Three
-# workers on two cores: tests wait for their databases half of the time.
+# Two runs: the browser driver keeps an event loop of its own, which async tests cannot share. More
+# workers than cores: tests wait for their databases and servers half of the time.
 test: setup  ## the whole test suite, browser tests included
-	@$(BIN)/python -m pytest -n 3 --ignore tests/journeys
+	@$(BIN)/python -m pytest -n 4 --ignore tests/journeys
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/journeys
 
 test-faults: $(VENV)/.dev .web/.built  ## the whole fault matrix and the soak: kills, storms, full disks, restarts

@@ -5,6 +5,7 @@ Query: page (from 0), start, end (ISO days). Each page holds PAGE rows of one wi
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import os
 from collections.abc import Awaitable, Callable
@@ -16,6 +17,7 @@ import orjson
 PAGE = 5_000
 LAST_DAY = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
 ROWS = int(os.environ.get("BENCH_ROWS", "200000"))
+DELAY = float(os.environ.get("BENCH_DELAY", "0"))  # seconds that an answer takes
 DAYS = 40
 _ready: dict[tuple[str, str], list[bytes]] = {}
 
@@ -67,6 +69,8 @@ async def app(
     query = parse_qs(scope["query_string"].decode())
     pages = pages_of(query["start"][0], query["end"][0])
     body = pages[int(query.get("page", ["0"])[0])]
+    if DELAY:
+        await asyncio.sleep(DELAY)
     await send(
         {
             "type": "http.response.start",

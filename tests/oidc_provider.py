@@ -146,7 +146,7 @@ class Provider:
 def running() -> Iterator[Provider]:
     """A provider on a free loopback port."""
     provider = Provider()
-    with socket.socket() as listening:
+    with socket.socket(proto=socket.IPPROTO_TCP) as listening:
         listening.bind(("127.0.0.1", 0))
         provider.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         server = uvicorn.Server(uvicorn.Config(provider.app(), log_level="warning", lifespan="off"))

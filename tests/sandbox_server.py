@@ -105,7 +105,8 @@ def running_sandbox(
         state_path=state_path,
         plant=plant,
     )
-    listener = socket.socket()
+    # named TCP, else the loop leaves small answers to wait for their receipt: 40 ms each
+    listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     config = uvicorn.Config(

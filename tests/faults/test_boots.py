@@ -101,6 +101,25 @@ def test_many_runs_that_wait_at_the_start_are_all_done_once_few_at_a_time(
     assert len(source.requests) == number
 
 
+def test_a_run_that_ends_makes_room_for_the_next_at_once(bench: Any, source: Any) -> None:
+    source.fill(3)
+    queue_many(bench, 3 * MAX_RUNS)
+    engine = SyncEngine(bench.app)
+    engine.start(seconds=3600)  # no tick comes but those that ended runs ask for
+    engine.wake()
+    waiting, deadline = 1, time.monotonic() + 60
+    try:
+        while waiting and time.monotonic() < deadline:
+            time.sleep(0.05)
+            with bench.app.db.read() as session:
+                waiting = session.exec(select(func.count()).select_from(SyncRun).where(
+                    col(SyncRun.state).in_(ACTIVE)
+                )).one()
+    finally:
+        engine.stop()
+    assert waiting == 0
+
+
 def test_of_runs_that_wait_the_urgent_and_then_the_oldest_come_first(
     bench: Any, source: Any
 ) -> None:

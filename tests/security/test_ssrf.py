@@ -82,7 +82,7 @@ def loopback() -> Iterator[int]:
     """A port of this machine where every request is counted."""
     Counting.hits.clear()
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Counting)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield server.server_address[1]
     server.shutdown()
     server.server_close()

@@ -123,7 +123,8 @@ class SyncEngine:
             if self.app.settings.auto_sync_enabled:
                 self._queue_due()
             for run_id, epoch in self._claim():
-                self._pool.submit(self._work, run_id, epoch)
+                work = self._pool.submit(self._work, run_id, epoch)
+                work.add_done_callback(lambda _: self.wake())  # the next waits for no tick
             self.last_tick_at = self.app.now()
         except Exception:  # an edge: the clock must go on
             log.exception("engine.tick_failed")

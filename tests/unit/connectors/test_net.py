@@ -75,7 +75,7 @@ class Counting(http.server.BaseHTTPRequestHandler):
 def loopback() -> Iterator[int]:
     Counting.hits.clear()
     server = http.server.HTTPServer(("127.0.0.1", 0), Counting)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield server.server_address[1]
     server.shutdown()
