@@ -18,11 +18,13 @@ from typing import Any
 
 import certifi
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import create_engine, text
 
 from liftos_app import config
 from liftos_app.db import Database, metadata
 from liftos_app.models import Organization, Role, User
+from liftos_app.services import passwords
 from liftos_app.services.context import App, Context, Principal, open_context
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -41,6 +43,8 @@ atexit.register(shutil.rmtree, _ROOT.parent)
 _ROOT.write_text(Path(certifi.where()).read_text().split("-----END CERTIFICATE-----")[0]
                  + "-----END CERTIFICATE-----\n")
 os.environ["SSL_CERT_FILE"] = str(_ROOT)
+
+CHEAP = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 
 
 class Clock:
@@ -69,6 +73,21 @@ def _only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture
+def real_hashes() -> Iterator[None]:
+    """For tests of what a password hash costs; all others use cheap ones."""
+    passwords._nobody.cache_clear()
+    yield
+    passwords._nobody.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _cheap_hashes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "real_hashes" not in request.fixturenames:
+        monkeypatch.setattr(passwords, "_HASHER", CHEAP)
+        monkeypatch.setattr(passwords, "_CODE_HASHER", CHEAP)
 
 
 @pytest.fixture

@@ -5,8 +5,10 @@ A fixed subset runs with every test run; `make test-faults` (FAULTS=all) runs th
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
+import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
@@ -57,11 +59,18 @@ def in_child(app: App, work: Callable[[App], None]) -> int:
     if pid:
         return pid
     try:
+        _die_with_the_parent()
         work(replace(app, db=Database(app.settings.database_url), extras={}))
     except BaseException:
         traceback.print_exc()
         os._exit(3)
     os._exit(0)
+
+
+def _die_with_the_parent() -> None:
+    """A child that outlives its test holds locks, and pipes that others wait for."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def ended(pid: int) -> int:

@@ -13,10 +13,12 @@ import pytest
 from sqlalchemy import event
 from sqlmodel import select
 
+from liftos_app import db
 from liftos_app.models import RunState, StagedUnit, SyncRun
 from liftos_app.services.context import App
 from liftos_app.services.sync import engine as engines
 from liftos_app.services.sync import run as running
+from liftos_app.services.sync import window
 from liftos_app.services.sync.engine import SyncEngine
 from tests.conftest import Clock
 from tests.faults.conftest import assert_whole, die, ended, finish, in_child
@@ -107,8 +109,10 @@ def test_a_resync_killed_half_way_leaves_the_old_rows_whole(
 
 
 def test_a_leader_that_was_frozen_commits_nothing_when_it_thaws(
-    bench: Any, source: Any, clock: Clock
+    bench: Any, source: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(db, "IDLE_SECONDS", 2)  # it may be frozen with locks in its hands
+    monkeypatch.setattr(window, "COMMIT_SECONDS", 4)
     source.fill(39)
     run_id = ask(bench)
     pid = 0
@@ -136,6 +140,51 @@ def test_a_leader_that_was_frozen_commits_nothing_when_it_thaws(
             assert ended(pid) == 0
             with bench.app.db.read() as session:
                 assert session.get_one(SyncRun, run_id).rows_written == written
+    except BaseException:
+        os.kill(pid, signal.SIGKILL)
+        raise
+    assert_whole(bench, source)
+
+
+@pytest.mark.parametrize("where", ["between statements", "in mid-copy"])
+def test_a_leader_frozen_while_it_stores_holds_the_next_one_up_for_a_while_only(
+    bench: Any, source: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    if bench.app.settings.is_sqlite:
+        pytest.skip("one process has the embedded database alone")
+    monkeypatch.setattr(db, "IDLE_SECONDS", 2)
+    monkeypatch.setattr(window, "COMMIT_SECONDS", 4)
+    source.fill(39)
+    run_id = ask(bench)
+
+    def frozen(app: App) -> None:
+        calls = 0
+
+        def stop(*values: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls == 3:
+                os.kill(os.getpid(), signal.SIGSTOP)
+            return real(*values)
+
+        if where == "in mid-copy":
+            from psycopg import Copy
+
+            real = Copy.finish  # the rows are sent, their end is not
+            Copy.finish = stop
+        else:
+            real = window.restate.store
+            window.restate.store = stop
+        SyncEngine(app).run(run_id)
+
+    pid = in_child(bench.app, frozen)
+    try:
+        found, status = os.waitpid(pid, os.WUNTRACED)
+        assert found == pid
+        assert os.WIFSTOPPED(status)
+        assert finish(bench, clock).state == RunState.SUCCEEDED
+        os.kill(pid, signal.SIGCONT)
+        assert ended(pid) == 0
     except BaseException:
         os.kill(pid, signal.SIGKILL)
         raise

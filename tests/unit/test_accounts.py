@@ -201,6 +201,7 @@ def test_a_person_of_no_organization_is_told_so(app: App, ann: User) -> None:
     assert isinstance(failure(app), Denied)
 
 
+@pytest.mark.usefixtures("real_hashes")
 def test_an_outdated_hash_is_renewed_at_sign_in(app: App, ann: User) -> None:
     from argon2 import PasswordHasher
 

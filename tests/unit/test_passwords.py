@@ -13,6 +13,7 @@ from liftos_app.errors import Invalid, Unavailable
 from liftos_app.services import passwords
 
 GOOD = "kettle violin harbour 29"
+pytestmark = pytest.mark.usefixtures("real_hashes")
 
 
 def refusal(password: str, *about: str) -> str:

@@ -19,6 +19,7 @@ from uuid import UUID
 from sqlalchemy import update
 from sqlmodel import Session, col
 
+from liftos_app.db import end_after
 from liftos_app.models import RunState, StreamRun, SyncEvent, SyncRun
 from liftos_app.services.connectors.client import Client, Stopped
 from liftos_app.services.connectors.spec import AccountInfo, Lands, Rejected, Row, Stream, Task
@@ -31,6 +32,7 @@ from liftos_app.services.sync.plan import Phase, Unit
 from liftos_app.services.sync.provenance import Packed, Slot, Span
 
 log = logging.getLogger(__name__)
+COMMIT_SECONDS = 300  # for each window; a process that stands still in it lets go after that
 
 
 class LeaseLost(Exception):
@@ -284,6 +286,7 @@ def leased(work: Work, *, windows: int) -> Iterator[Session]:
     missing: then a backup was put back, and what was planned before does not fit the tables.
     """
     with work.app.db.write() as session:
+        end_after(session, COMMIT_SECONDS * max(1, windows))
         yield session
         result = session.execute(
             update(SyncRun)
