@@ -69,6 +69,7 @@ class SyncEngine:
         self._mine: dict[UUID, int] = {}  # run id -> epoch
         self._lock = threading.Lock()
         self._tick_lock = threading.Lock()
+        self._fill_lock = threading.RLock()  # a run may have ended before its end is listened for
         self._pool = ThreadPoolExecutor(max_workers=max_runs, thread_name_prefix="sync")
         self._scheduler = BackgroundScheduler(timezone="UTC")
         self.last_tick_at = app.now()
@@ -122,14 +123,27 @@ class SyncEngine:
             self._take_up(silent_for=SILENT)
             if self.app.settings.auto_sync_enabled:
                 self._queue_due()
-            for run_id, epoch in self._claim():
-                work = self._pool.submit(self._work, run_id, epoch)
-                work.add_done_callback(lambda _: self.wake())  # the next waits for no tick
+            self._fill()
             self.last_tick_at = self.app.now()
         except Exception:  # an edge: the clock must go on
             log.exception("engine.tick_failed")
         finally:
             self._tick_lock.release()
+
+    def _fill(self) -> None:
+        """Claim as many queued runs as there is room for and start them."""
+        with self._fill_lock:
+            if self._stopping.is_set():
+                return
+            for run_id, epoch in self._claim():
+                self._pool.submit(self._work, run_id, epoch).add_done_callback(self._next)
+
+    def _next(self, _ended: object) -> None:
+        """A run ended: the next one waits for no tick."""
+        try:
+            self._fill()
+        except Exception:  # an edge: the clock will try again
+            log.exception("engine.next_failed")
 
     def _do_chore(self, chore: Chore) -> None:
         try:
