@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -110,7 +110,9 @@ class SyncEngine:
     def wake(self) -> None:
         """Look for queued runs now rather than at the next tick."""
         if self._scheduler.running and not self._stopping.is_set():
-            self._scheduler.modify_job("tick", next_run_time=datetime.now(UTC))  # its clock
+            self._scheduler.add_job(
+                self.tick, id="wake", replace_existing=True, misfire_grace_time=None
+            )
 
     # --- the clock ------------------------------------------------------------------------------
 
