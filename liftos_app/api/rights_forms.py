@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Final
 
@@ -37,14 +36,13 @@ def show_mine(request: Request) -> Response:
 
 @router.post("/export/me/file")
 def export_me(request: Request, given: Form) -> Response:
-    """All that is stored about the person, as a JSON file."""
+    """All that is stored about the person: JSON and CSV files in a ZIP."""
 
     def work(caller: Caller) -> Response:
         with caller.write() as ctx:
             found = rights.export_me(ctx, given.get("token", ""))
-        body = json.dumps(found, ensure_ascii=False, indent=1)
-        answer = Response(body, media_type="application/json")
-        answer.headers["Content-Disposition"] = 'attachment; filename="liftos-me.json"'
+        answer = Response(rights.personal_zip(found), media_type="application/zip")
+        answer.headers["Content-Disposition"] = 'attachment; filename="liftos-me.zip"'
         return plain_page.quiet(answer)
 
     return act(request, given, work, title="Your data", back=PRIVACY)

@@ -129,8 +129,8 @@ def _mine() -> rx.Component:
         rx.el.div(
             NativeForm.create(
                 rx.el.p(
-                    "All that LiftOS stores about you, as a JSON file. The link works once, for a "
-                    "day.", class_name="lo-help",
+                    "All that LiftOS stores about you, as JSON and CSV files. The link works "
+                    "once, for a day.", class_name="lo-help",
                 ),
                 rx.el.div(button("Get a link to my data", type="submit"), class_name="lo-row"),
                 action="/auth/export/me", method="post", class_name="lo-stack-8",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import io
+import json
 import re
 import zipfile
 from collections.abc import Callable
@@ -76,7 +78,14 @@ async def test_L99_downloads_are_files_no_cache_keeps(
     first, second = await link("me"), await link("organization")
     clock.advance(minutes=6)  # the proof was given when the link was asked for
     mine = await signed.post("/auth/export/me/file", data=first, headers=OWN)
-    assert mine.json()["user_account"][0]["email"] == "ann@example.com"
+    with zipfile.ZipFile(io.BytesIO(mine.content)) as archive:
+        whole = json.loads(archive.read("liftos-me.json"))
+        assert whole["user_account"][0]["email"] == "ann@example.com"
+        [line] = csv.DictReader(archive.read("user_account.csv").decode().splitlines())
+        assert line["email"] == "ann@example.com"
+        assert {f"{n}.csv" for n, rows in whole.items() if isinstance(rows, list) and rows} == (
+            set(archive.namelist()) - {"liftos-me.json"}
+        )
     ours = await signed.post("/auth/export/organization/file", data=second, headers=OWN)
     with zipfile.ZipFile(io.BytesIO(ours.content)) as archive:
         assert {"README.txt", "organization.csv", "membership.csv"} <= set(archive.namelist())

@@ -18,10 +18,11 @@ from liftos_app.services.rights.exporting import (
     begin_export,
     export_me,
     organization_zip,
+    personal_zip,
 )
 
 __all__ = [
     "LINK_LIFE", "ask_mine", "ask_ours", "begin_export", "erase_account", "erase_due", "erase_me",
-    "export_me", "find_organization", "organization_zip", "preview_account",
-    "preview_organization",
+    "export_me", "find_organization", "organization_zip", "personal_zip",
+    "preview_account", "preview_organization",
 ]

@@ -1,4 +1,4 @@
-"""Copies of data: a person's as JSON, an organization's as a ZIP of CSV files, never on disk.
+"""Copies of data: a person's (JSON and CSV) and an organization's (CSV), as ZIP, never on disk.
 
 Who proves anew who they are gets a token that downloads one copy once, within 24 hours (L99).
 """
@@ -69,6 +69,18 @@ def export_me(ctx: Context, token: str) -> dict[str, Any]:
     audit.record(ctx, "data.exported", user, what="person",
                  rows=sum(len(rows) for rows in found.values() if isinstance(rows, list)))
     return found
+
+
+def personal_zip(found: dict[str, Any]) -> bytes:
+    """What `export_me` gave, for people: all of it as JSON, and one CSV file per table."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("liftos-me.json", json.dumps(found, ensure_ascii=False, indent=1))
+        for name, rows in found.items():
+            if isinstance(rows, list) and rows:
+                lines = [list(rows[0]), *([cell(v) for v in row.values()] for row in rows)]
+                archive.writestr(f"{name}.csv", _lines(lines))
+    return target.getvalue()
 
 
 def ask_ours(ctx: Context) -> str:
