@@ -280,7 +280,7 @@ async def log_in(
     )
 
 
-async def test_signing_in_sets_one_strict_cookie_and_goes_on(
+async def test_L31_signing_in_sets_one_strict_cookie_and_goes_on(
     client: httpx.AsyncClient, app: App, ann: User
 ) -> None:
     answer = await log_in(client, next="/connections?x=1")
@@ -298,7 +298,9 @@ async def test_signing_in_sets_one_strict_cookie_and_goes_on(
     assert sessions.resolve(app, rest.split(";")[0]) is not None
 
 
-async def test_behind_https_the_cookie_is_secure_and_bound_to_the_host(app: App, ann: User) -> None:
+async def test_L31_behind_https_the_cookie_is_secure_and_bound_to_the_host(
+    app: App, ann: User
+) -> None:
     settings = dataclasses.replace(
         app.settings, public_url="https://liftos.example.com", public_url_given=True
     )
@@ -375,7 +377,7 @@ async def test_signing_out_ends_the_session_and_clears_the_browser(
     assert sessions.resolve(app, token) is None
 
 
-async def test_a_new_sign_in_never_keeps_the_old_session_id(
+async def test_L32_a_new_sign_in_never_keeps_the_old_session_id(
     client: httpx.AsyncClient, app: App, ann: User
 ) -> None:
     planted = "x" * 43

@@ -69,7 +69,7 @@ def dying(point: str, number: int, run_id: UUID) -> Any:
         for p, n in MATRIX
     ],
 )
-def test_a_kill_at_any_commit_loses_and_doubles_nothing(
+def test_L103_a_kill_at_any_commit_loses_and_doubles_nothing(
     bench: Any, source: Any, clock: Clock, point: str, number: int
 ) -> None:
     source.fill(39)
@@ -85,7 +85,7 @@ def test_a_kill_at_any_commit_loses_and_doubles_nothing(
 @pytest.mark.parametrize("number", [2, pytest.param(4, marks=pytest.mark.matrix),
                                     pytest.param(6, marks=pytest.mark.matrix),
                                     pytest.param(7, marks=pytest.mark.matrix)])
-def test_a_resync_killed_half_way_leaves_the_old_rows_whole(
+def test_L105_a_resync_killed_half_way_leaves_the_old_rows_whole(
     bench: Any, source: Any, clock: Clock, number: int
 ) -> None:
     source.fill(39)
@@ -106,7 +106,7 @@ def test_a_resync_killed_half_way_leaves_the_old_rows_whole(
     assert_whole(bench, source)
 
 
-def test_a_leader_that_was_frozen_commits_nothing_when_it_thaws(
+def test_L103_L106_a_leader_that_was_frozen_commits_nothing_when_it_thaws(
     bench: Any, source: Any, clock: Clock
 ) -> None:
     source.fill(39)
@@ -143,7 +143,7 @@ def test_a_leader_that_was_frozen_commits_nothing_when_it_thaws(
 
 
 @pytest.mark.timeout(90)
-def test_of_two_replicas_one_is_killed_and_the_other_finishes(
+def test_L106_L109_of_two_replicas_one_is_killed_and_the_other_finishes(
     bench: Any, source: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if bench.app.settings.is_sqlite:
@@ -194,7 +194,7 @@ def void(value: object) -> None:
     del value
 
 
-def test_sigterm_in_the_middle_goes_back_to_the_queue(
+def test_L109_sigterm_in_the_middle_goes_back_to_the_queue(
     bench: Any, source: Any, clock: Clock
 ) -> None:
     source.fill(39)

@@ -27,7 +27,7 @@ def get(url: str) -> tuple[int, bytes]:
 
 
 @pytest.mark.timeout(300)
-def test_the_run_time_tree_starts_and_serves_in_an_empty_environment(
+def test_L83_the_run_time_tree_starts_and_serves_in_an_empty_environment(
     tmp_path: Path, free_port: int
 ) -> None:
     stage = tmp_path / "app"
@@ -78,7 +78,7 @@ def process_started(process: subprocess.Popen[bytes]) -> float:
     return Path(f"/proc/{process.pid}").stat().st_ctime
 
 
-def test_the_dockerfile_keeps_node_and_root_out_of_the_last_stage() -> None:
+def test_L83_the_dockerfile_keeps_node_and_root_out_of_the_last_stage() -> None:
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     last = text[text.rindex("FROM "):]
     assert "USER 10001" in last

@@ -222,7 +222,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "fits", lambda given, stored: given == PASSWORD and bool(stored))
 
 
-def test_the_eleventh_failure_of_an_address_in_a_minute_waits(
+def test_L28_the_eleventh_failure_of_an_address_in_a_minute_waits(
     app: App, ann: User, quick: None, clock: Any
 ) -> None:
     for number in range(10):
@@ -235,7 +235,7 @@ def test_the_eleventh_failure_of_an_address_in_a_minute_waits(
     assert failure(app, email="p12@example.com").code == "wrong_sign_in"
 
 
-def test_failures_on_one_account_from_many_addresses_slow_down(
+def test_L28_failures_on_one_account_from_many_addresses_slow_down(
     app: App, ann: User, quick: None, clock: Any
 ) -> None:
     waits = []
@@ -294,7 +294,7 @@ def test_success_ends_the_row_of_failures(app: App, ann: User, quick: None) -> N
     assert failure(app, password=WRONG, ip="203.0.113.10").code == "too_many"
 
 
-def test_exactly_ten_of_fifty_parallel_tries_are_looked_at(
+def test_L28_L95_exactly_ten_of_fifty_parallel_tries_are_looked_at(
     app: App, ann: User, quick: None
 ) -> None:
     codes: list[str] = []
@@ -311,7 +311,7 @@ def test_exactly_ten_of_fifty_parallel_tries_are_looked_at(
     assert codes.count("too_many") == 40
 
 
-def test_a_restart_forgets_no_failure_and_stores_no_e_mail(
+def test_L94_a_restart_forgets_no_failure_and_stores_no_e_mail(
     app: App, ann: User, quick: None
 ) -> None:
     for number in range(10):

@@ -102,7 +102,7 @@ def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     assert "LIFTOS_HOME" in said
 
 
-def test_an_emptied_key_file_stops_the_start_and_is_not_replaced(tmp_path: Path) -> None:
+def test_L56_an_emptied_key_file_stops_the_start_and_is_not_replaced(tmp_path: Path) -> None:
     load(tmp_path)
     (tmp_path / "keys" / "api_vault_master_key").write_text("", encoding="utf-8")
     assert "API_VAULT_MASTER_KEY" in refusal(tmp_path)

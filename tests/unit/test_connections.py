@@ -264,7 +264,7 @@ def test_demo_is_refused_when_the_installation_is_live(bench: Bench) -> None:
 # --- wizard order and settings --------------------------------------------------------------------
 
 
-def test_l11_steps_out_of_order_are_refused(bench: Bench) -> None:
+def test_L11_steps_out_of_order_are_refused(bench: Bench) -> None:
     connection_id = bench.draft()
     with bench.write() as ctx:
         with pytest.raises(Conflict):
@@ -476,7 +476,7 @@ def add_rows(bench: Bench, connection_id: UUID) -> None:
         ])
 
 
-def test_l63_deleting_shreds_the_credential_and_removes_every_row(bench: Bench) -> None:
+def test_L52_L63_deleting_shreds_the_credential_and_removes_every_row(bench: Bench) -> None:
     kept, gone = bench.started(), bench.signed_in(start=True)
     add_rows(bench, kept)
     add_rows(bench, gone)
@@ -498,7 +498,7 @@ def test_l63_deleting_shreds_the_credential_and_removes_every_row(bench: Bench) 
         assert [r.id for r in connections.list_all(ctx)] == [kept]
 
 
-def test_l52_our_copy_goes_even_when_the_platform_is_down(bench: Bench) -> None:
+def test_L52_our_copy_goes_even_when_the_platform_is_down(bench: Bench) -> None:
     connection_id = bench.signed_in()
     bench.app.settings = replace(
         bench.app.settings, platform_urls={"example": "http://127.0.0.1:9"}
@@ -510,7 +510,7 @@ def test_l52_our_copy_goes_even_when_the_platform_is_down(bench: Bench) -> None:
 # --- who may --------------------------------------------------------------------------------------
 
 
-def test_l17_another_organization_sees_nothing_and_changes_nothing(bench: Bench) -> None:
+def test_L17_another_organization_sees_nothing_and_changes_nothing(bench: Bench) -> None:
     connection_id = bench.started()
     acts: list[Callable[..., object]] = [
         lambda c: connections.get(c, connection_id),

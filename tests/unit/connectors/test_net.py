@@ -135,7 +135,9 @@ def test_an_operator_may_open_one_internal_address(loopback: int) -> None:
     assert Counting.hits == ["/ok"]
 
 
-def test_the_environment_changes_nothing(loopback: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_L66_the_environment_changes_nothing(
+    loopback: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
     http_ = net.open_http()
