@@ -391,6 +391,21 @@ def test_the_command_line_sets_a_password_and_ends_all_sessions(app: App, ann: U
         assert session.exec(select(RefreshToken)).all() == []
 
 
+def test_L23_a_password_is_taken_as_it_was_typed(app: App) -> None:
+    """No character is dropped, cut off or changed on the way to the hash."""
+    typed = f"  Kettle violin HARBOUR 29 {'näher ' * 16}é  "[:128]
+    set_up(app, password=typed)
+    assert sign_in(app, password=typed)
+    for other in (typed.strip(), typed[:-1], typed[:72], typed.casefold()):
+        with pytest.raises(LiftOSError):
+            sign_in(app, password=other, ip=f"203.0.113.{len(other)}")
+
+
+def test_L23_a_password_does_not_age(app: App, ann: User, clock: Any) -> None:
+    clock.advance(days=3 * 365)
+    assert sign_in(app).user.id == ann.id
+
+
 def test_a_person_renames_themselves(app: App, ann: User) -> None:
     token = sign_in(app).token
     found = accounts.resolve(app, token)

@@ -279,6 +279,14 @@ def test_L11_steps_out_of_order_are_refused(bench: Bench) -> None:
         connections.discover_accounts(bench.app, bench.who, bench.org_id, connection_id)
 
 
+def test_L11_a_connection_does_not_start_before_its_accounts_are_chosen(bench: Bench) -> None:
+    connection_id = bench.signed_in()
+    with bench.write() as ctx, pytest.raises(Conflict, match="No account"):
+        connections.start(ctx, connection_id)
+    assert rows_in_all_tables(bench, "sync_run") == {"sync_run": 0}
+    assert bench.status(connection_id) == "selecting_accounts"
+
+
 def test_the_only_usable_account_is_chosen_by_itself(bench: Bench) -> None:
     bench.world.accounts = bench.world.accounts[:1] + bench.world.accounts[2:]
     connection_id = bench.with_key()
@@ -503,6 +511,26 @@ def test_L52_our_copy_goes_even_when_the_platform_is_down(bench: Bench) -> None:
     bench.app.settings = replace(
         bench.app.settings, platform_urls={"example": "http://127.0.0.1:9"}
     )
+    connections.disconnect(bench.app, bench.who, bench.org_id, connection_id)
+    assert rows_in_all_tables(bench, "credential")["credential"] == 0
+
+
+@pytest.mark.parametrize(("outages", "calls", "revoked"), [(1, 2, 1), (9, 2, 0)])
+def test_L52_a_revocation_that_fails_is_tried_once_more(
+    bench: Bench, outages: int, calls: int, revoked: int
+) -> None:
+    connection_id = bench.signed_in()
+    bench.world.failing_revokes = outages
+    connections.disconnect(bench.app, bench.who, bench.org_id, connection_id)
+    assert (bench.world.count("revoke"), len(bench.world.revoked)) == (calls, revoked)
+    assert rows_in_all_tables(bench, "credential")["credential"] == 0
+
+
+def test_L52_a_value_that_does_not_open_keeps_no_copy_alive(bench: Bench) -> None:
+    connection_id = bench.signed_in()
+    with bench.app.db.write() as session:
+        for row in session.exec(select(Credential)):
+            row.sealed = f"{row.sealed[:-4]}AAAA"
     connections.disconnect(bench.app, bench.who, bench.org_id, connection_id)
     assert rows_in_all_tables(bench, "credential")["credential"] == 0
 

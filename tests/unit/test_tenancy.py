@@ -11,6 +11,8 @@ from sqlalchemy import ForeignKeyConstraint, Table, UniqueConstraint, Uuid
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, SQLModel
 
+from liftos_app.api import docs
+from liftos_app.api.routes import create_api
 from liftos_app.db import metadata
 from liftos_app.models import (
     Account,
@@ -187,3 +189,22 @@ def test_L16_ids_that_are_shown_are_random() -> None:
     assert {"connection.id", "sync_run.id", "account.id", "organization.public_id",
             "user_account.id", "api_key.id", "invitation.id"} <= set(found)
     assert all(isinstance(i, UUID) and i.version == 4 for i in found.values())
+
+
+def test_L16_the_api_names_things_by_random_ids(app: App) -> None:
+    document = docs.schema(create_api(app))
+    named = {
+        (where["name"], where["schema"].get("format", ""))
+        for acts in document["paths"].values() for act in acts.values()
+        for where in act.get("parameters", ()) if where["name"].endswith("_id")
+    }
+    assert named - {("platform_id", "")} == {(name, "uuid") for name, _ in named} - {
+        ("platform_id", "uuid")
+    }
+    counted = {
+        (shape, name)
+        for shape, parts in document["components"]["schemas"].items()
+        for name, kind in parts.get("properties", {}).items()
+        if (name == "id" or name.endswith("_id")) and kind.get("type") == "integer"
+    }
+    assert counted == {("EventOut", "id")}  # a line of one connection's own log

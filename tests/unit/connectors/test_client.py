@@ -8,10 +8,11 @@ import zlib
 
 import httpx
 import pytest
+import tenacity
 
 from liftos_app.errors import Fix, GiveUp, PlatformFault, Quota, Retry, SignInAgain
 from liftos_app.services.connectors import registry
-from liftos_app.services.connectors.client import Client, Stopped
+from liftos_app.services.connectors.client import Client, Stopped, _wait
 from liftos_app.services.connectors.pacing import Pacer
 from tests.unit.connectors.helper import Edge, answers, make_client
 
@@ -52,6 +53,24 @@ def test_L108_tries_end_after_six() -> None:
         client.get("/x")
     assert client.requests == 6
     assert caught.value.cause == "platform_outage"
+
+
+@pytest.mark.parametrize("attempt", [1, 2, 5, 12])
+def test_L108_waits_are_fully_random_from_one_second_to_five_minutes(attempt: int) -> None:
+    state = tenacity.RetryCallState(tenacity.Retrying(), None, (), {})
+    state.attempt_number = attempt
+    state.set_exception((Retry, Retry("Down.", why="500.", fix="Wait."), None))
+    waits = [_wait(state) for _ in range(400)]
+    most = min(2 ** (attempt - 1), 300)
+    assert min(waits) < most * 0.05
+    assert most * 0.9 < max(waits) <= most
+
+
+def test_L108_what_ends_our_work_there_is_sent_once() -> None:
+    """The one request that changes something there; all others only read."""
+    client, edge = _klaviyo(answers(httpx.Response(503)))
+    client.leave("/api/jobs/1/cancel")
+    assert len(edge.requests) == 1
 
 
 def test_L108_a_stated_wait_is_kept_in_small_slices() -> None:
