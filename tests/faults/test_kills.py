@@ -20,7 +20,7 @@ from liftos_app.services.sync import run as running
 from liftos_app.services.sync.engine import SyncEngine
 from tests.conftest import Clock
 from tests.faults.conftest import assert_whole, die, ended, finish, in_child
-from tests.unit.sync.test_engine import ask
+from tests.unit.sync.test_engine import ask, wait_for_rows
 
 POINTS = ("before", "inside", "after")
 FAST = {("before", 1), ("inside", 3), ("inside", 11), ("after", 2)}
@@ -115,6 +115,7 @@ def test_L103_L106_a_leader_that_was_frozen_commits_nothing_when_it_thaws(
 
     def freeze(path: str) -> None:
         if len(source.requests) == 5:
+            wait_for_rows(bench, 60)  # between two commits: a frozen transaction would hold locks
             os.kill(pid, signal.SIGSTOP)
 
     source.before = freeze
