@@ -134,6 +134,7 @@ def _sqlite_engine(url: str, *, writer: bool) -> Engine:
         for pragma in (
             "journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON",
             "temp_store=MEMORY", "cache_size=-16000", "mmap_size=0", "secure_delete=ON",
+            f"query_only={'OFF' if writer else 'ON'}",  # who only reads never becomes a writer
         ):
             connection.execute(f"PRAGMA {pragma}")
 

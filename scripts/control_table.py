@@ -15,8 +15,9 @@ PAGE = controls.DATA.with_suffix(".md")
 HEAD = """# Controls
 
 Made by `scripts/control_table.py` from `controls.toml` and the names of the tests; a test keeps it
-current. A control without a test that carries its number has a written reason. Paths of code are
-below `liftos_app/`. `liftos evidence make --junit FILE` adds how each control's tests went.
+current. A control without a test that carries its number has a written reason; where the tests
+prove only a part, the rest stands behind them. Paths of code are below `liftos_app/`.
+`liftos evidence make --junit FILE` adds how each control's tests went.
 
 """
 
@@ -28,7 +29,8 @@ def page() -> str:
         files = Counter(test.partition("::")[0] for test in one.tests)
         shown = ", ".join(f"`{f}` ({n})" for f, n in files.items())
         reason = one.why + (f" See `{one.also}`." if one.also else "")
-        lines.append(f"| {one.name} | {one.asks} | `{one.code}` | {shown or reason} |")
+        rest = f" **Lacks:** {one.lacks}" if one.lacks else ""
+        lines.append(f"| {one.name} | {one.asks} | `{one.code}` | {shown or reason}{rest} |")
     return "\n".join(lines) + "\n"
 
 

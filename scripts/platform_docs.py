@@ -69,6 +69,11 @@ def _method(method: AuthMethod) -> str:
     lines = [f"**{method.title}** (`{method.id}`). {method.summary}"]
     if method.access_life:
         lines.append(f"Life of the access: {method.access_life.rstrip('.')}.")
+    if method.oauth and method.oauth.authorize_url:
+        said = "its code is bound to us by PKCE." if method.oauth.pkce else (
+            f"without PKCE. {method.oauth.without_pkce}"
+        )
+        lines.append(f"The consent page: {said}")
     lines += [f"{i}. {step}" for i, step in enumerate(method.steps, 1)]
     names = [f"`{i.name}`{'' if i.required else ' (optional)'}" for i in method.inputs]
     lines.append(f"\nYou enter: {', '.join(names) or 'nothing'}.\n")

@@ -61,6 +61,7 @@ class World:
     calls: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
     revoked: list[str] = field(default_factory=list)
+    failing_revokes: int = 0  # so many revocations are answered with an outage
 
     def count(self, what: str) -> int:
         """How often an endpoint was called."""
@@ -138,6 +139,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._token(form)
         elif path == "/revoke":
             self.world.calls.append("revoke")
+            if self.world.failing_revokes:
+                self.world.failing_revokes -= 1
+                self._json({"error": "server_error"}, 503)
+                return
             self.world.revoked.append(form.get("token", ""))
             self._json({})
 

@@ -297,7 +297,7 @@ def _ask(link: Link) -> tuple[TokenSet, str]:
     try:
         return _ask_with(link, current), current
     except SignInAgain:
-        if not previous or previous == current:
+        if not previous or Secret(previous) == Secret(current):
             raise
         log.info("credential.trying_previous", extra={"platform": link.platform.slug})
         try:
@@ -331,7 +331,7 @@ def _store(link: Link, tokens: TokenSet, used: str) -> None:
             )
             for name, value in tokens.beside.items():
                 vault.put(ctx, connection, name, value)
-            if tokens.refresh_token and tokens.refresh_token != used:
+            if tokens.refresh_token and Secret(tokens.refresh_token) != Secret(used):
                 vault.put(
                     ctx, connection, "refresh_token", tokens.refresh_token,
                     expires_at=tokens.refresh_expires_at
@@ -340,7 +340,7 @@ def _store(link: Link, tokens: TokenSet, used: str) -> None:
                 if used:
                     vault.put(ctx, connection, PREVIOUS, used)
             else:
-                if used and used != client.reveal(link.values.get("refresh_token")):
+                if used and Secret(used) != Secret(client.reveal(link.values.get("refresh_token"))):
                     vault.put(ctx, connection, "refresh_token", used)
                 _drop(ctx, connection, PREVIOUS)
         # else: a person signed in again meanwhile; that newer credential wins.

@@ -12,6 +12,8 @@ import httpx
 import pytest
 from sqlmodel import select
 
+from liftos_app.api import docs
+from liftos_app.api.routes import create_api
 from liftos_app.api.security import SecurityHeaders
 from liftos_app.api.web import local_path
 from liftos_app.models import AuditEntry, Membership, Organization, Role, User, WebSession
@@ -280,7 +282,28 @@ async def log_in(
     )
 
 
-async def test_signing_in_sets_one_strict_cookie_and_goes_on(
+@pytest.mark.parametrize("name", ["password", "picture"])
+async def test_L69_forms_take_no_files(client: httpx.AsyncClient, ann: User, name: str) -> None:
+    """There is nothing to upload anywhere: a file ends the request before it is read."""
+    typed = {"email": "ann@example.com", "password": PASSWORD}
+    answer = await client.post(
+        "/auth/login", headers=OWN, files={name: ("x.zip", b"PK" + bytes(10_000))},
+        data={k: v for k, v in typed.items() if k != name},
+    )
+    assert answer.status_code == 400
+    assert "set-cookie" not in answer.headers
+
+
+def test_L69_no_route_takes_a_file(app: App) -> None:
+    bodies = [
+        kind for acts in docs.schema(create_api(app))["paths"].values() for act in acts.values()
+        for kind in act.get("requestBody", {}).get("content", {})
+    ]
+    assert bodies
+    assert set(bodies) <= {"application/json", "application/x-www-form-urlencoded"}
+
+
+async def test_L31_signing_in_sets_one_strict_cookie_and_goes_on(
     client: httpx.AsyncClient, app: App, ann: User
 ) -> None:
     answer = await log_in(client, next="/connections?x=1")
@@ -298,7 +321,9 @@ async def test_signing_in_sets_one_strict_cookie_and_goes_on(
     assert sessions.resolve(app, rest.split(";")[0]) is not None
 
 
-async def test_behind_https_the_cookie_is_secure_and_bound_to_the_host(app: App, ann: User) -> None:
+async def test_L31_behind_https_the_cookie_is_secure_and_bound_to_the_host(
+    app: App, ann: User
+) -> None:
     settings = dataclasses.replace(
         app.settings, public_url="https://liftos.example.com", public_url_given=True
     )
@@ -375,7 +400,7 @@ async def test_signing_out_ends_the_session_and_clears_the_browser(
     assert sessions.resolve(app, token) is None
 
 
-async def test_a_new_sign_in_never_keeps_the_old_session_id(
+async def test_L32_a_new_sign_in_never_keeps_the_old_session_id(
     client: httpx.AsyncClient, app: App, ann: User
 ) -> None:
     planted = "x" * 43

@@ -169,7 +169,7 @@ async def planted(
     return {**secrets, **opened(bench)}
 
 
-async def test_L79_L55_L42_L64_planted_secrets_are_found_nowhere(
+async def test_L79_L55_L42_L62_L64_planted_secrets_are_found_nowhere(
     client: httpx.AsyncClient, bench: Bench, mine: Home, logged: io.StringIO,
     headers: Callable[[Role], dict[str, str]],
 ) -> None:

@@ -361,7 +361,7 @@ def begin_in_browser(bench: Bench, cookie: Headers) -> tuple[str, dict[str, str]
     return str(connection_id), bench.consent(connection_id)[1]
 
 
-async def test_l54_a_browser_lands_in_the_wizard_with_a_short_code_only(
+async def test_L54_a_browser_lands_in_the_wizard_with_a_short_code_only(
     bench: Bench, client: httpx.AsyncClient, cookie: Headers
 ) -> None:
     connection_id, params = begin_in_browser(bench, cookie)

@@ -66,7 +66,7 @@ def test_no_colour_is_written_outside_the_tokens_and_the_theme() -> None:
     assert found == []
 
 
-def test_http_clients_live_in_few_places() -> None:
+def test_L65_http_clients_live_in_few_places() -> None:
     allowed = re.compile(r"services/(connectors/|demo|rates|sandbox/|oidc)|liftos_app/cli\.py")
     importing = re.compile(
         r"^\s*(import|from) (httpx|requests|aiohttp|urllib\.request|urllib3)\b", re.M

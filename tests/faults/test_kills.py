@@ -22,7 +22,7 @@ from liftos_app.services.sync import window
 from liftos_app.services.sync.engine import SyncEngine
 from tests.conftest import Clock
 from tests.faults.conftest import assert_whole, die, ended, finish, in_child
-from tests.unit.sync.test_engine import ask
+from tests.unit.sync.test_engine import ask, wait_for_rows
 
 POINTS = ("before", "inside", "after")
 FAST = {("before", 1), ("inside", 3), ("inside", 11), ("after", 2)}
@@ -71,7 +71,7 @@ def dying(point: str, number: int, run_id: UUID) -> Any:
         for p, n in MATRIX
     ],
 )
-def test_a_kill_at_any_commit_loses_and_doubles_nothing(
+def test_L103_a_kill_at_any_commit_loses_and_doubles_nothing(
     bench: Any, source: Any, clock: Clock, point: str, number: int
 ) -> None:
     source.fill(39)
@@ -87,7 +87,7 @@ def test_a_kill_at_any_commit_loses_and_doubles_nothing(
 @pytest.mark.parametrize("number", [2, pytest.param(4, marks=pytest.mark.matrix),
                                     pytest.param(6, marks=pytest.mark.matrix),
                                     pytest.param(7, marks=pytest.mark.matrix)])
-def test_a_resync_killed_half_way_leaves_the_old_rows_whole(
+def test_L105_a_resync_killed_half_way_leaves_the_old_rows_whole(
     bench: Any, source: Any, clock: Clock, number: int
 ) -> None:
     source.fill(39)
@@ -108,7 +108,7 @@ def test_a_resync_killed_half_way_leaves_the_old_rows_whole(
     assert_whole(bench, source)
 
 
-def test_a_leader_that_was_frozen_commits_nothing_when_it_thaws(
+def test_L103_L106_a_leader_that_was_frozen_commits_nothing_when_it_thaws(
     bench: Any, source: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(db, "IDLE_SECONDS", 2)  # it may be frozen with locks in its hands
@@ -119,6 +119,7 @@ def test_a_leader_that_was_frozen_commits_nothing_when_it_thaws(
 
     def freeze(path: str) -> None:
         if len(source.requests) == 5:
+            wait_for_rows(bench, 60)  # between two commits: a frozen transaction would hold locks
             os.kill(pid, signal.SIGSTOP)
 
     source.before = freeze
@@ -147,7 +148,7 @@ def test_a_leader_that_was_frozen_commits_nothing_when_it_thaws(
 
 
 @pytest.mark.parametrize("where", ["between statements", "in mid-copy"])
-def test_a_leader_frozen_while_it_stores_holds_the_next_one_up_for_a_while_only(
+def test_L106_a_leader_frozen_while_it_stores_holds_the_next_one_up_for_a_while_only(
     bench: Any, source: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     if bench.app.settings.is_sqlite:
@@ -192,7 +193,7 @@ def test_a_leader_frozen_while_it_stores_holds_the_next_one_up_for_a_while_only(
 
 
 @pytest.mark.timeout(90)
-def test_of_two_replicas_one_is_killed_and_the_other_finishes(
+def test_L106_L109_of_two_replicas_one_is_killed_and_the_other_finishes(
     bench: Any, source: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if bench.app.settings.is_sqlite:
@@ -243,7 +244,7 @@ def void(value: object) -> None:
     del value
 
 
-def test_sigterm_in_the_middle_goes_back_to_the_queue(
+def test_L109_sigterm_in_the_middle_goes_back_to_the_queue(
     bench: Any, source: Any, clock: Clock
 ) -> None:
     source.fill(39)

@@ -140,7 +140,7 @@ class Books:
 
 @settings(max_examples=250, deadline=None)
 @given(moves)
-def test_the_cursor_loses_no_change_whatever_dies_when(steps: list[tuple[str, int]]) -> None:
+def test_L105_the_cursor_loses_no_change_whatever_dies_when(steps: list[tuple[str, int]]) -> None:
     books, stored = Books(), dict[int, tuple[dt.date, int, int]]()
     state = Known()
     minute_of = {"": -1}

@@ -128,7 +128,7 @@ def test_storms_of_every_kind_end_in_the_whole_truth(
     assert_whole(bench, source)
 
 
-def test_a_storm_of_429_parks_and_resumes_and_is_no_failure(
+def test_L108_a_storm_of_429_parks_and_resumes_and_is_no_failure(
     bench: Any, source: Any, clock: Clock
 ) -> None:
     source.fill(39)
@@ -400,7 +400,7 @@ def test_every_day_of_a_night_with_a_clock_change_is_read_once(
     assert {day, day + timedelta(days=1)} <= set(days)
 
 
-def test_a_restart_loop_makes_progress(bench: Any, source: Any, clock: Clock) -> None:
+def test_L109_a_restart_loop_makes_progress(bench: Any, source: Any, clock: Clock) -> None:
     source.fill(39)
     run_id = ask(bench)
     for _ in range(4):  # each process lives for two windows

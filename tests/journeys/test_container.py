@@ -27,7 +27,7 @@ def get(url: str) -> tuple[int, bytes]:
 
 
 @pytest.mark.timeout(300)
-def test_the_run_time_tree_starts_and_serves_in_an_empty_environment(
+def test_L83_L109_the_run_time_tree_serves_in_an_empty_environment_and_ends_in_order(
     tmp_path: Path, free_port: int
 ) -> None:
     stage = tmp_path / "app"
@@ -67,9 +67,13 @@ def test_the_run_time_tree_starts_and_serves_in_an_empty_environment(
         written = {p.relative_to(stage).parts[0] for p in stage.rglob("*")
                    if p.is_file() and p.stat().st_mtime > process_started(process)}
         assert written == set(), "only the data folder may be written to"
-    finally:
         os.killpg(process.pid, signal.SIGTERM)
-        process.wait(30)
+        assert process.wait(30) == 0
+        assert not (home / "liftos.db-wal").exists()
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(30)
         log.close()
 
 
@@ -78,7 +82,7 @@ def process_started(process: subprocess.Popen[bytes]) -> float:
     return Path(f"/proc/{process.pid}").stat().st_ctime
 
 
-def test_the_dockerfile_keeps_node_and_root_out_of_the_last_stage() -> None:
+def test_L83_the_dockerfile_keeps_node_and_root_out_of_the_last_stage() -> None:
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     last = text[text.rindex("FROM "):]
     assert "USER 10001" in last
@@ -86,3 +90,11 @@ def test_the_dockerfile_keeps_node_and_root_out_of_the_last_stage() -> None:
     assert last.count("VOLUME") == 1
     assert "node" not in last.lower().replace("no node", "")
     assert "ARG" not in text  # nothing secret can be baked in
+
+
+def test_L83_the_documented_way_to_run_it_gives_no_more_than_it_needs() -> None:
+    """An image cannot drop rights for itself; whoever starts it does."""
+    text = (ROOT / "docs" / "container.md").read_text(encoding="utf-8")
+    command = text[text.index("docker run"):].partition("```")[0]
+    for part in ("-v liftos:/data", "--read-only", "--cap-drop ALL", "no-new-privileges"):
+        assert part in command

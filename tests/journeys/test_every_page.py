@@ -115,7 +115,7 @@ def first_connection(server: Server) -> str:
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("route", ROUTES)
-def test_a_filled_page_is_sound_in_both_themes_and_widths(
+def test_L97_a_filled_page_is_sound_in_both_themes_and_widths(
     route: str, tour: Tour, watched_tour: Watched, shot: Callable[[Page, str], Path]
 ) -> None:
     address = address_of(route, first_connection(tour.server))
@@ -123,14 +123,14 @@ def test_a_filled_page_is_sound_in_both_themes_and_widths(
 
 
 @pytest.mark.parametrize("route", list(PAGES))
-def test_an_empty_page_is_sound_in_both_themes_and_widths(
+def test_L97_an_empty_page_is_sound_in_both_themes_and_widths(
     route: str, watched_empty: Watched, shot: Callable[[Page, str], Path]
 ) -> None:
     address = address_of(route, "6f9619ff-8b86-4d01-b42d-00cf4fc964ff")
     assert faults_of(watched_empty, address, shot, f"empty-{named(route)}") == []
 
 
-def test_the_pages_of_a_signed_out_visitor_are_sound(
+def test_L97_the_pages_of_a_signed_out_visitor_are_sound(
     watched_empty: Watched, open_tab: Callable[..., Watched], shot: Callable[[Page, str], Path]
 ) -> None:
     server_url = watched_empty.page.url.split("/", 3)[:3]

@@ -223,7 +223,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "fits", lambda given, stored: given == PASSWORD and bool(stored))
 
 
-def test_the_eleventh_failure_of_an_address_in_a_minute_waits(
+def test_L28_the_eleventh_failure_of_an_address_in_a_minute_waits(
     app: App, ann: User, quick: None, clock: Any
 ) -> None:
     for number in range(10):
@@ -236,7 +236,7 @@ def test_the_eleventh_failure_of_an_address_in_a_minute_waits(
     assert failure(app, email="p12@example.com").code == "wrong_sign_in"
 
 
-def test_failures_on_one_account_from_many_addresses_slow_down(
+def test_L28_failures_on_one_account_from_many_addresses_slow_down(
     app: App, ann: User, quick: None, clock: Any
 ) -> None:
     waits = []
@@ -295,7 +295,7 @@ def test_success_ends_the_row_of_failures(app: App, ann: User, quick: None) -> N
     assert failure(app, password=WRONG, ip="203.0.113.10").code == "too_many"
 
 
-def test_exactly_ten_of_fifty_parallel_tries_are_looked_at(
+def test_L28_L95_exactly_ten_of_fifty_parallel_tries_are_looked_at(
     app: App, ann: User, quick: None
 ) -> None:
     codes: list[str] = []
@@ -312,7 +312,7 @@ def test_exactly_ten_of_fifty_parallel_tries_are_looked_at(
     assert codes.count("too_many") == 40
 
 
-def test_a_restart_forgets_no_failure_and_stores_no_e_mail(
+def test_L94_a_restart_forgets_no_failure_and_stores_no_e_mail(
     app: App, ann: User, quick: None
 ) -> None:
     for number in range(10):
@@ -390,6 +390,21 @@ def test_the_command_line_sets_a_password_and_ends_all_sessions(app: App, ann: U
         accounts.set_password(app, email="nobody@example.com", password=WRONG)
     with app.db.read() as session:
         assert session.exec(select(RefreshToken)).all() == []
+
+
+def test_L23_a_password_is_taken_as_it_was_typed(app: App) -> None:
+    """No character is dropped, cut off or changed on the way to the hash."""
+    typed = f"  Kettle violin HARBOUR 29 {'näher ' * 16}é  "[:128]
+    set_up(app, password=typed)
+    assert sign_in(app, password=typed)
+    for other in (typed.strip(), typed[:-1], typed[:72], typed.casefold()):
+        with pytest.raises(LiftOSError):
+            sign_in(app, password=other, ip=f"203.0.113.{len(other)}")
+
+
+def test_L23_a_password_does_not_age(app: App, ann: User, clock: Any) -> None:
+    clock.advance(days=3 * 365)
+    assert sign_in(app).user.id == ann.id
 
 
 def test_a_person_renames_themselves(app: App, ann: User) -> None:

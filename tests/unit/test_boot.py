@@ -194,7 +194,7 @@ def test_starting_on_an_up_to_date_database_is_quick(make_settings: Make) -> Non
     assert best < 3
 
 
-def test_a_second_process_on_the_embedded_database_is_refused(
+def test_L111_a_second_process_on_the_embedded_database_is_refused(
     make_settings: Callable[..., Settings],
 ) -> None:
     settings = make_settings()

@@ -102,7 +102,7 @@ def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     assert "LIFTOS_HOME" in said
 
 
-def test_an_emptied_key_file_stops_the_start_and_is_not_replaced(tmp_path: Path) -> None:
+def test_L56_an_emptied_key_file_stops_the_start_and_is_not_replaced(tmp_path: Path) -> None:
     load(tmp_path)
     (tmp_path / "keys" / "api_vault_master_key").write_text("", encoding="utf-8")
     assert "API_VAULT_MASTER_KEY" in refusal(tmp_path)
@@ -332,6 +332,22 @@ def test_our_own_address_is_reachable_also_when_bound_to_everything(tmp_path: Pa
 
 
 # -- master keys ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", [
+    "short", "a" * 64, "password" * 8, "changeme", "your_secure_vault_master_key_0123456789",
+    "00" * 32, "ab" * 32, bytes(32).hex(), base64.b64encode(bytes(32)).decode(),
+    base64.b64encode(b"0123456789" * 3 + b"01").decode(), f"old:{KEY},new:changeme", ":", ",",
+])
+def test_L56_a_short_known_or_regular_master_key_stops_the_start(tmp_path: Path, key: str) -> None:
+    assert "API_VAULT_MASTER_KEY" in refusal(tmp_path, API_VAULT_MASTER_KEY=key)
+
+
+def test_L56_no_setting_leaves_the_vault_without_a_key(tmp_path: Path) -> None:
+    """Unset or empty, a random one is made and kept; there is no mode without."""
+    for more in ({}, {"API_VAULT_MASTER_KEY": ""}):
+        (made,) = load(tmp_path, **more).master_keys
+        assert len(set(made.key)) >= 16
 
 
 def test_master_keys_come_in_base64_hex_or_as_a_long_text() -> None:

@@ -264,7 +264,7 @@ def test_demo_is_refused_when_the_installation_is_live(bench: Bench) -> None:
 # --- wizard order and settings --------------------------------------------------------------------
 
 
-def test_l11_steps_out_of_order_are_refused(bench: Bench) -> None:
+def test_L11_steps_out_of_order_are_refused(bench: Bench) -> None:
     connection_id = bench.draft()
     with bench.write() as ctx:
         with pytest.raises(Conflict):
@@ -277,6 +277,14 @@ def test_l11_steps_out_of_order_are_refused(bench: Bench) -> None:
         connections.test(bench.app, bench.who, bench.org_id, connection_id)
     with pytest.raises(Conflict):
         connections.discover_accounts(bench.app, bench.who, bench.org_id, connection_id)
+
+
+def test_L11_a_connection_does_not_start_before_its_accounts_are_chosen(bench: Bench) -> None:
+    connection_id = bench.signed_in()
+    with bench.write() as ctx, pytest.raises(Conflict, match="No account"):
+        connections.start(ctx, connection_id)
+    assert rows_in_all_tables(bench, "sync_run") == {"sync_run": 0}
+    assert bench.status(connection_id) == "selecting_accounts"
 
 
 def test_the_only_usable_account_is_chosen_by_itself(bench: Bench) -> None:
@@ -476,7 +484,7 @@ def add_rows(bench: Bench, connection_id: UUID) -> None:
         ])
 
 
-def test_l63_deleting_shreds_the_credential_and_removes_every_row(bench: Bench) -> None:
+def test_L52_L63_deleting_shreds_the_credential_and_removes_every_row(bench: Bench) -> None:
     kept, gone = bench.started(), bench.signed_in(start=True)
     add_rows(bench, kept)
     add_rows(bench, gone)
@@ -498,7 +506,7 @@ def test_l63_deleting_shreds_the_credential_and_removes_every_row(bench: Bench) 
         assert [r.id for r in connections.list_all(ctx)] == [kept]
 
 
-def test_l52_our_copy_goes_even_when_the_platform_is_down(bench: Bench) -> None:
+def test_L52_our_copy_goes_even_when_the_platform_is_down(bench: Bench) -> None:
     connection_id = bench.signed_in()
     bench.app.settings = replace(
         bench.app.settings, platform_urls={"example": "http://127.0.0.1:9"}
@@ -507,10 +515,30 @@ def test_l52_our_copy_goes_even_when_the_platform_is_down(bench: Bench) -> None:
     assert rows_in_all_tables(bench, "credential")["credential"] == 0
 
 
+@pytest.mark.parametrize(("outages", "calls", "revoked"), [(1, 2, 1), (9, 2, 0)])
+def test_L52_a_revocation_that_fails_is_tried_once_more(
+    bench: Bench, outages: int, calls: int, revoked: int
+) -> None:
+    connection_id = bench.signed_in()
+    bench.world.failing_revokes = outages
+    connections.disconnect(bench.app, bench.who, bench.org_id, connection_id)
+    assert (bench.world.count("revoke"), len(bench.world.revoked)) == (calls, revoked)
+    assert rows_in_all_tables(bench, "credential")["credential"] == 0
+
+
+def test_L52_a_value_that_does_not_open_keeps_no_copy_alive(bench: Bench) -> None:
+    connection_id = bench.signed_in()
+    with bench.app.db.write() as session:
+        for row in session.exec(select(Credential)):
+            row.sealed = f"{row.sealed[:-4]}AAAA"
+    connections.disconnect(bench.app, bench.who, bench.org_id, connection_id)
+    assert rows_in_all_tables(bench, "credential")["credential"] == 0
+
+
 # --- who may --------------------------------------------------------------------------------------
 
 
-def test_l17_another_organization_sees_nothing_and_changes_nothing(bench: Bench) -> None:
+def test_L17_another_organization_sees_nothing_and_changes_nothing(bench: Bench) -> None:
     connection_id = bench.started()
     acts: list[Callable[..., object]] = [
         lambda c: connections.get(c, connection_id),

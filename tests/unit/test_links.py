@@ -48,7 +48,7 @@ def test_a_token_near_its_end_is_renewed_before_the_call(bench: Bench, clock: Cl
     assert stored(bench, connection_id, "access_token") != old
 
 
-def test_a_rotated_refresh_token_is_stored_and_the_one_before_is_kept(
+def test_L51_a_rotated_refresh_token_is_stored_and_the_one_before_is_kept(
     bench: Bench, clock: Clock
 ) -> None:
     connection_id = bench.signed_in()
@@ -63,7 +63,7 @@ def test_a_rotated_refresh_token_is_stored_and_the_one_before_is_kept(
     assert stored(bench, connection_id, links.PREVIOUS) == second
 
 
-def test_the_rotated_token_is_committed_before_the_new_access_token_is_used(
+def test_L51_the_rotated_token_is_committed_before_the_new_access_token_is_used(
     bench: Bench, clock: Clock
 ) -> None:
     connection_id = bench.signed_in()
@@ -82,7 +82,7 @@ def test_a_token_refused_before_its_time_is_renewed_once(bench: Bench) -> None:
     assert bench.world.count("token:refresh_token") == 1
 
 
-def test_a_dead_grant_needs_a_person_and_is_told_once(bench: Bench, clock: Clock) -> None:
+def test_L51_a_dead_grant_needs_a_person_and_is_told_once(bench: Bench, clock: Clock) -> None:
     connection_id = bench.signed_in(start=True)
     bench.world.refresh = dict.fromkeys(bench.world.refresh, False)
     clock.advance(hours=2)
@@ -102,7 +102,7 @@ def test_a_dead_grant_needs_a_person_and_is_told_once(bench: Bench, clock: Clock
 
 
 @pytest.mark.parametrize("status", [500, 503, 429])
-def test_an_outage_of_the_token_endpoint_never_asks_a_person(
+def test_L51_an_outage_of_the_token_endpoint_never_asks_a_person(
     bench: Bench, clock: Clock, status: int
 ) -> None:
     connection_id = bench.signed_in(start=True)
@@ -148,7 +148,7 @@ def test_the_previous_refresh_token_is_tried_when_the_new_one_never_became_good(
     assert use(bench, connection_id)["data"]
 
 
-def test_many_threads_renew_once(bench: Bench, clock: Clock) -> None:
+def test_L51_many_threads_renew_once(bench: Bench, clock: Clock) -> None:
     connection_id = bench.signed_in()
     clock.advance(hours=2)
     bench.world.slow = 0.3
@@ -169,7 +169,7 @@ def test_many_threads_renew_once(bench: Bench, clock: Clock) -> None:
     assert bench.world.count("token:refresh_token") == 1
 
 
-def test_a_renewal_of_another_process_is_waited_for(bench: Bench, clock: Clock) -> None:
+def test_L51_a_renewal_of_another_process_is_waited_for(bench: Bench, clock: Clock) -> None:
     connection_id = bench.signed_in()
     clock.advance(hours=2)
     name = f"renew:{connection_id}"
@@ -190,7 +190,7 @@ def test_a_renewal_of_another_process_is_waited_for(bench: Bench, clock: Clock) 
     assert done.is_set()
 
 
-def test_a_lease_that_ran_out_is_taken_over(bench: Bench, clock: Clock) -> None:
+def test_L106_a_lease_that_ran_out_is_taken_over(bench: Bench, clock: Clock) -> None:
     assert leases.take(bench.app, "x", holder="one", seconds=60) == 1
     assert leases.take(bench.app, "x", holder="two", seconds=60) is None
     clock.advance(seconds=61)

@@ -25,7 +25,7 @@ def query_of(url: str) -> dict[str, str]:
     return {k: v[0] for k, v in parse_qs(urlsplit(url).query).items()}
 
 
-def test_a_consent_ends_with_sealed_tokens_and_known_accounts(bench: Bench) -> None:
+def test_L49_a_consent_ends_with_sealed_tokens_and_known_accounts(bench: Bench) -> None:
     connection_id = bench.signed_in()
     assert bench.status(connection_id) == "selecting_accounts"
     with bench.read() as ctx:
@@ -39,7 +39,7 @@ def test_a_consent_ends_with_sealed_tokens_and_known_accounts(bench: Bench) -> N
     assert bench.world.count("token:authorization_code") == 1
 
 
-def test_l45_state_and_verifier_are_not_stored_in_clear(bench: Bench) -> None:
+def test_L44_L45_state_and_verifier_are_not_stored_in_clear(bench: Bench) -> None:
     connection_id = bench.draft()
     with bench.write() as ctx:
         begun = oauth.begin_in_full(ctx, connection_id, origin="")
@@ -53,7 +53,7 @@ def test_l45_state_and_verifier_are_not_stored_in_clear(bench: Bench) -> None:
     assert (row.expires_at - row.created_at).total_seconds() == 600
 
 
-def test_l45_a_state_works_once_and_is_gone_before_the_exchange(bench: Bench) -> None:
+def test_L45_a_state_works_once_and_is_gone_before_the_exchange(bench: Bench) -> None:
     connection_id = bench.draft()
     _, params = bench.consent(connection_id)
     bench.world.token_status = 500
@@ -67,7 +67,7 @@ def test_l45_a_state_works_once_and_is_gone_before_the_exchange(bench: Bench) ->
     assert bench.world.count("token:authorization_code") == 1
 
 
-def test_a_state_of_eleven_minutes_is_too_old(bench: Bench, clock: Clock) -> None:
+def test_L45_a_state_of_eleven_minutes_is_too_old(bench: Bench, clock: Clock) -> None:
     _, params = bench.consent(bench.draft())
     clock.advance(minutes=11)
     with pytest.raises(oauth.StateUnknown) as caught:
@@ -78,12 +78,12 @@ def test_a_state_of_eleven_minutes_is_too_old(bench: Bench, clock: Clock) -> Non
 
 
 @pytest.mark.parametrize("state", ["", "x", "a" * 43, "a" * 5000])
-def test_an_unknown_state_is_refused(bench: Bench, state: str) -> None:
+def test_L11_L45_an_unknown_state_is_refused(bench: Bench, state: str) -> None:
     with pytest.raises(oauth.StateUnknown):
         bench.finish({"state": state, "code": "c"})
 
 
-def test_l46_another_browser_session_cannot_finish_and_does_not_use_the_state_up(
+def test_L46_another_browser_session_cannot_finish_and_does_not_use_the_state_up(
     bench: Bench,
 ) -> None:
     connection_id = bench.draft()
@@ -93,7 +93,7 @@ def test_l46_another_browser_session_cannot_finish_and_does_not_use_the_state_up
     assert bench.finish(params).connection_id == connection_id
 
 
-def test_l46_another_person_cannot_finish_what_was_begun_over_rest(
+def test_L46_another_person_cannot_finish_what_was_begun_over_rest(
     bench: Bench, make_principal: Callable[..., Principal], organization: Organization
 ) -> None:
     bench.who = replace(bench.who, session_id=None, kind="program")
@@ -106,7 +106,7 @@ def test_l46_another_person_cannot_finish_what_was_begun_over_rest(
     assert bench.finish(params, in_browser).connection_id == connection_id
 
 
-def test_l47_the_redirect_address_comes_from_settings_only(bench: Bench) -> None:
+def test_L47_the_redirect_address_comes_from_settings_only(bench: Bench) -> None:
     connection_id = bench.draft()
     with bench.write() as ctx:
         begun = oauth.begin_in_full(ctx, connection_id, origin="https://evil.example")
@@ -116,7 +116,7 @@ def test_l47_the_redirect_address_comes_from_settings_only(bench: Bench) -> None
     assert local.redirect_uri == f"{bench.app.settings.origins[1]}/oauth/callback/example"
 
 
-def test_l47_the_platform_in_the_path_must_be_that_of_the_state(
+def test_L47_the_platform_in_the_path_must_be_that_of_the_state(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from liftos_app.services.connectors import registry
@@ -131,7 +131,7 @@ def test_l47_the_platform_in_the_path_must_be_that_of_the_state(
         )
 
 
-def test_a_refused_consent_says_so_and_the_draft_stays(bench: Bench) -> None:
+def test_L48_a_refused_consent_says_so_and_the_draft_stays(bench: Bench) -> None:
     connection_id = bench.draft()
     begun, _ = bench.consent(connection_id)
     params = {
@@ -172,7 +172,7 @@ def test_a_code_that_was_used_asks_to_sign_in_again(bench: Bench) -> None:
     assert bench.status(connection_id) == "draft"
 
 
-def test_a_missing_permission_is_named_and_the_connection_cannot_start(bench: Bench) -> None:
+def test_L49_a_missing_permission_is_named_and_the_connection_cannot_start(bench: Bench) -> None:
     bench.world.scopes = ["extra"]
     connection_id = bench.draft()
     _, params = bench.consent(connection_id)
@@ -222,7 +222,7 @@ def test_unfinished_consents_are_purged(bench: Bench, clock: Clock) -> None:
     assert oauth.purge(bench.app) == 1
 
 
-def test_two_answers_at_once_finish_once(bench: Bench) -> None:
+def test_L45_two_answers_at_once_finish_once(bench: Bench) -> None:
     import threading
 
     connection_id = bench.draft()
@@ -271,7 +271,7 @@ def test_the_consent_page_is_never_left_for_a_foreign_host(bench: Bench) -> None
         )
 
 
-def test_l79_no_secret_reaches_the_database_the_logs_or_an_error(
+def test_L53_L55_L79_no_secret_reaches_the_database_the_logs_or_an_error(
     bench: Bench, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     import logging

@@ -24,7 +24,7 @@ def refusal(password: str, *about: str) -> str:
     return str(caught.value.facts["reason"])
 
 
-def test_a_hash_is_argon2id_with_the_promised_cost_and_fits_only_its_password() -> None:
+def test_L22_L23_a_hash_is_argon2id_with_the_promised_cost_and_fits_only_its_password() -> None:
     stored = passwords.make_hash(GOOD)
     assert stored.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
     assert passwords.fits(GOOD, stored)
@@ -33,7 +33,7 @@ def test_a_hash_is_argon2id_with_the_promised_cost_and_fits_only_its_password() 
     assert not passwords.is_outdated(stored)
 
 
-def test_weaker_parameters_are_outdated() -> None:
+def test_L22_weaker_parameters_are_outdated() -> None:
     from argon2 import PasswordHasher
 
     weak = PasswordHasher(time_cost=1, memory_cost=8 * 1024, parallelism=1).hash(GOOD)
@@ -86,7 +86,7 @@ def test_an_unknown_person_takes_as_long_as_a_known_one() -> None:
         ("monkey123456789!!", "password_common"),
     ],
 )
-def test_easy_passwords_are_refused_with_their_reason(password: str, reason: str) -> None:
+def test_L23_L24_easy_passwords_are_refused_with_their_reason(password: str, reason: str) -> None:
     assert refusal(password, "ann.example@larkspur.com", "Larkspur Home", "Ann") == reason
 
 
@@ -104,7 +104,7 @@ def test_easy_passwords_are_refused_with_their_reason(password: str, reason: str
         GOOD * 5,
     ],
 )
-def test_long_unrelated_words_in_any_language_are_welcome(password: str) -> None:
+def test_L23_long_unrelated_words_in_any_language_are_welcome(password: str) -> None:
     passwords.check_new(password, about=("ann@larkspur.com", "Larkspur Home", "Ann"))
 
 

@@ -69,7 +69,7 @@ def test_anything_else_stands_for_nobody(app: App, token: str, text: str) -> Non
     assert sessions.resolve(app, text) is None
 
 
-def test_only_a_keyed_hash_is_stored(app: App, token: str) -> None:
+def test_L31_only_a_keyed_hash_is_stored(app: App, token: str) -> None:
     with app.db.read() as session:
         row = session.exec(select(WebSession)).one()
     assert token not in repr(row.model_dump())
@@ -315,7 +315,7 @@ def test_the_token_is_found_in_a_cookie_header(
     assert sessions.token_from(make_settings(), header) == token_
 
 
-def test_behind_https_the_cookie_is_bound_to_the_host(
+def test_L31_behind_https_the_cookie_is_bound_to_the_host(
     make_settings: Callable[..., config.Settings],
 ) -> None:
     settings = make_settings(LIFTOS_PUBLIC_URL="https://liftos.example.com")

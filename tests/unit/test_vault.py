@@ -125,7 +125,7 @@ def test_a_new_value_replaces_the_old_and_raises_the_version(
     assert before.sealed.split(".")[2] != after.sealed.split(".")[2]
 
 
-def test_sealing_the_same_text_twice_never_looks_the_same(open_ctx: OpenCtx) -> None:
+def test_L60_sealing_the_same_text_twice_never_looks_the_same(open_ctx: OpenCtx) -> None:
     with open_ctx(write=True) as ctx:
         first, second = make_connection(ctx), make_connection(ctx)
         for row in (first, second):
@@ -213,7 +213,7 @@ def test_another_form_is_refused(app: App, connection: Connection, sealed: str) 
         store.open_value(row, lambda dek_id: app.vault.cipher(session, dek_id, row.org_id))
 
 
-def test_a_value_moved_to_another_connection_is_refused(
+def test_L58_a_value_moved_to_another_connection_is_refused(
     app: App, open_ctx: OpenCtx, connection: Connection
 ) -> None:
     with open_ctx(write=True) as ctx:
@@ -224,7 +224,7 @@ def test_a_value_moved_to_another_connection_is_refused(
         vault.get(ctx, other, "api_key")
 
 
-def test_a_value_moved_to_another_field_is_refused(
+def test_L58_a_value_moved_to_another_field_is_refused(
     app: App, open_ctx: OpenCtx, connection: Connection
 ) -> None:
     with open_ctx(write=True) as ctx:
@@ -234,7 +234,7 @@ def test_a_value_moved_to_another_field_is_refused(
         vault.get(ctx, connection, "access_token")
 
 
-def test_a_row_moved_to_another_organization_is_refused(
+def test_L58_a_row_moved_to_another_organization_is_refused(
     app: App, open_ctx: OpenCtx, connection: Connection, other_organization: Organization
 ) -> None:
     with open_ctx(write=True) as ctx:
@@ -246,7 +246,7 @@ def test_a_row_moved_to_another_organization_is_refused(
         vault.get(ctx, other, "api_key")
 
 
-def test_an_older_value_put_back_is_refused(
+def test_L58_an_older_value_put_back_is_refused(
     app: App, open_ctx: OpenCtx, connection: Connection
 ) -> None:
     old = stored(app, connection).sealed
@@ -258,7 +258,7 @@ def test_an_older_value_put_back_is_refused(
 
 
 @pytest.mark.parametrize("column", ["org_id", "scope_type", "scope_id", "kid"])
-def test_a_data_key_whose_row_was_changed_does_not_unwrap(
+def test_L58_a_data_key_whose_row_was_changed_does_not_unwrap(
     app: App,
     open_ctx: OpenCtx,
     connection: Connection,
@@ -278,7 +278,7 @@ def test_a_data_key_whose_row_was_changed_does_not_unwrap(
         vault.get(ctx, connection, "api_key")
 
 
-def test_a_value_that_does_not_open_is_an_audited_error_and_never_an_empty_value(
+def test_L59_a_value_that_does_not_open_is_an_audited_error_and_never_an_empty_value(
     app: App, open_ctx: OpenCtx, connection: Connection
 ) -> None:
     row = stored(app, connection)
@@ -306,7 +306,7 @@ def test_a_value_that_does_not_open_is_an_audited_error_and_never_an_empty_value
 # -- other values of an organization -------------------------------------------------------------
 
 
-def test_other_values_open_only_in_their_table_row_and_field(open_ctx: OpenCtx) -> None:
+def test_L58_other_values_open_only_in_their_table_row_and_field(open_ctx: OpenCtx) -> None:
     place = {"table": "oauth_request", "row_id": "abc", "field": "verifier"}
     with open_ctx(write=True) as ctx:
         sealed = vault.seal(ctx, CANARY, **place)
@@ -317,7 +317,7 @@ def test_other_values_open_only_in_their_table_row_and_field(open_ctx: OpenCtx) 
                 vault.unseal(ctx, sealed, **{**place, name: "other"})
 
 
-def test_other_values_do_not_open_in_another_organization(
+def test_L58_other_values_do_not_open_in_another_organization(
     open_ctx: OpenCtx, other_organization: Organization
 ) -> None:
     place = {"table": "oauth_request", "row_id": "abc", "field": "verifier"}
@@ -357,7 +357,7 @@ def test_another_organizations_connection_is_missing(
 # -- shredding -----------------------------------------------------------------------------------
 
 
-def test_shredding_destroys_key_and_values_and_a_kept_copy_no_longer_opens(
+def test_L63_shredding_destroys_key_and_values_and_a_kept_copy_no_longer_opens(
     app: App, open_ctx: OpenCtx, connection: Connection
 ) -> None:
     copy_of_row = stored(app, connection)
@@ -401,7 +401,7 @@ def dump(app: App) -> str:
         )
 
 
-def test_nothing_secret_stands_in_the_database(
+def test_L55_nothing_secret_stands_in_the_database(
     app: App, open_ctx: OpenCtx, connection: Connection
 ) -> None:
     with open_ctx(write=True) as ctx:
@@ -422,7 +422,7 @@ def boot(app: App, text_: str) -> Vault:
     return fresh
 
 
-def test_a_wrong_master_key_stops_the_start_and_changes_nothing(
+def test_L56_a_wrong_master_key_stops_the_start_and_changes_nothing(
     app: App, connection: Connection
 ) -> None:
     before = dump(app)
@@ -431,7 +431,7 @@ def test_a_wrong_master_key_stops_the_start_and_changes_nothing(
     assert dump(app) == before
 
 
-def test_a_missing_old_master_key_stops_the_start_and_changes_nothing(
+def test_L56_a_missing_old_master_key_stops_the_start_and_changes_nothing(
     app: App, connection: Connection
 ) -> None:
     before = dump(app)
@@ -521,7 +521,7 @@ def test_lengths_in_front_keep_parts_apart() -> None:
 # -- Secret --------------------------------------------------------------------------------------
 
 
-def test_a_secret_shows_itself_nowhere() -> None:
+def test_L57_a_secret_shows_itself_nowhere() -> None:
     secret = Secret(CANARY)
     shown = [
         repr(secret),
@@ -537,7 +537,7 @@ def test_a_secret_shows_itself_nowhere() -> None:
     assert secret.reveal() == CANARY
 
 
-def test_a_secret_cannot_be_pickled_copied_or_put_into_json() -> None:
+def test_L57_a_secret_cannot_be_pickled_copied_or_put_into_json() -> None:
     secret = Secret(CANARY)
     for act in (
         lambda: pickle.dumps(secret),
@@ -559,6 +559,6 @@ def test_secrets_compare_by_value_and_only_with_secrets() -> None:
     assert not Secret("")
 
 
-def test_the_hint_is_the_end_of_a_long_value_only() -> None:
+def test_L62_the_hint_is_the_end_of_a_long_value_only() -> None:
     assert Secret("pk_0123456789abcdef").hint == "cdef"
     assert Secret("short").hint == ""

@@ -47,7 +47,7 @@ def test_the_wizard_is_resumable_at_every_step(bench: Bench) -> None:
     assert fifth.steps[2].state == "done"
 
 
-def test_a_secret_never_enters_the_wizards_view(bench: Bench) -> None:
+def test_L62_a_secret_never_enters_the_wizards_view(bench: Bench) -> None:
     connection_id = bench.signed_in()
     with bench.read() as ctx:
         text = repr(wizard.view(ctx, connection_id=connection_id))

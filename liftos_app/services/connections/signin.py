@@ -7,12 +7,13 @@ transaction across a call. What a platform answers is stored in one transaction 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from liftos_app.errors import Conflict, Fix, Invalid, PlatformFault
+from liftos_app.errors import Conflict, Fix, Invalid, PlatformFault, Retry
 from liftos_app.models import Account, Connection, ConnectionStatus, Provenance
 from liftos_app.services import audit, catalogue, condition, links, sync
 from liftos_app.services.connections import choosing, defining, drafts, life, reading, scopes
@@ -22,8 +23,10 @@ from liftos_app.services.connectors.client import Client
 from liftos_app.services.connectors.defined import accounts_of, read_all
 from liftos_app.services.connectors.spec import AccountInfo, Platform
 from liftos_app.services.context import App, Context, Principal, open_context
+from liftos_app.services.vault import VaultFault
 
 log = logging.getLogger(__name__)
+REVOKE_PAUSE_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,17 +176,28 @@ def discover_accounts(
 def disconnect(app: App, who: Principal, org_id: int, connection_id: UUID) -> None:
     """Take the permission back at the platform where it offers that, then delete everything here.
 
-    The platform's failure never keeps our copy alive.
+    A platform that fails is asked once more. Neither its failure nor a value of ours that does
+    not open keeps our copy alive.
     """
     with open_context(app, who, org_id) as ctx:
         ctx.require("connections.delete")
         reading.get(ctx, connection_id)
-    try:
-        links.revoke(app, org_id, connection_id)
-    except PlatformFault as error:
-        log.info("connection.revoke_failed", extra={"code": error.code, "why": error.why})
+    _revoke(app, org_id, connection_id)
     with open_context(app, who, org_id, write=True) as ctx:
         life.delete(ctx, connection_id)
+
+
+def _revoke(app: App, org_id: int, connection_id: UUID) -> None:
+    """Best effort: a person waits, so one more try has to be enough."""
+    for tries_left in (1, 0):
+        try:
+            links.revoke(app, org_id, connection_id)
+        except (PlatformFault, VaultFault) as error:
+            log.info("connection.revoke_failed", extra={"code": error.code, "why": error.why})
+            if tries_left and isinstance(error, Retry):
+                time.sleep(REVOKE_PAUSE_SECONDS)
+                continue
+        return
 
 
 def _look(

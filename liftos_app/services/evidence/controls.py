@@ -25,7 +25,10 @@ _WORST_FIRST: Final = ("failed", "skipped", "passed")
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """One control. `tests` are `file::name`; `why` is the reason when there are none."""
+    """One control. `tests` are `file::name`; `why` is the reason when there are none.
+
+    `lacks` is what the tests do not prove, because it is not built or done in another way.
+    """
 
     name: str
     asks: str
@@ -33,6 +36,7 @@ class Control:
     tests: tuple[str, ...]
     why: str
     also: str
+    lacks: str
 
 
 def there_is_a_table() -> bool:
@@ -45,7 +49,7 @@ def table() -> list[Control]:
     tests = numbered_tests()
     return [
         Control(name, one["what"], one["code"], tuple(tests.get(name, ())), one.get("why", ""),
-                one.get("also", ""))
+                one.get("also", ""), one.get("lacks", ""))
         for name, one in tomllib.loads(DATA.read_text(encoding="utf-8")).items()
     ]
 

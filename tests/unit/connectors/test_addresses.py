@@ -80,7 +80,7 @@ def test_an_operators_address_wins_in_every_mode(make_settings: Make, *, demo: b
     "a/b.myshopify.com", "127.0.0.1", "kite_demo.myshopify.com", "x.myshopify.com#",
     "x.myshopify.com:22", "%2e.myshopify.com", "kite-demo.myshopify.com\n",
 ])
-def test_only_shop_hosts_become_a_host(make_settings: Make, shop: str) -> None:
+def test_L50_only_shop_hosts_become_a_host(make_settings: Make, shop: str) -> None:
     if shop.endswith("\n"):  # outer spaces are taken off
         resolve(registry.get("shopify"), make_settings(), demo=False, inputs={"shop": shop})
         return
@@ -89,13 +89,13 @@ def test_only_shop_hosts_become_a_host(make_settings: Make, shop: str) -> None:
     assert caught.value.facts["field"] == "shop"
 
 
-def test_a_shop_named_by_a_person_is_guarded(make_settings: Make) -> None:
+def test_L50_L65_a_shop_named_by_a_person_is_guarded(make_settings: Make) -> None:
     found = resolve(registry.get("shopify"), make_settings(), demo=False, inputs=SHOP)
     assert found.guarded
     assert found.url("api", "/x") == "https://kite-demo.myshopify.com/x"
 
 
-def test_links_are_moved_to_our_base_and_foreign_ones_refused(make_settings: Make) -> None:
+def test_L50_links_are_moved_to_our_base_and_foreign_ones_refused(make_settings: Make) -> None:
     found = resolve(registry.get("klaviyo"), make_settings(), demo=True, inputs={})
     base = "http://127.0.0.1:8000/sandbox/klaviyo"
     assert found.follow(f"{base}/api/x?a=1") == f"{base}/api/x?a=1"
@@ -156,7 +156,7 @@ def test_a_host_is_read_from_a_real_origin_or_one_below_the_base(make_settings: 
     ("instance", "evil.example"), ("instance", "kite.my.salesforce.com.evil.example"),
     ("instance", "127.0.0.1"),
 ])
-def test_only_the_platforms_hosts_become_a_host(
+def test_L50_only_the_platforms_hosts_become_a_host(
     make_settings: Make, name: str, value: str
 ) -> None:
     with pytest.raises(Invalid) as caught:

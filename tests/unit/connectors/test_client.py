@@ -8,10 +8,11 @@ import zlib
 
 import httpx
 import pytest
+import tenacity
 
 from liftos_app.errors import Fix, GiveUp, PlatformFault, Quota, Retry, SignInAgain
 from liftos_app.services.connectors import registry
-from liftos_app.services.connectors.client import Client, Stopped
+from liftos_app.services.connectors.client import Client, Stopped, _wait
 from liftos_app.services.connectors.pacing import Pacer
 from tests.unit.connectors.helper import Edge, answers, make_client
 
@@ -39,14 +40,14 @@ def test_a_good_answer_is_parsed_and_counted() -> None:
     assert edge.requests[0].headers["accept-encoding"] == "gzip, deflate"
 
 
-def test_a_fault_that_passes_is_tried_again_and_then_works() -> None:
+def test_L108_a_fault_that_passes_is_tried_again_and_then_works() -> None:
     client, edge = _meta(answers(httpx.Response(503), httpx.Response(500), {"ok": True}))
     assert client.get("/x").data == {"ok": True}
     assert client.requests == 3
     assert edge.waited > 0
 
 
-def test_tries_end_after_six() -> None:
+def test_L108_tries_end_after_six() -> None:
     client, _ = _meta(answers(httpx.Response(502)))
     with pytest.raises(Retry) as caught:
         client.get("/x")
@@ -54,7 +55,25 @@ def test_tries_end_after_six() -> None:
     assert caught.value.cause == "platform_outage"
 
 
-def test_a_stated_wait_is_kept_in_small_slices() -> None:
+@pytest.mark.parametrize("attempt", [1, 2, 5, 12])
+def test_L108_waits_are_fully_random_from_one_second_to_five_minutes(attempt: int) -> None:
+    state = tenacity.RetryCallState(tenacity.Retrying(), None, (), {})
+    state.attempt_number = attempt
+    state.set_exception((Retry, Retry("Down.", why="500.", fix="Wait."), None))
+    waits = [_wait(state) for _ in range(400)]
+    most = min(2 ** (attempt - 1), 300)
+    assert min(waits) < most * 0.05
+    assert most * 0.9 < max(waits) <= most
+
+
+def test_L108_what_ends_our_work_there_is_sent_once() -> None:
+    """The one request that changes something there; all others only read."""
+    client, edge = _klaviyo(answers(httpx.Response(503)))
+    client.leave("/api/jobs/1/cancel")
+    assert len(edge.requests) == 1
+
+
+def test_L108_a_stated_wait_is_kept_in_small_slices() -> None:
     client, edge = _klaviyo(answers(
         httpx.Response(429, headers={"Retry-After": "7"}, json={"errors": [{"detail": "slow"}]}),
         {"data": []},
@@ -64,7 +83,7 @@ def test_a_stated_wait_is_kept_in_small_slices() -> None:
     assert max(edge.slept) <= 0.5
 
 
-def test_a_date_as_retry_after_is_compared_with_the_answers_own_date() -> None:
+def test_L108_a_date_as_retry_after_is_compared_with_the_answers_own_date() -> None:
     headers = {
         "Retry-After": "Sun, 22 Nov 2026 10:00:20 GMT", "Date": "Sun, 22 Nov 2026 10:00:00 GMT"
     }
@@ -73,7 +92,7 @@ def test_a_date_as_retry_after_is_compared_with_the_answers_own_date() -> None:
     assert 20 <= edge.waited <= 21.5
 
 
-def test_a_long_stated_wait_is_handed_on_at_once() -> None:
+def test_L108_a_long_stated_wait_is_handed_on_at_once() -> None:
     client, edge = _klaviyo(answers(
         httpx.Response(429, headers={"Retry-After": "7200"}, json={"errors": [{"detail": "day"}]})
     ))
@@ -130,7 +149,7 @@ def test_a_refused_token_is_renewed_once_and_the_request_repeated() -> None:
     ]
 
 
-def test_a_token_refused_after_renewal_asks_for_a_new_sign_in() -> None:
+def test_L108_a_token_refused_after_renewal_asks_for_a_new_sign_in() -> None:
     renewed: list[int] = []
     expired = httpx.Response(401, json={"error": {"code": 401, "status": "UNAUTHENTICATED"}})
     client, _ = make_client(
@@ -184,7 +203,7 @@ def test_a_dead_grant_is_not_renewed() -> None:
         (httpx.Response(423, json={}), Retry, "locked"),
     ],
 )
-def test_answers_that_are_no_data(
+def test_L66_L108_answers_that_are_no_data(
     response: httpx.Response, kind: type[PlatformFault], words: str
 ) -> None:
     client, _ = _meta(answers(response), tries=1)
@@ -204,7 +223,7 @@ def test_answers_that_are_no_data(
         (httpx.ReadError("reset"), Retry),
     ],
 )
-def test_network_trouble_is_tried_again_and_named(error: Exception, kind: type[Retry]) -> None:
+def test_L108_network_trouble_is_tried_again_and_named(error: Exception, kind: type[Retry]) -> None:
     client, _ = _meta(answers(error))
     with pytest.raises(kind) as caught:
         client.get("/x?access_token=no", params={"q": "1"})
@@ -232,7 +251,7 @@ def _raw(packing: str, packed: bytes) -> object:
     return handler
 
 
-def test_a_bomb_is_stopped_before_it_is_unpacked() -> None:
+def test_L66_a_bomb_is_stopped_before_it_is_unpacked() -> None:
     bomb = gzip.compress(b"0" * 50_000_000)
     assert len(bomb) < 100_000
     client, _ = make_client(
@@ -260,7 +279,7 @@ def test_a_cut_packed_answer_is_tried_again() -> None:
     assert client.requests == 2
 
 
-def test_a_slow_drip_ends() -> None:
+def test_L66_a_slow_drip_ends() -> None:
     def handler(request: httpx.Request) -> httpx.Response:
         def drip() -> object:
             for _ in range(1000):
@@ -294,7 +313,7 @@ def test_a_nested_bomb_is_an_error_and_no_crash() -> None:
         client.get("/x")
 
 
-def test_links_are_followed_only_on_the_platforms_own_hosts() -> None:
+def test_L50_links_are_followed_only_on_the_platforms_own_hosts() -> None:
     client, edge = _klaviyo(answers({"data": []}))
     link = "https://a.klaviyo.com/api/campaigns?filter=equals%28x%2C%27y%27%29&page%5Bcursor%5D=bm%3D"
     client.follow(link)
@@ -330,7 +349,7 @@ def test_a_platforms_words_are_cut_and_cleaned() -> None:
     assert len(caught.value.why) < 300
 
 
-def test_requests_are_spread_when_they_are_too_many() -> None:
+def test_L108_requests_are_spread_when_they_are_too_many() -> None:
     client, edge = _meta(answers({"ok": 1}), pacer=None)
     client.pacer = Pacer(60, edge.clock)
     for _ in range(40):

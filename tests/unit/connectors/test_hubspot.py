@@ -210,7 +210,7 @@ def test_records_of_other_kinds_are_rejected_with_their_reason() -> None:
     assert len(page.rejected) == 2
 
 
-def test_changes_in_one_page_need_one_search_and_move_the_cursor() -> None:
+def test_L105_changes_in_one_page_need_one_search_and_move_the_cursor() -> None:
     newer = deal("5", hs_lastmodifieddate="2026-11-20T09:30:15.999Z")
     one, edge = client(routes(found(deal("1"), newer)))
     page = read(one, whole(cursor="2026-11-15T00:00:00Z"))

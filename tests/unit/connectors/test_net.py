@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import ssl
 import threading
 from collections.abc import Iterator, Sequence
 
@@ -135,7 +136,9 @@ def test_an_operator_may_open_one_internal_address(loopback: int) -> None:
     assert Counting.hits == ["/ok"]
 
 
-def test_the_environment_changes_nothing(loopback: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_L66_the_environment_changes_nothing(
+    loopback: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
     http_ = net.open_http()
@@ -161,3 +164,32 @@ def test_an_address_that_is_none_is_a_setting_to_fix() -> None:
     http_ = net.open_http(transport=httpx.MockTransport(lambda _: httpx.Response(200)))
     with pytest.raises(Fix, match="cannot be called"):
         wire.fetch(http_, Request("GET", "not-an-address", [], {}), name="Test")
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+def test_L66_every_way_out_proves_certificates_and_has_limits(*, guarded: bool) -> None:
+    http_ = net.open_http(guarded=guarded)
+    pool = http_.transport._pool  # type: ignore[attr-defined]
+    assert pool._ssl_context is net.tls()
+    assert net.tls().verify_mode is ssl.CERT_REQUIRED
+    assert net.tls().check_hostname
+    assert http_.timeout.connect == 10
+    assert http_.timeout.read == http_.timeout.write == http_.timeout.pool == 30
+    assert wire.TOTAL_SECONDS == 120
+    assert wire.MAX_BYTES == 64 * 1024 * 1024
+    http_.close()
+
+
+def test_L66_a_redirect_is_not_followed(loopback: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def redirect(self: Counting) -> None:
+        self.hits.append(self.path)
+        self.send_response(302)
+        self.send_header("Location", f"http://127.0.0.1:{loopback}/elsewhere")
+        self.end_headers()
+
+    monkeypatch.setattr(Counting, "do_GET", redirect)
+    http_ = net.open_http()
+    url = f"http://127.0.0.1:{loopback}/first"
+    assert wire.fetch(http_, Request("GET", url, [], {}), name="T").status == 302
+    http_.close()
+    assert Counting.hits == ["/first"]

@@ -92,7 +92,7 @@ def test_a_span_is_asked_for_at_the_instance_by_the_organizations_days() -> None
     assert found.rows[0]["day"] == "2026-11-03"
 
 
-def test_changes_look_back_ten_minutes_and_go_in_slices_of_a_month() -> None:
+def test_L105_changes_look_back_ten_minutes_and_go_in_slices_of_a_month() -> None:
     changed = page(lead(SystemModstamp="2026-11-21T09:00:00.000+0000"))
     purged = {"deletedRecords": [{"id": lead(7)["Id"], "deletedDate": STAMP}]}
     client, edge = client_for(changed, changed, purged)

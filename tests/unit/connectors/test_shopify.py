@@ -228,7 +228,7 @@ def test_a_broken_order_is_rejected_alone(change: dict[str, Any], words: str) ->
     assert words in found.rejected[0].reason
 
 
-def test_changes_are_read_from_before_the_cursor_and_move_it() -> None:
+def test_L105_changes_are_read_from_before_the_cursor_and_move_it() -> None:
     old = order(3, updatedAt="2026-11-08T00:00:00Z")
     one, edge = client(answers(
         page(order(1, updatedAt="2026-11-09T08:02:10Z"), cursor="c1"),

@@ -108,6 +108,33 @@ def test_L80_each_act_has_its_category(permission: str, looks: bool, category: s
     assert quotas.category_of(permission, looks=looks) == category
 
 
+def test_L94_the_window_slides_and_a_new_hour_forgets_nothing(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With fixed hours, twice the limit would pass around the full hour."""
+    hour = 500_000 * quotas.HOUR
+    limited, who = with_limits(app, sync=10), person()
+
+    def passed_at(seconds: float) -> int:
+        monkeypatch.setattr("time.time", lambda: hour + seconds)
+        return sum(passes(limited, "sync", who) for _ in range(30))
+
+    assert passed_at(3590) == 10
+    early = passed_at(3610)
+    assert early <= 1
+    assert early + passed_at(3600 + 1800) == 5
+    assert passed_at(3 * 3600) == 10
+
+
+def test_L94_counters_live_in_memory_or_in_redis(app: App, redis_url: str) -> None:
+    kinds = []
+    for url in ("", redis_url):
+        one = with_limits(app, url)
+        assert passes(one, "sync", person(), org=uuid4().int % 2**31)
+        kinds.append(type(quotas._limiter(one).storage).__name__)
+    assert kinds == ["MemoryStorage", "RedisStorage"]
+
+
 def test_the_limits_are_settings(make_settings: Callable[..., config.Settings]) -> None:
     assert make_settings().hourly_limits == {"connections": 100, "sync": 50, "analytics": 1000}
     assert make_settings(RATE_LIMIT_SYNC="5").hourly_limits["sync"] == 5

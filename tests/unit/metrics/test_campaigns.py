@@ -102,7 +102,7 @@ def test_other_organizations_campaigns_stay_theirs(
 @pytest.mark.parametrize(
     "wrong", [{"sort": "name; drop table"}, {"limit": 0}, {"limit": 10_000}, {"offset": -1}]
 )
-def test_impossible_tables_are_refused(
+def test_L15_impossible_tables_are_refused(
     facts: Facts, open_ctx: Open, wrong: dict[str, Any]
 ) -> None:
     with open_ctx() as ctx, pytest.raises(Invalid):

@@ -30,7 +30,7 @@ def fail(bench: Any, key: int, tries: int = 5, error: Retry = DOWN) -> Any:
     return breakers.failed(bench.app, "bench_ads", key, bench.org_id, error=error, tries=tries)
 
 
-def test_it_opens_after_five_failures_and_lets_one_try_later(bench: Any, clock: Clock) -> None:
+def test_L108_it_opens_after_five_failures_and_lets_one_try_later(bench: Any, clock: Clock) -> None:
     assert fail(bench, 1, tries=4) is None
     assert breakers.wait_of(bench.app, "bench_ads", 1) is None
     until = fail(bench, 1, tries=1)
@@ -49,7 +49,7 @@ def test_it_opens_after_five_failures_and_lets_one_try_later(bench: Any, clock: 
         assert (row.failures, row.trips, row.until) == (0, 0, None)
 
 
-def test_the_wait_grows_to_an_hour_and_no_further(bench: Any, clock: Clock) -> None:
+def test_L108_the_wait_grows_to_an_hour_and_no_further(bench: Any, clock: Clock) -> None:
     waits = []
     for _ in range(9):
         waits.append((fail(bench, 1) - clock.now).total_seconds())

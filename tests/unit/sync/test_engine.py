@@ -76,7 +76,7 @@ def test_a_first_sync_brings_every_row_and_covers_every_day(bench: Any, source: 
     assert connection_of(bench).next_run_at is not None
 
 
-def test_running_it_twice_changes_nothing(bench: Any, source: Any) -> None:
+def test_L104_running_it_twice_changes_nothing(bench: Any, source: Any) -> None:
     source.fill(20)
     engine = SyncEngine(bench.app)
     engine.run(ask(bench))
@@ -88,7 +88,7 @@ def test_running_it_twice_changes_nothing(bench: Any, source: Any) -> None:
     assert bench.stored() == source.truth()
 
 
-def test_restated_and_vanished_rows_follow_the_platform(bench: Any, source: Any) -> None:
+def test_L104_L105_restated_and_vanished_rows_follow_the_platform(bench: Any, source: Any) -> None:
     source.fill(10)
     engine = SyncEngine(bench.app)
     engine.run(ask(bench))
@@ -219,7 +219,7 @@ def test_a_viewer_cannot_sync_and_another_organization_sees_nothing(bench: Any) 
                 call()
 
 
-def test_a_run_taken_over_elsewhere_commits_nothing_more(bench: Any, source: Any) -> None:
+def test_L103_L106_a_run_taken_over_elsewhere_commits_nothing_more(bench: Any, source: Any) -> None:
     source.fill(20)
     run_id = ask(bench)
 
@@ -253,7 +253,9 @@ def test_cancelling_keeps_what_is_stored_and_stops_asking(bench: Any, source: An
     assert len(source.requests) <= 4  # the window under way, and the one being read ahead
 
 
-def test_a_due_schedule_fires_once_for_two_engines(bench: Any, source: Any, clock: Clock) -> None:
+def test_L107_a_due_schedule_fires_once_for_two_engines(
+    bench: Any, source: Any, clock: Clock
+) -> None:
     source.fill(2)
     with bench.app.db.write() as session:
         row = session.get_one(Connection, bench.connection_id)
@@ -305,7 +307,7 @@ SyncEngine(app).run(UUID({run_id!r}))
 
 
 @pytest.mark.timeout(120)
-def test_a_run_whose_process_is_killed_goes_on_from_its_last_window(
+def test_L103_L109_a_run_whose_process_is_killed_goes_on_from_its_last_window(
     bench: Any, source: Any, clock: Clock, tmp_path: Path
 ) -> None:
     source.fill(39)

@@ -21,7 +21,7 @@ def read_at(bench: Any, day: dt.date) -> dt.datetime:
         ).one()
 
 
-def test_a_day_is_read_until_it_has_settled_and_then_left_alone(
+def test_L105_a_day_is_read_until_it_has_settled_and_then_left_alone(
     bench: Any, source: Any, clock: Clock
 ) -> None:
     source.fill(30)
@@ -37,7 +37,9 @@ def test_a_day_is_read_until_it_has_settled_and_then_left_alone(
     assert reads[28:] == [35]  # settled at 28: a week after its last reading, once
 
 
-def test_a_number_that_trickles_in_late_is_found(bench: Any, source: Any, clock: Clock) -> None:
+def test_L105_a_number_that_trickles_in_late_is_found(
+    bench: Any, source: Any, clock: Clock
+) -> None:
     source.fill(30)
     engine = SyncEngine(bench.app)
     engine.run(ask(bench))

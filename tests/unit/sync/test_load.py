@@ -111,7 +111,7 @@ def stored(app: App) -> dict[tuple[str, str], int | None]:
         return {(i, f.day.isoformat()): f.spend_micros for i, f in rows}
 
 
-def test_rows_are_written_then_unchanged_then_updated(app: App, target: Target) -> None:
+def test_L104_rows_are_written_then_unchanged_then_updated(app: App, target: Target) -> None:
     rows = [fact("c1", D1), fact("c1", D2), fact("c2", D1, None)]
     first = put(app, target, rows)
     assert (first.read, first.written, first.adds_up) == (3, 3, True)
@@ -126,7 +126,7 @@ def test_rows_are_written_then_unchanged_then_updated(app: App, target: Target) 
     }
 
 
-def test_a_row_that_vanished_at_the_source_vanishes_inside_the_window_only(
+def test_L104_a_row_that_vanished_at_the_source_vanishes_inside_the_window_only(
     app: App, target: Target
 ) -> None:
     put(app, target, [fact("c1", D1), fact("c1", D2), fact("c2", D3)])
@@ -298,7 +298,7 @@ STATES = st.lists(st.dictionaries(KEYS, st.integers(0, 5) | st.none(), max_size=
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(states=STATES)
-def test_after_any_sequence_of_readings_the_table_equals_the_last_one(
+def test_L104_after_any_sequence_of_readings_the_table_equals_the_last_one(
     app: App, target: Target, states: list[dict]
 ) -> None:
     for state in states:

@@ -72,7 +72,7 @@ def test_a_first_sync_covers_every_day_of_the_history_once() -> None:
     assert sorted(days) == [TODAY - dt.timedelta(days=i) for i in range(90, -1, -1)]
 
 
-def test_a_later_sync_reads_only_the_look_back_and_what_is_missing() -> None:
+def test_L105_a_later_sync_reads_only_the_look_back_and_what_is_missing() -> None:
     covered = {TODAY - dt.timedelta(days=i) for i in range(1, 91)} - {dt.date(2026, 9, 15)}
     plan = plan_of(stream("daily"), known={(1, "daily"): Known(covered=frozenset(covered))})
     expected = {TODAY - dt.timedelta(days=i) for i in range(29)} | {dt.date(2026, 9, 15)}
@@ -100,7 +100,7 @@ def test_a_resync_reads_exactly_the_days_asked_for() -> None:
     assert sorted(days_of(plan)) == [dt.date(2026, 10, d) for d in (1, 2, 3)]
 
 
-def test_a_cursor_stream_reads_one_increment_and_old_gaps() -> None:
+def test_L105_a_cursor_stream_reads_one_increment_and_old_gaps() -> None:
     covered = frozenset(TODAY - dt.timedelta(days=i) for i in range(1, 60))
     plan = plan_of(
         stream("orders", cursor=True),

@@ -52,7 +52,7 @@ def test_a_changed_number_of_a_finished_day_is_written_down_once(bench: Any, sou
     assert [e.facts["cells"] for e in told] == [2]
 
 
-def test_rows_that_vanish_or_come_late_are_restatements_too(bench: Any, source: Any) -> None:
+def test_L104_rows_that_vanish_or_come_late_are_restatements_too(bench: Any, source: Any) -> None:
     source.fill(5)
     synced(bench)
     del source.rows["2026-11-19"][1]

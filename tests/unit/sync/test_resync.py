@@ -39,7 +39,7 @@ def left(bench: Any, model: Any) -> int:
         return len(session.exec(select(model)).all())
 
 
-def test_old_rows_stay_until_every_day_is_read_and_then_all_change(
+def test_L105_old_rows_stay_until_every_day_is_read_and_then_all_change(
     bench: Any, source: Any
 ) -> None:
     before = loaded(bench, source)
@@ -62,7 +62,7 @@ def test_old_rows_stay_until_every_day_is_read_and_then_all_change(
     assert [(s.days_done, s.days_total, str(s.state)) for s in streams] == [(20, 20, "succeeded")]
 
 
-def test_a_resync_that_fails_in_the_middle_changes_nothing(bench: Any, source: Any) -> None:
+def test_L105_a_resync_that_fails_in_the_middle_changes_nothing(bench: Any, source: Any) -> None:
     before = loaded(bench, source)
     restated(source)
     answers = iter([None, None])

@@ -28,7 +28,7 @@ def test_cron_is_local_time_of_the_zone() -> None:
     ]
 
 
-def test_a_skipped_local_time_fires_once_right_after_the_gap() -> None:
+def test_L107_a_skipped_local_time_fires_once_right_after_the_gap() -> None:
     # Berlin, 29 March 2026: 02:00 becomes 03:00 (01:00 UTC)
     assert next_runs("30 2 * * *", "Europe/Berlin", at("2026-03-28T12:00"), 2) == [
         at("2026-03-29T01:00"),
@@ -36,7 +36,7 @@ def test_a_skipped_local_time_fires_once_right_after_the_gap() -> None:
     ]
 
 
-def test_a_repeated_local_time_fires_once() -> None:
+def test_L107_a_repeated_local_time_fires_once() -> None:
     # Berlin, 25 October 2026: 03:00 becomes 02:00 (01:00 UTC)
     assert next_runs("30 2 * * *", "Europe/Berlin", at("2026-10-24T12:00"), 2) == [
         at("2026-10-25T00:30"),
@@ -44,7 +44,7 @@ def test_a_repeated_local_time_fires_once() -> None:
     ]
 
 
-def test_midnight_after_a_spring_change_is_not_skipped() -> None:
+def test_L107_midnight_after_a_spring_change_is_not_skipped() -> None:
     # US/Pacific, 8 March 2026
     runs = next_runs("0 0 * * *", "America/Los_Angeles", at("2026-03-07T12:00"), 3)
     assert runs == [at("2026-03-08T08:00"), at("2026-03-09T07:00"), at("2026-03-10T07:00")]
