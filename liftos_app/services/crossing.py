@@ -15,6 +15,7 @@ from liftos_app.errors import Invalid, Missing
 from liftos_app.models import Connection, Organization
 from liftos_app.services import audit, people
 from liftos_app.services.context import Context
+from liftos_app.tenancy import lifted
 
 SHORTEST_REASON: Final = 10
 
@@ -48,12 +49,13 @@ def look(ctx: Context, public_id: UUID, reason: str) -> Inside:
         raise Missing("This organization does not exist.", fix="Choose one from the list.")
     inside = Context(app=ctx.app, session=ctx.session, who=ctx.who, org_id=row.id)
     audit.record(inside, "admin.organization_entered", row, reason=words)
-    connections = ctx.session.exec(
-        select(Connection).where(
-            Connection.org_id == row.id, col(Connection.deleted_at).is_(None)
-        ).order_by(col(Connection.created_at))
-    ).all()
-    return Inside(row, people.list_members(inside), connections)
+    with lifted(ctx.session):
+        connections = ctx.session.exec(
+            select(Connection).where(
+                Connection.org_id == row.id, col(Connection.deleted_at).is_(None)
+            ).order_by(col(Connection.created_at))
+        ).all()
+        return Inside(row, people.list_members(inside), connections)
 
 
 def _checked(ctx: Context, reason: str) -> str:
