@@ -21,7 +21,8 @@ log = logging.getLogger(__name__)
 POLICY: Final = "one_organization"
 SETTING: Final = "liftos.org"
 # Asked once per statement, not once per row. Empty after a transaction that had it: then nothing.
-CONDITION: Final = f"org_id = (SELECT nullif(current_setting('{SETTING}', true), '')::integer)"
+CONDITION: Final = f"(SELECT nullif(current_setting('{SETTING}', true), '')::integer)"
+HOME: Final = "organization"  # the one table whose own id is the organization
 _ALL: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
 # What the limited role may do with tables of which it must not change every row.
 _LESS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -85,18 +86,21 @@ class RowSecurity:
 
 
 def open_tables(connection: Connection) -> list[str]:
-    """Tables with `org_id` that lack the policy."""
-    found = connection.execute(_OPEN, {"policy": POLICY})
+    """Tables of organizations that lack the policy."""
+    found = connection.execute(_OPEN, {"policy": POLICY, "home": HOME})
     return [str(name) for (name,) in found]
 
 
 def protect(connection: Connection) -> None:
-    """Give every table with `org_id` its policy, once."""
+    """Give every table of organizations its policy, once."""
     quote = connection.dialect.identifier_preparer.quote
     for name in open_tables(connection):
+        column = "id" if name == HOME else "org_id"
         connection.exec_driver_sql(f"ALTER TABLE {quote(name)} ENABLE ROW LEVEL SECURITY")
         connection.exec_driver_sql(f"DROP POLICY IF EXISTS {POLICY} ON {quote(name)}")
-        connection.exec_driver_sql(f"CREATE POLICY {POLICY} ON {quote(name)} USING ({CONDITION})")
+        connection.exec_driver_sql(
+            f"CREATE POLICY {POLICY} ON {quote(name)} USING ({column} = {CONDITION})"
+        )
 
 
 def role_of(connection: Connection) -> str:
@@ -202,7 +206,8 @@ _TABLES: Final = text(
 _OPEN: Final = text(
     "SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid "
     "WHERE c.relkind IN ('r', 'p') AND c.relnamespace = current_schema()::regnamespace "
-    "AND a.attname = 'org_id' AND NOT a.attisdropped AND NOT (c.relrowsecurity AND EXISTS "
+    "AND a.attname = CASE c.relname WHEN :home THEN 'id' ELSE 'org_id' END "
+    "AND NOT a.attisdropped AND NOT (c.relrowsecurity AND EXISTS "
     "(SELECT 1 FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = :policy)) "
     "ORDER BY c.relname"
 )

@@ -1,7 +1,8 @@
 """The wall inside the ORM: a session of an organization sees and writes that organization only.
 
-Every select, update and delete over a class with `org_id` gets the organization as one more
-condition, `session.get` and lazy loads included; a flush of another organization's row is refused.
+Every select, update and delete over a class with `org_id`, and over Organization itself, gets the
+organization as one more condition, `session.get` and lazy loads included; a flush of another
+organization's row is refused.
 Statements over tables (Core, raw SQL) pass by here: on PostgreSQL row_security.py holds them.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import ColumnElement, Integer, bindparam, event, inspect, true
@@ -83,7 +84,7 @@ def _stand(session: OrmSession, org: int | None) -> None:
 
 
 class _Own(LoaderCriteriaOption):
-    """`org_id == <organization>` for every class that has the column.
+    """`org_id == <organization>` for every class that belongs to one.
 
     As `with_loader_criteria` over the base class, but without a lambda that it would have to
     analyse: the organization is a bound value, so all organizations share one compiled statement.
@@ -99,14 +100,22 @@ class _Own(LoaderCriteriaOption):
         self.where_criteria = own
 
     def _all_mappers(self) -> Iterator[Mapper[Any]]:
-        return (one for one in super()._all_mappers() if "org_id" in one.columns)
+        return (one for one in super()._all_mappers() if _column(one))
 
     def _resolve_where_criteria(self, ext_info: Any) -> ColumnElement[bool]:
         found: ColumnElement[bool] = _deep_annotate(
-            ext_info.entity.org_id == self.where_criteria, {"for_loader_criteria": self},
-            detect_subquery_cols=True, ind_cols_on_fromclause=True,
+            getattr(ext_info.entity, _column(ext_info.mapper)) == self.where_criteria,
+            {"for_loader_criteria": self}, detect_subquery_cols=True, ind_cols_on_fromclause=True,
         )
         return found
+
+
+@cache
+def _column(mapper: Mapper[Any]) -> str:
+    """The column that names the organization; empty for what belongs to none."""
+    if mapper.local_table.name == row_security.HOME:  # type: ignore[attr-defined]
+        return "id"
+    return "org_id" if "org_id" in mapper.columns else ""
 
 
 _own: Final = lru_cache(maxsize=1000)(_Own)
@@ -125,10 +134,12 @@ def _refuse_foreign(session: OrmSession, *_: object) -> None:
     if org is None:
         return
     for row in (*session.new, *session.dirty, *session.deleted):
-        if not hasattr(type(row), "org_id"):
+        state = inspect(row)
+        name = _column(state.mapper)
+        if not name:
             continue
-        before = inspect(row).committed_state.get("org_id", org)
-        for theirs in (row.org_id, before if isinstance(before, int | None) else org):
+        before = state.committed_state.get(name, org)
+        for theirs in (getattr(row, name), before if isinstance(before, int | None) else org):
             if theirs != org:
                 raise OtherOrganization(
                     f"A row of {type(row).__tablename__} of organization {theirs} in a session of "

@@ -10,15 +10,16 @@ depends_on = None
 
 # PostgreSQL only. The limited role is made at the start (liftos_app/row_security.py): roles belong
 # to the server, not to the database.
-_CONDITION = "org_id = (SELECT nullif(current_setting('liftos.org', true), '')::integer)"
+_CONDITION = "(SELECT nullif(current_setting('liftos.org', true), '')::integer)"
 
 
 def _tables() -> list[str]:
-    """Tables with org_id, as this revision finds them."""
+    """Tables of organizations, as this revision finds them."""
     found = sa.inspect(op.get_bind())
     return sorted(
         name for name in found.get_table_names()
-        if any(column['name'] == 'org_id' for column in found.get_columns(name))
+        if name == 'organization'
+        or any(column['name'] == 'org_id' for column in found.get_columns(name))
     )
 
 
@@ -27,7 +28,8 @@ def upgrade() -> None:
         return
     for name in _tables():
         op.execute(f'ALTER TABLE {name} ENABLE ROW LEVEL SECURITY')
-        op.execute(f'CREATE POLICY one_organization ON {name} USING ({_CONDITION})')
+        column = 'id' if name == 'organization' else 'org_id'
+        op.execute(f'CREATE POLICY one_organization ON {name} USING ({column} = {_CONDITION})')
 
 
 def downgrade() -> None:

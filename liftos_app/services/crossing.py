@@ -32,9 +32,10 @@ class Inside:
 def list_organizations(ctx: Context, reason: str) -> list[Organization]:
     """Every organization of the installation, by name. Raises Denied, ProofNeeded, Invalid."""
     words = _checked(ctx, reason)
-    rows = ctx.session.exec(
-        select(Organization).order_by(func.lower(Organization.name), col(Organization.id))
-    ).all()
+    with lifted(ctx.session):
+        rows = ctx.session.exec(
+            select(Organization).order_by(func.lower(Organization.name), col(Organization.id))
+        ).all()
     audit.record(ctx, "admin.organizations_listed", reason=words, count=len(rows))
     return list(rows)
 
@@ -42,9 +43,10 @@ def list_organizations(ctx: Context, reason: str) -> list[Organization]:
 def look(ctx: Context, public_id: UUID, reason: str) -> Inside:
     """One organization from inside. Raises Denied, ProofNeeded, Invalid, Missing."""
     words = _checked(ctx, reason)
-    row = ctx.session.exec(
-        select(Organization).where(Organization.public_id == public_id)
-    ).first()
+    with lifted(ctx.session):
+        row = ctx.session.exec(
+            select(Organization).where(Organization.public_id == public_id)
+        ).first()
     if row is None:
         raise Missing("This organization does not exist.", fix="Choose one from the list.")
     inside = Context(app=ctx.app, session=ctx.session, who=ctx.who, org_id=row.id)

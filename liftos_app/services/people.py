@@ -80,10 +80,10 @@ def create_organization(ctx: Context, name: str) -> Organization:
             fix="Use the name your colleagues know.", field="name",
         )
     row = Organization(created_at=ctx.now(), name=title)
-    ctx.session.add(row)
-    ctx.session.flush()
-    if ctx.who.user_id is not None and row.id is not None:
-        with lifted(ctx.session):
+    with lifted(ctx.session):
+        ctx.session.add(row)
+        ctx.session.flush()
+        if ctx.who.user_id is not None and row.id is not None:
             ctx.session.add(
                 Membership(
                     org_id=row.id, user_id=ctx.who.user_id, role=Role.ADMIN, created_at=ctx.now()
