@@ -52,22 +52,23 @@ class RowSecurity:
 
     def __init__(self, tables: Iterable[str]) -> None:
         self._tables = tables
-        self._known: tuple[str, Fault | None] | None = None
+        self._known: tuple[str, str, Fault | None] | None = None
 
     def holds(self, connection: Connection) -> bool:
         """Whether transactions can be limited. Asked of the database once."""
-        return self._look(connection)[1] is None
+        return self.fault(connection) is None
 
     def fault(self, connection: Connection) -> Fault | None:
         """What keeps it from standing, as it was when this process asked."""
-        return self._look(connection)[1]
+        return self._look(connection)[2]
 
     def limit(self, connection: Connection, org: int | None) -> None:
         """Let this transaction work for one organization only; None: as the login role again."""
         raw: Any = connection.connection.driver_connection
         if raw.info.transaction_status == _BROKEN:  # it can only roll back, which ends both
             return
-        role = self._look(connection)[0] if org is not None else "none"
+        limited, usual, _ = self._look(connection)
+        role = limited if org is not None else usual
         raw.execute(_LIMIT, (role, "" if org is None else str(org)))  # 40 µs; by SQLAlchemy 65
 
     def prepare(self, connection: Connection) -> Fault | None:
@@ -77,12 +78,16 @@ class RowSecurity:
             _make_role(connection)
             _give_rights(connection, self._tables)
         self._known = None
-        return self._look(connection)[1]
+        return self.fault(connection)
 
-    def _look(self, connection: Connection) -> tuple[str, Fault | None]:
-        if self._known is None:
-            self._known = role_of(connection), fault(connection, self._tables)
-        return self._known
+    def _look(self, connection: Connection) -> tuple[str, str, Fault | None]:
+        """The limited role, the usual one (`none`: the login role itself), the fault."""
+        known = self._known
+        if known is None:
+            usual = connection.exec_driver_sql("SELECT current_setting('role')").scalar_one()
+            known = role_of(connection), str(usual), fault(connection, self._tables)
+            self._known = known
+        return known
 
 
 def open_tables(connection: Connection) -> list[str]:
@@ -226,8 +231,8 @@ SELECT session_user AS login,
     (SELECT r.rolsuper OR r.rolbypassrls OR coalesce((SELECT bool_or(
         pg_has_role(r.oid, o.relowner, 'MEMBER')) FROM ours o), false)
      FROM pg_roles r WHERE r.rolname = :role) AS bypasses,
-    (SELECT pg_has_role(session_user, r.oid, 'MEMBER') FROM pg_roles r WHERE r.rolname = :role)
-        AS member,
+    (SELECT pg_has_role(session_user, r.oid, CASE WHEN current_setting('server_version_num')::int
+        >= 160000 THEN 'SET' ELSE 'MEMBER' END) FROM pg_roles r WHERE r.rolname = :role) AS member,
     (SELECT bool_or(row_security_active(o.oid)) FROM ours o) AS blind,
     (SELECT pg_get_userbyid(min(o.relowner::text)::oid) FROM ours o) AS owner,
     ARRAY(SELECT o.relname::text FROM ours o, pg_roles r WHERE r.rolname = :role AND NOT (

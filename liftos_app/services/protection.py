@@ -68,7 +68,8 @@ def read(ctx: Context) -> Protection:
 
 
 def _wall(ctx: Context) -> str | None:
-    if ctx.app.db.is_sqlite:
+    wall = ctx.app.db.wall
+    if wall is None:
         return None
-    fault = ctx.app.db.wall_fault()
+    fault = wall.fault(ctx.session.connection())
     return fault.sentence() if fault else ""

@@ -18,9 +18,10 @@ from sqlmodel import select
 from liftos_app import row_security
 from liftos_app.config import ConfigError
 from liftos_app.db import Database, metadata
-from liftos_app.models import AuditEntry, Connection, Organization
-from liftos_app.services import audit, boot, doctor, migrations
-from liftos_app.services.context import App, job_principal, open_context
+from liftos_app.models import AuditEntry, Connection, Organization, Role
+from liftos_app.services import audit, boot, doctor, migrations, protection
+from liftos_app.services.context import App, Principal, job_principal, open_context
+from liftos_app.state import protection as protection_page
 from tests import twin_fixtures
 
 make_home, mine, theirs = twin_fixtures.make_home, twin_fixtures.mine, twin_fixtures.theirs
@@ -154,6 +155,42 @@ def state(connection: DbConnection) -> tuple[str, str | None]:
     return str(user), org
 
 
+def test_L18_prepared_statements_follow_the_role(
+    app: App, here: Callable[..., Any], on_postgres: None
+) -> None:
+    """The driver prepares what is asked often, on connections that both kinds of work share."""
+    seen = []
+    for _ in range(3):
+        for opened in (app.db.read, here):
+            for _ in range(8):
+                with opened() as found:
+                    session = getattr(found, "session", found)
+                    seen.append(session.connection().exec_driver_sql(
+                        "SELECT count(*) FROM connection"
+                    ).scalar_one())
+    assert seen == ([2] * 8 + [1] * 8) * 3
+
+
+def test_L18_the_protection_page_tells_of_the_wall(
+    app: App, here: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told() -> list[list[str]]:
+        with open_context(app, Principal(kind="person", role=Role.ADMIN), 1) as ctx:
+            facts = protection_page._facts(ctx, protection.read(ctx), "UTC")
+        return [f for f in facts if f[0] == "Row-level security"]
+
+    if app.db.is_sqlite:
+        assert told() == []
+        return
+    assert [f[2] for f in told()] == ["ok"]
+    fault = row_security.Fault("No role.", "Type this.")
+    monkeypatch.setattr(row_security, "fault", lambda *_: fault)
+    monkeypatch.setattr(app.db, "wall", row_security.RowSecurity(metadata.tables))
+    assert told() == [
+        ["Row-level security", "Row-level security does not hold: No role. Type this.", "warn"]
+    ]
+
+
 # --- a login role with few rights ----------------------------------------------------------------
 
 
@@ -235,6 +272,25 @@ def _two_connections(app: App) -> list[int]:
                        updated_at=app.now()) for o in rows
         ])
     return [o.id or 0 for o in rows]
+
+
+def test_L18_a_login_that_may_make_roles_makes_it(
+    plain_login: tuple[str, Callable[[str], None]], make_settings: Callable[..., Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is a member of what it made, but may not act as it before it says so (PostgreSQL 16)."""
+    url, admin = plain_login
+    admin("ALTER ROLE walls CREATEROLE")
+    with caplog.at_level(logging.WARNING):
+        app = boot.build_app(make_settings(DATABASE_URL=url))
+    assert [r for r in caplog.records if r.msg == "row_security.down"] == []
+    one, _ = _two_connections(app)
+    with open_context(app, JOB, one) as ctx:
+        assert state(ctx.session.connection()) == ("walls_tenant", str(one))
+        assert ctx.session.connection().execute(
+            text("SELECT count(*) FROM connection")
+        ).scalar_one() == 1
+    app.db.close()
 
 
 def test_L18_a_role_that_passes_by_policies_is_told(
