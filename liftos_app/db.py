@@ -18,6 +18,7 @@ from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.pool import QueuePool
 from sqlmodel import Session, SQLModel
 
+from liftos_app import row_security, tenancy
 from liftos_app.errors import Invalid
 
 SQLModel.metadata.naming_convention = {
@@ -31,6 +32,14 @@ metadata: MetaData = SQLModel.metadata
 # A process that stands still, or a machine that is gone, must not keep its locks from the process
 # that takes over (PostgreSQL; SQLite has one process).
 IDLE_SECONDS = 120
+
+
+@event.listens_for(metadata, "after_create")
+def _raise_wall(_metadata: MetaData, connection: DbConnection, **_: object) -> None:
+    """Tables made without a migration get the same policies."""
+    if connection.dialect.name == "postgresql":
+        row_security.protect(connection)
+        row_security.RowSecurity(list(metadata.tables)).prepare(connection)
 
 
 class ReadOnly(RuntimeError):
@@ -51,21 +60,49 @@ class Database:
             self._reader = self._writer
             event.listen(self._writer, "connect", _let_go_of_the_still)
             event.listen(self._writer, "handle_error", _tell_of_nul)
+        self.wall = None if self.is_sqlite else row_security.RowSecurity(metadata.tables)
 
     @contextmanager
-    def read(self) -> Iterator[Session]:
-        """A session that may only look. Ends with a roll-back."""
-        with Session(self._reader, autoflush=False, info={"reads": True}) as session:
+    def read(self, org: int | None = None) -> Iterator[Session]:
+        """A session that may only look, at one organization when it is named. Ends with a
+        roll-back.
+        """
+        with self._session(self._reader, org, autoflush=False, info={"reads": True}) as session:
             event.listen(session, "before_flush", _refuse_flush)
             yield session
             session.expunge_all()  # a roll-back would empty the rows that were handed out
             session.rollback()
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
-        """A session in one transaction: commits at the end, rolls back on any error."""
-        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+    def write(self, org: int | None = None) -> Iterator[Session]:
+        """A session in one transaction, of one organization when it is named: commits at the end,
+        rolls back on any error.
+        """
+        with self._session(self._writer, org, expire_on_commit=False) as session, session.begin():
             yield session
+
+    def _session(self, engine: Engine, org: int | None, **more: Any) -> Session:
+        if org is None:
+            return Session(engine, **more)
+        session = tenancy.OrganizationSession(engine, **more)
+        tenancy.enclose(session, org, self.wall)
+        return session
+
+    def wall_fault(self) -> row_security.Fault | None:
+        """Why PostgreSQL does not keep organizations apart; None when it does, and on SQLite."""
+        if self.wall is None:
+            return None
+        with self._reader.connect() as connection:
+            return self.wall.fault(connection)
+
+    def prepare_wall(self) -> row_security.Fault | None:
+        """Let transactions of an organization be held by PostgreSQL too. What is missing for it;
+        None when nothing is, and on SQLite.
+        """
+        if self.wall is None:
+            return None
+        with self._writer.begin() as connection:
+            return self.wall.prepare(connection)
 
     @property
     def engine(self) -> Engine:

@@ -23,6 +23,7 @@ from liftos_app.services import (
 )
 from liftos_app.services.context import App, Context, Principal, open_context
 from liftos_app.services.sessions import SignedInAs, resolve, resolve_async, sign_out
+from liftos_app.tenancy import lifted
 
 __all__ = [
     "SecondStepNeeded", "SignedIn", "SignedInAs", "WrongSignIn", "change_password",
@@ -251,7 +252,8 @@ def change_password(app: App, who: Principal, org_id: int, *, current: str, new:
         ctx.require("profile.write")
         limits.succeeded(ctx.session, attempt)
         set_hash(ctx, _me(ctx), hashed, keep=who.session_id)
-        here = ctx.session.get(WebSession, who.session_id) if who.session_id else None
+        with lifted(ctx.session):
+            here = ctx.session.get(WebSession, who.session_id) if who.session_id else None
         return sessions.renew(ctx) if here is not None else ""
 
 
@@ -319,12 +321,13 @@ def set_hash(ctx: Context, user: User, hashed: str, *, keep: UUID | None) -> Non
     user.auth_epoch += 1
     ended = sessions.end_all(ctx, user.id, but=keep)
     links_once.end_all(ctx, user.id)
-    for token in ctx.session.exec(
-        select(RefreshToken).where(
-            RefreshToken.user_id == user.id, col(RefreshToken.revoked_at).is_(None)
-        )
-    ).all():
-        token.revoked_at = ctx.now()
+    with lifted(ctx.session):
+        for token in ctx.session.exec(
+            select(RefreshToken).where(
+                RefreshToken.user_id == user.id, col(RefreshToken.revoked_at).is_(None)
+            )
+        ).all():
+            token.revoked_at = ctx.now()
     audit.record(ctx, "user.password_changed", user, sessions_ended=ended)
     mailer.tell(ctx, user, "Your password was changed.")
 

@@ -34,7 +34,7 @@ MADE: Final = "backup.made"
 CHECKED: Final = "backup.checked"
 KEPT: Final = timedelta(days=35)
 CHECK_EVERY: Final = timedelta(days=7)
-PG_DUMP: Final = 'pg_dump --format=custom --file=liftos.dump "$DATABASE_URL"'
+PG_DUMP: Final = 'pg_dump --format=custom --no-privileges --file=liftos.dump "$DATABASE_URL"'
 
 
 def folder(settings: Settings) -> Path:

@@ -47,6 +47,7 @@ def build_app(settings: Settings, *, migrate: bool = True, now: Clock = utc_now)
         raise _unusable(error) from error
     try:
         _prepare(database, migrate=migrate)
+        _raise_wall(database)
         vault = Vault(settings.master_keys)
         with database.write() as session:
             vault.boot_check(session)
@@ -109,6 +110,15 @@ def _prepare(database: Database, *, migrate: bool) -> None:
         raise ConfigError(
             f"The database is at revision {here or 'none'} and needs {needed}. Run: liftos migrate"
         )
+
+
+def _raise_wall(database: Database) -> None:
+    """Let PostgreSQL keep organizations apart too. The app works without, and says so loudly."""
+    fault = database.prepare_wall()
+    if fault is not None and fault.blind:
+        raise ConfigError(f"DATABASE_URL: {fault.sentence()}")
+    if fault is not None:
+        log.warning("row_security.down", extra={"why": fault.why, "fix": fault.fix})
 
 
 def _unusable(error: Exception) -> ConfigError:

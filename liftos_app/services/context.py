@@ -118,8 +118,12 @@ class Context:
 def open_context(
     app: App, who: Principal, org_id: int | None, *, write: bool = False
 ) -> Iterator[Context]:
-    """A context in one transaction: committed at the end when `write`, rolled back on error."""
-    with (app.db.write() if write else app.db.read()) as session:
+    """A context in one transaction: committed at the end when `write`, rolled back on error.
+
+    With an organization, its session stands behind the walls of tenancy.py; without one it works
+    for the system: sign-in, jobs, the command line.
+    """
+    with (app.db.write(org_id) if write else app.db.read(org_id)) as session:
         yield Context(app=app, session=session, who=who, org_id=org_id)
 
 

@@ -15,6 +15,7 @@ from liftos_app.errors import Invalid, Missing
 from liftos_app.models import Connection, Organization
 from liftos_app.services import audit, people
 from liftos_app.services.context import Context
+from liftos_app.tenancy import lifted
 
 SHORTEST_REASON: Final = 10
 
@@ -31,9 +32,10 @@ class Inside:
 def list_organizations(ctx: Context, reason: str) -> list[Organization]:
     """Every organization of the installation, by name. Raises Denied, ProofNeeded, Invalid."""
     words = _checked(ctx, reason)
-    rows = ctx.session.exec(
-        select(Organization).order_by(func.lower(Organization.name), col(Organization.id))
-    ).all()
+    with lifted(ctx.session):
+        rows = ctx.session.exec(
+            select(Organization).order_by(func.lower(Organization.name), col(Organization.id))
+        ).all()
     audit.record(ctx, "admin.organizations_listed", reason=words, count=len(rows))
     return list(rows)
 
@@ -41,19 +43,21 @@ def list_organizations(ctx: Context, reason: str) -> list[Organization]:
 def look(ctx: Context, public_id: UUID, reason: str) -> Inside:
     """One organization from inside. Raises Denied, ProofNeeded, Invalid, Missing."""
     words = _checked(ctx, reason)
-    row = ctx.session.exec(
-        select(Organization).where(Organization.public_id == public_id)
-    ).first()
+    with lifted(ctx.session):
+        row = ctx.session.exec(
+            select(Organization).where(Organization.public_id == public_id)
+        ).first()
     if row is None:
         raise Missing("This organization does not exist.", fix="Choose one from the list.")
     inside = Context(app=ctx.app, session=ctx.session, who=ctx.who, org_id=row.id)
     audit.record(inside, "admin.organization_entered", row, reason=words)
-    connections = ctx.session.exec(
-        select(Connection).where(
-            Connection.org_id == row.id, col(Connection.deleted_at).is_(None)
-        ).order_by(col(Connection.created_at))
-    ).all()
-    return Inside(row, people.list_members(inside), connections)
+    with lifted(ctx.session):
+        connections = ctx.session.exec(
+            select(Connection).where(
+                Connection.org_id == row.id, col(Connection.deleted_at).is_(None)
+            ).order_by(col(Connection.created_at))
+        ).all()
+        return Inside(row, people.list_members(inside), connections)
 
 
 def _checked(ctx: Context, reason: str) -> str:

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlmodel import Session, col, select
 
 from liftos_app.models import AuditEntry
+from liftos_app.tenancy import lifted
 
 SIGNED_IN: Final = "auth.signed_in"
 _BROWSERS: Final = (
@@ -29,8 +30,9 @@ def name(agent: str) -> str:
 
 def is_new(session: Session, user_id: UUID, device: str) -> bool:
     """Whether somebody who has signed in before did so without this device, says the audit log."""
-    known = set(session.exec(
-        select(col(AuditEntry.data)["device"].as_string())
-        .where(AuditEntry.actor_id == str(user_id), AuditEntry.action == SIGNED_IN).distinct()
-    ).all()) - {None}
+    with lifted(session):  # signed in, whatever the organization
+        known = set(session.exec(
+            select(col(AuditEntry.data)["device"].as_string())
+            .where(AuditEntry.actor_id == str(user_id), AuditEntry.action == SIGNED_IN).distinct()
+        ).all()) - {None}
     return bool(known) and device not in known

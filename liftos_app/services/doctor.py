@@ -73,6 +73,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
             with database.write() as session:
                 Vault(settings.master_keys).boot_check(session)
             yield Finding(True, "The vault key opens what is stored.")
+            yield from _wall(database)
     except (SQLAlchemyError, OSError) as error:
         yield Finding(
             False, f"The database does not answer: {type(error).__name__}.", "Check DATABASE_URL.",
@@ -81,6 +82,18 @@ def _database(settings: Settings) -> Iterator[Finding]:
         yield Finding(False, str(error), "Put the right key back into API_VAULT_MASTER_KEY.")
     finally:
         database.close()
+
+
+def _wall(database: Database) -> Iterator[Finding]:
+    """Only PostgreSQL has a second wall."""
+    if not database.is_sqlite:
+        fault = database.wall_fault()
+        yield Finding(
+            fault is None,
+            "Row-level security keeps organizations apart." if fault is None
+            else f"Row-level security does not hold: {fault.why}",
+            fault.fix if fault else "",
+        )
 
 
 def _page(folder: Path) -> Finding:

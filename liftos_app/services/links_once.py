@@ -12,6 +12,7 @@ from sqlmodel import Session, col, select
 from liftos_app.errors import Denied
 from liftos_app.models import OneTimeLink
 from liftos_app.services.context import App, Context
+from liftos_app.tenancy import lifted
 
 LIFE: Final = timedelta(minutes=30)
 SETUP: Final = "setup"
@@ -29,23 +30,25 @@ def make(
     life: timedelta = LIFE,
 ) -> str:
     """A new token; earlier ones for the same purpose and person end. The caller checked rights."""
-    for row in _open(ctx, purpose, user_id):
-        row.used_at = ctx.now()
     token = secrets.token_urlsafe(32)
-    ctx.session.add(
-        OneTimeLink(
-            purpose=purpose, user_id=user_id, org_id=org_id,
-            token_hash=ctx.app.vault.token_hash(token), created_at=ctx.now(),
-            expires_at=ctx.now() + life,
+    with lifted(ctx.session):  # most links are of a person, not of an organization
+        for row in _open(ctx, purpose, user_id):
+            row.used_at = ctx.now()
+        ctx.session.add(
+            OneTimeLink(
+                purpose=purpose, user_id=user_id, org_id=org_id,
+                token_hash=ctx.app.vault.token_hash(token), created_at=ctx.now(),
+                expires_at=ctx.now() + life,
+            )
         )
-    )
     return token
 
 
 def use(ctx: Context, purpose: str, token: str) -> OneTimeLink:
     """Spend a token: of two that come at once, one passes. Raises LinkOver."""
-    row = look(ctx.session, ctx.app, purpose, token)
-    row.used_at = ctx.now()
+    with lifted(ctx.session):
+        row = look(ctx.session, ctx.app, purpose, token)
+        row.used_at = ctx.now()
     return row
 
 
@@ -53,10 +56,11 @@ def use_own(
     ctx: Context, purpose: str, token: str, *, org_id: int | None = None
 ) -> OneTimeLink:
     """Spend a token that the person who acts has asked for, here. Raises LinkOver."""
-    row = look(ctx.session, ctx.app, purpose, token)
-    if (row.user_id, row.org_id) != (ctx.who.user_id, org_id):
-        raise _over()
-    row.used_at = ctx.now()
+    with lifted(ctx.session):
+        row = look(ctx.session, ctx.app, purpose, token)
+        if (row.user_id, row.org_id) != (ctx.who.user_id, org_id):
+            raise _over()
+        row.used_at = ctx.now()
     return row
 
 
@@ -77,18 +81,20 @@ def look(session: Session, app: App, purpose: str, token: str) -> OneTimeLink:
 
 def end_purpose(ctx: Context, purpose: str) -> None:
     """End every open token of a purpose."""
-    for row in _open(ctx, purpose, None):
-        row.used_at = ctx.now()
+    with lifted(ctx.session):
+        for row in _open(ctx, purpose, None):
+            row.used_at = ctx.now()
 
 
 def end_all(ctx: Context, user_id: UUID) -> None:
     """End every open link of a person: their password has changed (L29)."""
-    for row in ctx.session.exec(
-        select(OneTimeLink).where(
-            OneTimeLink.user_id == user_id, col(OneTimeLink.used_at).is_(None)
-        )
-    ).all():
-        row.used_at = ctx.now()
+    with lifted(ctx.session):
+        for row in ctx.session.exec(
+            select(OneTimeLink).where(
+                OneTimeLink.user_id == user_id, col(OneTimeLink.used_at).is_(None)
+            )
+        ).all():
+            row.used_at = ctx.now()
 
 
 def _over() -> LinkOver:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Connection, MetaData, inspect, text
 from sqlalchemy.exc import OperationalError
 
+from liftos_app import row_security
 from liftos_app.db import Database
 from liftos_app.errors import Conflict, Invalid, Unavailable
 from liftos_app.services.revisions import FOLDER, newest, revisions
@@ -78,7 +79,10 @@ def drift(database: Database) -> list[str]:
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         differences = [_line(change) for change in compare_metadata(context, metadata)]
-        return differences + _key_differences(connection, metadata)
+        differences += _key_differences(connection, metadata)
+        if not database.is_sqlite:
+            differences += [f"policy of {t}: none" for t in row_security.open_tables(connection)]
+        return differences
 
 
 def write_revision(database: Database, name: str, *, number: str) -> Path:

@@ -25,6 +25,7 @@ from liftos_app.models import (
 )
 from liftos_app.services import access, audit, limits, mailer, second_factor, sessions
 from liftos_app.services.context import Context
+from liftos_app.tenancy import lifted
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +56,14 @@ class Home:
 def my_organizations(ctx: Context) -> list[Home]:
     """Where the person who asks is a member, by name."""
     ctx.require("organization.read")
-    rows = ctx.session.exec(
-        select(Organization, Membership, User)
-        .join(Membership, col(Membership.org_id) == col(Organization.id))
-        .join(User, col(User.id) == col(Membership.user_id))
-        .where(Membership.user_id == ctx.who.user_id)
-        .order_by(func.lower(Organization.name), col(Organization.id))
-    ).all()
+    with lifted(ctx.session):
+        rows = ctx.session.exec(
+            select(Organization, Membership, User)
+            .join(Membership, col(Membership.org_id) == col(Organization.id))
+            .join(User, col(User.id) == col(Membership.user_id))
+            .where(Membership.user_id == ctx.who.user_id)
+            .order_by(func.lower(Organization.name), col(Organization.id))
+        ).all()
     return [
         Home(org.public_id, org.name, _role(user, membership), org.id == ctx.org_id)
         for org, membership, user in rows
@@ -78,14 +80,15 @@ def create_organization(ctx: Context, name: str) -> Organization:
             fix="Use the name your colleagues know.", field="name",
         )
     row = Organization(created_at=ctx.now(), name=title)
-    ctx.session.add(row)
-    ctx.session.flush()
-    if ctx.who.user_id is not None and row.id is not None:
-        ctx.session.add(
-            Membership(
-                org_id=row.id, user_id=ctx.who.user_id, role=Role.ADMIN, created_at=ctx.now()
+    with lifted(ctx.session):
+        ctx.session.add(row)
+        ctx.session.flush()
+        if ctx.who.user_id is not None and row.id is not None:
+            ctx.session.add(
+                Membership(
+                    org_id=row.id, user_id=ctx.who.user_id, role=Role.ADMIN, created_at=ctx.now()
+                )
             )
-        )
     audit.record(ctx, "organization.created", row)
     return row
 
@@ -93,13 +96,14 @@ def create_organization(ctx: Context, name: str) -> Organization:
 def list_members(ctx: Context) -> list[Member]:
     """Everybody in the organization, by name."""
     ctx.require("members.read")
-    rows = ctx.session.exec(
-        select(Membership, User, SecondFactor)
-        .join(User, col(User.id) == col(Membership.user_id))
-        .join(SecondFactor, col(SecondFactor.user_id) == col(User.id), isouter=True)
-        .where(Membership.org_id == ctx.org)
-        .order_by(func.lower(User.name), col(User.email_key))
-    ).all()
+    with lifted(ctx.session):  # a member's second factor may be sealed for another organization
+        rows = ctx.session.exec(
+            select(Membership, User, SecondFactor)
+            .join(User, col(User.id) == col(Membership.user_id))
+            .join(SecondFactor, col(SecondFactor.user_id) == col(User.id), isouter=True)
+            .where(Membership.org_id == ctx.org)
+            .order_by(func.lower(User.name), col(User.email_key))
+        ).all()
     return [
         Member(
             user_id=user.id, email=user.email, name=user.name, role=_role(user, membership),

@@ -11,6 +11,7 @@ from liftos_app.models import DataKey, Membership, SecondFactor, User, WebSessio
 from liftos_app.services import backups
 from liftos_app.services.audit import checkpoints, state
 from liftos_app.services.context import Context
+from liftos_app.tenancy import lifted
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Protection:
     verified: state.LastVerified | None
     checkpoint: datetime | None
     last_backup: datetime | None  # None: none is known of
+    wall: str | None  # why PostgreSQL does not keep organizations apart; None on SQLite, "" it does
 
 
 def read(ctx: Context) -> Protection:
@@ -40,7 +42,15 @@ def read(ctx: Context) -> Protection:
         .where(Membership.org_id == ctx.org, col(User.disabled_at).is_(None))
     )
     people = ctx.session.exec(members).all()
-    point, backup = checkpoints.newest(ctx.session), backups.newest(ctx.session)
+    with lifted(ctx.session):  # of the installation; seeds may be sealed for another organization
+        point, backup = checkpoints.newest(ctx.session), backups.newest(ctx.session)
+        verified = state.last_verified(ctx.session)
+        with_factor = ctx.session.exec(
+            select(func.count()).select_from(SecondFactor).where(
+                col(SecondFactor.user_id).in_(members),
+                col(SecondFactor.confirmed_at).is_not(None),
+            )
+        ).one()
     return Protection(
         sessions=ctx.session.exec(
             select(func.count()).select_from(WebSession).where(
@@ -48,15 +58,18 @@ def read(ctx: Context) -> Protection:
             )
         ).one(),
         people=len(people),
-        with_factor=ctx.session.exec(
-            select(func.count()).select_from(SecondFactor).where(
-                col(SecondFactor.user_id).in_(members),
-                col(SecondFactor.confirmed_at).is_not(None),
-            )
-        ).one(),
+        with_factor=with_factor,
         data_keys=len(keys), oldest_data_key=min((k.created_at for k in keys), default=None),
         master_key=ctx.app.vault.active_kid,
         on_older_keys=sum(k.kid != ctx.app.vault.active_kid for k in keys),
-        verified=state.last_verified(ctx.session), checkpoint=point.at if point else None,
-        last_backup=backup.at if backup else None,
+        verified=verified, checkpoint=point.at if point else None,
+        last_backup=backup.at if backup else None, wall=_wall(ctx),
     )
+
+
+def _wall(ctx: Context) -> str | None:
+    wall = ctx.app.db.wall
+    if wall is None:
+        return None
+    fault = wall.fault(ctx.session.connection())
+    return fault.sentence() if fault else ""

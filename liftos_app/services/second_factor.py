@@ -21,6 +21,7 @@ from liftos_app.models import Membership, Organization, RecoveryCode, Role, Seco
 from liftos_app.services import audit, limits, mailer, passwords, sessions, totp, vault
 from liftos_app.services.context import App, Context, Principal, open_context
 from liftos_app.services.secret import Secret
+from liftos_app.tenancy import lifted
 
 ISSUER: Final = "LiftOS"
 RECOVERY_CODES: Final = 10
@@ -49,7 +50,8 @@ def status(ctx: Context) -> Status:
     """The second factor of the person who asks."""
     ctx.require("profile.write")
     user = _user(ctx.session, ctx.who.user_id)
-    row = ctx.session.get(SecondFactor, user.id)
+    with lifted(ctx.session):
+        row = ctx.session.get(SecondFactor, user.id)
     left = ctx.session.exec(
         select(func.count()).select_from(RecoveryCode)
         .where(RecoveryCode.user_id == user.id, col(RecoveryCode.used_at).is_(None))
@@ -64,11 +66,12 @@ def is_required(session: Session, settings: Settings, user: User) -> bool:
     """Whether this person needs a second factor in any of their organizations."""
     if settings.require_mfa == "everyone":
         return True
-    rows = session.exec(
-        select(Membership.role, Organization.require_mfa)
-        .join(Organization, col(Organization.id) == col(Membership.org_id))
-        .where(Membership.user_id == user.id)
-    ).all()
+    with lifted(session):
+        rows = session.exec(
+            select(Membership.role, Organization.require_mfa)
+            .join(Organization, col(Organization.id) == col(Membership.org_id))
+            .where(Membership.user_id == user.id)
+        ).all()
     if any(required for _, required in rows):
         return True
     if settings.require_mfa == "nobody":
@@ -78,7 +81,8 @@ def is_required(session: Session, settings: Settings, user: User) -> bool:
 
 def is_set_up(session: Session, user_id: UUID) -> bool:
     """Whether a person has a confirmed second factor."""
-    row = session.get(SecondFactor, user_id)
+    with lifted(session):  # whichever organization's key seals it
+        row = session.get(SecondFactor, user_id)
     return row is not None and row.confirmed_at is not None
 
 
@@ -95,16 +99,17 @@ def begin(app: App, user_id: UUID, org_id: int) -> Secret:
     Raises Conflict when a second factor is set up already: a seed is never shown again.
     """
     with open_context(app, Principal(kind="person", user_id=user_id), org_id, write=True) as ctx:
-        row = ctx.session.get(SecondFactor, user_id)
-        if row is not None and row.confirmed_at is not None:
-            raise Conflict(
-                "Your second factor is set up already.", fix="Remove it first, to set up another."
-            )
-        if row is not None:
-            if row.org_id == org_id:
-                return _open(ctx, row)
-            ctx.session.delete(row)
-            ctx.session.flush()
+        with lifted(ctx.session):
+            row = ctx.session.get(SecondFactor, user_id)
+            if row is not None and row.confirmed_at is not None:
+                raise Conflict(
+                    "Your second factor is set up already.",
+                    fix="Remove it first, to set up another.",
+                )
+            if row is not None and row.org_id != org_id:
+                ctx.session.delete(row)
+        if row is not None and row.org_id == org_id:
+            return _open(ctx, row)
         seed = totp.new_seed()
         sealed = vault.seal(ctx, seed, table=_TABLE, row_id=user_id, field="sealed")
         ctx.session.add(
@@ -204,8 +209,9 @@ def take_away(ctx: Context, email: str) -> None:
 
 def forget(ctx: Context, user_id: UUID) -> None:
     """Delete a person's second factor and codes. The caller checked the right."""
-    for model in (RecoveryCode, SecondFactor):
-        ctx.session.exec(delete(model).where(col(model.user_id) == user_id))
+    with lifted(ctx.session):
+        for model in (RecoveryCode, SecondFactor):
+            ctx.session.exec(delete(model).where(col(model.user_id) == user_id))
     user = _user(ctx.session, user_id)
     user.auth_epoch += 1
     audit.record(ctx, "second_factor.removed", user)

@@ -21,6 +21,7 @@ from liftos_app.errors import Missing
 from liftos_app.models import Membership, Organization, Role, User, WebSession
 from liftos_app.services import audit
 from liftos_app.services.context import App, Context, Principal, open_context
+from liftos_app.tenancy import lifted
 
 log = logging.getLogger(__name__)
 IDLE_LIMIT: Final = timedelta(hours=1)
@@ -119,7 +120,7 @@ def sign_out(app: App, cookie_token: str) -> None:
     found = resolve(app, cookie_token) if app.settings.auth_required else None
     if found is None:
         return
-    with open_context(app, found.who, found.org_id, write=True) as ctx:
+    with open_context(app, found.who, found.org_id, write=True) as ctx, lifted(ctx.session):
         ctx.session.exec(delete(WebSession).where(col(WebSession.id) == found.who.session_id))
         audit.record(ctx, "auth.signed_out")
     forget(app, user_id=found.who.user_id)
@@ -127,12 +128,13 @@ def sign_out(app: App, cookie_token: str) -> None:
 
 def end_all(ctx: Context, user_id: UUID, *, but: UUID | None = None) -> int:
     """End every session of a person, except one. Returns how many. The caller checked the right."""
-    rows = ctx.session.exec(
-        select(WebSession).where(WebSession.user_id == user_id, WebSession.id != but)
-        if but else select(WebSession).where(WebSession.user_id == user_id)
-    ).all()
-    for row in rows:
-        ctx.session.delete(row)
+    with lifted(ctx.session):
+        rows = ctx.session.exec(
+            select(WebSession).where(WebSession.user_id == user_id, WebSession.id != but)
+            if but else select(WebSession).where(WebSession.user_id == user_id)
+        ).all()
+        for row in rows:
+            ctx.session.delete(row)
     forget(ctx.app, user_id=user_id)
     return len(rows)
 
@@ -140,29 +142,31 @@ def end_all(ctx: Context, user_id: UUID, *, but: UUID | None = None) -> int:
 def list_mine(ctx: Context) -> list[WebSession]:
     """The signed-in browsers of the person who asks, newest first."""
     ctx.require("profile.write")
-    return list(
-        ctx.session.exec(
-            select(WebSession)
-            .where(
-                WebSession.user_id == ctx.who.user_id, col(WebSession.expires_at) > ctx.now(),
-                col(WebSession.last_seen_at) > ctx.now() - IDLE_LIMIT,
-            )
-            .order_by(col(WebSession.last_seen_at).desc())
-        ).all()
-    )
+    with lifted(ctx.session):
+        return list(
+            ctx.session.exec(
+                select(WebSession)
+                .where(
+                    WebSession.user_id == ctx.who.user_id, col(WebSession.expires_at) > ctx.now(),
+                    col(WebSession.last_seen_at) > ctx.now() - IDLE_LIMIT,
+                )
+                .order_by(col(WebSession.last_seen_at).desc())
+            ).all()
+        )
 
 
 def end_mine(ctx: Context, session_id: UUID) -> None:
     """End one of one's own sessions. Raises Missing for anybody else's."""
     ctx.require("profile.write")
-    row = ctx.session.exec(
-        select(WebSession).where(
-            WebSession.id == session_id, WebSession.user_id == ctx.who.user_id
-        )
-    ).first()
-    if row is None:
-        raise Missing("This session does not exist.", why="It ended already.")
-    ctx.session.delete(row)
+    with lifted(ctx.session):
+        row = ctx.session.exec(
+            select(WebSession).where(
+                WebSession.id == session_id, WebSession.user_id == ctx.who.user_id
+            )
+        ).first()
+        if row is None:
+            raise Missing("This session does not exist.", why="It ended already.")
+        ctx.session.delete(row)
     forget(ctx.app, user_id=ctx.who.user_id)
     audit.record(ctx, "auth.session_ended", row)
 
@@ -183,11 +187,14 @@ def renew(ctx: Context) -> str:
     Whoever calls it has just checked a password or a code, so the session counts as proved.
     """
     ctx.require("profile.write")
-    web = ctx.session.get(WebSession, ctx.who.session_id) if ctx.who.session_id else None
-    if web is None or web.user_id != ctx.who.user_id:
-        raise Missing("This session does not exist.", why="It ended already.", fix="Sign in again.")
     token = secrets.token_urlsafe(32)
-    web.token_hash, web.proved_at = ctx.app.vault.token_hash(token), ctx.now()
+    with lifted(ctx.session):  # another tab may have switched the organization just now
+        web = ctx.session.get(WebSession, ctx.who.session_id) if ctx.who.session_id else None
+        if web is None or web.user_id != ctx.who.user_id:
+            raise Missing(
+                "This session does not exist.", why="It ended already.", fix="Sign in again."
+            )
+        web.token_hash, web.proved_at = ctx.app.vault.token_hash(token), ctx.now()
     forget(ctx.app, user_id=ctx.who.user_id)
     return token
 
@@ -195,18 +202,19 @@ def renew(ctx: Context) -> str:
 def switch_organization(ctx: Context, public_id: UUID) -> Organization:
     """Look at another organization of one's own from now on. Raises Missing for any other."""
     ctx.require("profile.write")
-    row = ctx.session.exec(
-        select(Organization, Membership)
-        .join(Membership, col(Membership.org_id) == col(Organization.id))
-        .where(Organization.public_id == public_id, Membership.user_id == ctx.who.user_id)
-    ).first()
-    web = ctx.session.get(WebSession, ctx.who.session_id) if ctx.who.session_id else None
-    if row is None or web is None or row[0].id is None:
-        raise Missing(
-            "This organization does not exist.", why="Or you are not a member of it.",
-            fix="Choose one from the list.",
-        )
-    web.org_id = row[0].id
+    with lifted(ctx.session):
+        row = ctx.session.exec(
+            select(Organization, Membership)
+            .join(Membership, col(Membership.org_id) == col(Organization.id))
+            .where(Organization.public_id == public_id, Membership.user_id == ctx.who.user_id)
+        ).first()
+        web = ctx.session.get(WebSession, ctx.who.session_id) if ctx.who.session_id else None
+        if row is None or web is None or row[0].id is None:
+            raise Missing(
+                "This organization does not exist.", why="Or you are not a member of it.",
+                fix="Choose one from the list.",
+            )
+        web.org_id = row[0].id
     forget(ctx.app, user_id=ctx.who.user_id)
     audit.record(ctx, "auth.organization_switched", row[0])
     return row[0]

@@ -102,4 +102,8 @@ def _facts(ctx: Context, now: Protection, zone: str) -> list[list[str]]:
         ["Signed-in browsers", str(now.sessions), "mute"],
         ["Active master key", wrapped, "warn" if now.on_older_keys else "ok"],
         ["Data keys", f"{now.data_keys}, the oldest: {oldest}", "mute"],
+        *([] if now.wall is None else [
+            ["Row-level security", now.wall or "Keeps organizations apart in the database",
+             "warn" if now.wall else "ok"]
+        ]),
     ]

@@ -16,6 +16,7 @@ from liftos_app.db import ReadOnly
 from liftos_app.models import AuditEntry, AuditHead
 from liftos_app.services.audit.canonical import GENESIS, clean, hash_of, plain
 from liftos_app.services.context import Context
+from liftos_app.tenancy import lifted, organization_of
 
 if TYPE_CHECKING:
     from liftos_app.services.vault import Vault
@@ -82,9 +83,10 @@ def lock_head(session: Session) -> tuple[int, str]:
     wanted = select(_HEAD.c.seq, _HEAD.c.hash).where(_HEAD.c.id == 1).with_for_update()
     found = session.execute(wanted).first()
     if found is None:
-        last = session.execute(
-            select(_ENTRIES.c.seq, _ENTRIES.c.hash).order_by(_ENTRIES.c.seq.desc()).limit(1)
-        ).first()
+        with lifted(session):  # the log is one for all organizations
+            last = session.execute(
+                select(_ENTRIES.c.seq, _ENTRIES.c.hash).order_by(_ENTRIES.c.seq.desc()).limit(1)
+            ).first()
         seq, newest = (last.seq, last.hash or GENESIS) if last else (0, GENESIS)
         _make_head(session, seq, newest)
         found = session.execute(wanted).one()
@@ -117,7 +119,9 @@ def _append(session: Session) -> None:
         seq += 1
         rows.append(seal(one.vault, seq, newest, one.fields))
         newest = rows[-1]["hash"]
-    session.execute(insert(_ENTRIES), rows)
+    own = organization_of(session)
+    with lifted(session, when=any(row["org_id"] != own for row in rows)):
+        session.execute(insert(_ENTRIES), rows)
     move_head(session, seq, newest)
 
 

@@ -22,6 +22,7 @@ from liftos_app.models import AuditCheckpoint, AuditEntry, AuditHead
 from liftos_app.services.audit import chain
 from liftos_app.services.audit.canonical import merkle_root, moment
 from liftos_app.services.context import App, Context, job_principal, open_context
+from liftos_app.tenancy import lifted
 
 if TYPE_CHECKING:
     from liftos_app.services.vault import Vault
@@ -189,6 +190,14 @@ def drop_before(ctx: Context, limit: datetime) -> int:
     verifies (L90). For the retention job. Returns the rows removed.
     """
     ctx.require("jobs.run")
+    with lifted(ctx.session):  # the log is one for all organizations
+        removed = _drop(ctx, limit)
+    if removed:
+        chain.record(ctx, "audit.segments_dropped", rows=removed, before=limit)
+    return removed
+
+
+def _drop(ctx: Context, limit: datetime) -> int:
     session, removed = ctx.session, 0
     for point in session.scalars(
         select(AuditCheckpoint).order_by(col(AuditCheckpoint.seq))
@@ -204,6 +213,4 @@ def drop_before(ctx: Context, limit: datetime) -> int:
             _ENTRIES.delete().where(_ENTRIES.c.seq.between(point.first_seq, point.seq))
         )
         removed += gone.rowcount  # type: ignore[attr-defined]
-    if removed:
-        chain.record(ctx, "audit.segments_dropped", rows=removed, before=limit)
     return removed

@@ -20,6 +20,7 @@ from liftos_app.models import AuditEntry, Role, User
 from liftos_app.services.audit.canonical import moment
 from liftos_app.services.audit.chain import record
 from liftos_app.services.context import Context
+from liftos_app.tenancy import lifted
 
 MOST_EXPORTED: Final = 50_000
 _DANGEROUS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\x00")
@@ -56,7 +57,8 @@ def browse(
     query = select(AuditEntry).where(_visible(ctx), *_conditions(ctx, asked))
     if before is not None:
         query = query.where(col(AuditEntry.seq) < before)
-    rows = ctx.session.exec(query.order_by(col(AuditEntry.seq).desc()).limit(limit)).all()
+    with lifted(ctx.session, when=_sees_all(ctx)):
+        rows = ctx.session.exec(query.order_by(col(AuditEntry.seq).desc()).limit(limit)).all()
     names = _names(ctx, rows)
     return [Shown(row, names.get(row.actor_id, row.actor_id)) for row in rows]
 
@@ -64,9 +66,10 @@ def browse(
 def actions(ctx: Context) -> list[str]:
     """Every action that occurs, for the filter."""
     ctx.require("audit.read")
-    return sorted(ctx.session.exec(
-        select(AuditEntry.action).where(_visible(ctx)).distinct()
-    ).all())
+    with lifted(ctx.session, when=_sees_all(ctx)):
+        return sorted(ctx.session.exec(
+            select(AuditEntry.action).where(_visible(ctx)).distinct()
+        ).all())
 
 
 def export(ctx: Context, asked: Asked, *, as_csv: bool) -> str:
@@ -114,9 +117,13 @@ def neutral(value: object) -> object:
     return value
 
 
+def _sees_all(ctx: Context) -> bool:
+    return ctx.who.role is Role.SUPER_ADMIN
+
+
 def _visible(ctx: Context) -> ColumnElement[bool]:
     mine = col(AuditEntry.org_id) == ctx.org
-    if ctx.who.role is Role.SUPER_ADMIN:
+    if _sees_all(ctx):
         return or_(mine, col(AuditEntry.org_id).is_(None))
     return mine
 

@@ -16,6 +16,7 @@ from liftos_app.services import audit
 from liftos_app.services.context import App, Context, job_principal, open_context
 from liftos_app.services.incidents import rules, signals
 from liftos_app.services.incidents.rules import Signal
+from liftos_app.tenancy import lifted
 
 log = logging.getLogger(__name__)
 QUIET: Final = timedelta(minutes=15)
@@ -35,29 +36,37 @@ def list_open(ctx: Context) -> list[Incident]:
     administrators those of the installation.
     """
     ctx.require("audit.read")
-    return list(ctx.session.exec(
-        select(Incident).where(_visible(ctx), col(Incident.acknowledged_at).is_(None))
-        .order_by(col(Incident.opened_at).desc()).limit(100)
-    ).all())
+    with lifted(ctx.session, when=_sees_all(ctx)):
+        return list(ctx.session.exec(
+            select(Incident).where(_visible(ctx), col(Incident.acknowledged_at).is_(None))
+            .order_by(col(Incident.opened_at).desc()).limit(100)
+        ).all())
 
 
 def acknowledge(ctx: Context, incident_id: UUID) -> Incident:
     """Somebody looks after it. Raises Missing."""
     ctx.require("audit.read")
-    row = ctx.session.exec(
-        select(Incident).where(_visible(ctx), Incident.id == incident_id)
-    ).first()
-    if row is None:
-        raise Missing("There is no such incident.", why="It was deleted, or the address is wrong.")
-    if row.acknowledged_at is None:
-        row.acknowledged_at, row.acknowledged_by = ctx.now(), ctx.who.user_id
-        audit.record(ctx, "incident.acknowledged", row, rule=row.rule)
+    with lifted(ctx.session, when=_sees_all(ctx)):
+        row = ctx.session.exec(
+            select(Incident).where(_visible(ctx), Incident.id == incident_id)
+        ).first()
+        if row is None:
+            raise Missing(
+                "There is no such incident.", why="It was deleted, or the address is wrong."
+            )
+        if row.acknowledged_at is None:
+            row.acknowledged_at, row.acknowledged_by = ctx.now(), ctx.who.user_id
+            audit.record(ctx, "incident.acknowledged", row, rule=row.rule)
     return row
+
+
+def _sees_all(ctx: Context) -> bool:
+    return ctx.who.role is Role.SUPER_ADMIN
 
 
 def _visible(ctx: Context) -> ColumnElement[bool]:
     mine = col(Incident.org_id) == ctx.org
-    if ctx.who.role is Role.SUPER_ADMIN:
+    if _sees_all(ctx):
         return or_(mine, col(Incident.org_id).is_(None))
     return mine
 
@@ -74,9 +83,10 @@ def _keep(app: App, signal: Signal) -> bool:
     who = job_principal("incidents")
     with open_context(app, who, signal.org_id, write=True) as ctx:
         if newest is not None and newest.opened_at > ctx.now() - QUIET:
-            row = ctx.session.get_one(Incident, newest.id)
-            row.count, row.last_at, row.evidence = row.count + 1, ctx.now(), signal.evidence[:60]
-            row.words = signal.words
+            with lifted(ctx.session):  # it may have begun in another organization
+                row = ctx.session.get_one(Incident, newest.id)
+                row.count, row.last_at = row.count + 1, ctx.now()
+                row.evidence, row.words = signal.evidence[:60], signal.words
             return False
         _open(ctx, signal)
     return True

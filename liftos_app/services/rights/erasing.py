@@ -36,6 +36,7 @@ from liftos_app.services import audit, people, sessions, vault
 from liftos_app.services.context import App, Context, Principal, job_principal, open_context
 from liftos_app.services.retention import choices
 from liftos_app.services.rights import datamap
+from liftos_app.tenancy import lifted
 
 log = logging.getLogger(__name__)
 ERASED_HOST: Final = "erased.invalid"
@@ -47,26 +48,31 @@ def erase_me(ctx: Context) -> None:
     """Erase the account of the person who asks. Raises Conflict for a last administrator."""
     ctx.require("profile.write")
     ctx.require_proof()
-    _erase(ctx, _user(ctx.session, ctx.who.user_id))
+    with lifted(ctx.session):
+        _erase(ctx, _user(ctx.session, ctx.who.user_id))
 
 
 def erase_account(ctx: Context, email: str) -> None:
     """Erase somebody's account at their request: for the operator and super administrators."""
     ctx.require("installation.admin")
     ctx.require_proof()
-    _erase(ctx, _by_email(ctx.session, email))
+    with lifted(ctx.session):
+        _erase(ctx, _by_email(ctx.session, email))
 
 
 def preview_account(ctx: Context, email: str) -> dict[str, int]:
     """Rows by table that go with a person's account. Erases nothing. Raises Missing."""
     ctx.require("installation.admin")
     user = _by_email(ctx.session, email)
-    return _counted(ctx.session, {
-        table.name: sql_select(func.count()).where(table.c.user_id == user.id)
-        for table in _of_people()
-    } | {
-        "invitation": sql_select(func.count()).where(col(Invitation.email_key) == user.email_key)
-    })
+    with lifted(ctx.session):
+        return _counted(ctx.session, {
+            table.name: sql_select(func.count()).where(table.c.user_id == user.id)
+            for table in _of_people()
+        } | {
+            "invitation": sql_select(func.count()).where(
+                col(Invitation.email_key) == user.email_key
+            )
+        })
 
 
 def find_organization(app: App, who: Principal, public_id: UUID) -> tuple[int, str]:
@@ -175,7 +181,7 @@ def erase_due(app: App) -> int:
 def _erase_organization(app: App, org: int) -> None:
     """Access ends first, then rows go in batches, at last the organization and its choice."""
     who = job_principal("erasure")
-    with open_context(app, who, org, write=True) as ctx:
+    with open_context(app, who, org, write=True) as ctx, lifted(ctx.session):
         _end_access(ctx)
     sessions.forget(app, user_id=None)
     tables = [t for t in reversed(metadata.sorted_tables) if _goes(t)]

@@ -18,6 +18,7 @@ from sqlmodel import Session, col, select
 from liftos_app.errors import LiftOSError
 from liftos_app.models import Account, Breaker, Connection, StreamState
 from liftos_app.services.context import App, Context
+from liftos_app.tenancy import lifted
 
 FAILURES: Final = 5  # in a row, tries of one request counted
 FIRST: Final = timedelta(seconds=60)
@@ -93,10 +94,11 @@ def outages(ctx: Context) -> dict[str, Breaker]:
     mine = select(Connection.platform).where(
         Connection.org_id == ctx.org, col(Connection.deleted_at).is_(None)
     )
-    rows = ctx.session.exec(select(Breaker).where(
-        col(Breaker.name).like("platform:%"), Breaker.failures > 0,
-        col(Breaker.platform).in_(mine),
-    )).all()
+    with lifted(ctx.session):  # an outage belongs to no organization
+        rows = ctx.session.exec(select(Breaker).where(
+            col(Breaker.name).like("platform:%"), Breaker.failures > 0,
+            col(Breaker.platform).in_(mine),
+        )).all()
     return {row.platform: row for row in rows}
 
 
