@@ -22,6 +22,7 @@ SQL = {
     "cli.py": "the revision of a database file",
     "db.py": "pragmas and BEGIN",
     "models/syncs.py": "the condition of an index",
+    "row_security.py": "policies and rights, with quoted names of tables and roles",
     "services/audit/verify.py": "names from the two lists of the module",
     "services/backups.py": "checks of a copy",
     "services/budgets.py": "fixed statements with the clock of PostgreSQL",
