@@ -22,7 +22,8 @@ from sqlmodel import func, select  # noqa: E402
 
 from benchmarks.api_server import DAYS, LAST_DAY, ROWS  # noqa: E402
 from benchmarks.sync import databases, local_api, prepared, windows  # noqa: E402
-from liftos_app.models import Account, Entity, FactDaily, Level  # noqa: E402
+from liftos_app.models import Account, Entity, FactDaily  # noqa: E402
+from liftos_app.models.facts import Level  # noqa: E402
 from liftos_app.services.context import App, open_context  # noqa: E402
 
 FILL = """INSERT INTO fact_daily (account_key, level, day, entity_key, setting, org_id, impressions,
