@@ -14,6 +14,7 @@ import sys
 import tempfile
 import venv
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 from benchmarks.api_server import DAYS, LAST_DAY, ROWS
 from benchmarks.sync import databases, local_api, ours, windows
@@ -58,6 +59,11 @@ def environment(folder: Path) -> Path:
     return python
 
 
+def _host(url: str) -> str:
+    """Where the server listens: a folder with its socket, which dlt does not hand on."""
+    return "".join(parse_qs(urlsplit(url).query).get("host", []))
+
+
 def theirs(python: Path, api: str, url: str, home: str) -> tuple[float, str]:
     """Seconds of a first load by dlt, and its version. Raises when it takes too long."""
     script = Path(home) / "child.py"
@@ -65,8 +71,8 @@ def theirs(python: Path, api: str, url: str, home: str) -> tuple[float, str]:
     first = (LAST_DAY - dt.timedelta(days=DAYS - 1)).isoformat()
     done = subprocess.run(
         [str(python), str(script), api, url, first, LAST_DAY.isoformat()],
-        env={"HOME": home, "PATH": os.environ["PATH"], "RUNTIME__DLTHUB_TELEMETRY": "false",
-             "RUNTIME__LOG_LEVEL": "ERROR"},
+        env={"HOME": home, "PATH": os.environ["PATH"], "PGHOST": _host(url),
+             "RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "ERROR"},
         capture_output=True, text=True, timeout=LIMIT, check=False,
     )
     if done.returncode:
