@@ -1,4 +1,4 @@
-"""`python -m benchmarks [sync platforms page small security crowd]`: all when none is named."""
+"""`python -m benchmarks [sync platforms page security crowd replicas volume]`: all when none is named."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import os
 import platform
 import sys
 
-from benchmarks import all_platforms, crowd, page, security, small, sync
+from benchmarks import all_platforms, crowd, page, replicas, security, sync, volume
 
-PARTS = {"sync": sync.main, "platforms": all_platforms.main, "page": page.main, "small": small.main,
-         "security": security.main, "crowd": crowd.main}
+PARTS = {"sync": sync.main, "platforms": all_platforms.main, "page": page.main, "security": security.main,
+         "crowd": crowd.main, "replicas": replicas.main, "volume": volume.main}
 
 
 def main() -> None:

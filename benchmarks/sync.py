@@ -43,8 +43,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def local_api() -> Iterator[str]:
-    """The paged JSON API in a process of its own."""
+def local_api(**env: str) -> Iterator[str]:
+    """The paged JSON API in a process of its own, with its variables (api_server.py)."""
     port = free_port()
     process = subprocess.Popen(
         [
@@ -57,6 +57,7 @@ def local_api() -> Iterator[str]:
             "error",
             "benchmarks.api_server:app",
         ],
+        env={**os.environ, **env},
     )
     url = f"http://127.0.0.1:{port}"
     try:

@@ -1,6 +1,6 @@
 """Cost per row where ten million rows stand already, beside where a hundred thousand do.
 
-The same 100,000 rows are synced from the local API by the real engine, twice, into a database that
+The same rows are synced from the local API by the real engine, twice, into a database that
 holds FEW rows and into one that holds MANY. The rows that stand there belong to ten accounts, the
 syncing one among them, and end the day before the days that are synced.
 """
@@ -13,19 +13,17 @@ import sys
 import tempfile
 import time
 
+import httpx
+from sqlmodel import func, select
+
+from benchmarks.api_server import DAYS, LAST_DAY, ROWS
+from benchmarks.sync import databases, local_api, prepared, windows
+from liftos_app.models import Account, Entity, FactDaily
+from liftos_app.models.facts import Level
+from liftos_app.services.context import App, open_context
+
 FEW, MANY = 100_000, int(os.environ.get("BENCH_MANY", "10000000"))
 ACCOUNTS, ENTITIES = 10, 2_500
-os.environ.setdefault("BENCH_ROWS", "100000")  # before api_server is read
-
-import httpx  # noqa: E402
-from sqlmodel import func, select  # noqa: E402
-
-from benchmarks.api_server import DAYS, LAST_DAY, ROWS  # noqa: E402
-from benchmarks.sync import databases, local_api, prepared, windows  # noqa: E402
-from liftos_app.models import Account, Entity, FactDaily  # noqa: E402
-from liftos_app.models.facts import Level  # noqa: E402
-from liftos_app.services.context import App, open_context  # noqa: E402
-
 FILL = """INSERT INTO fact_daily (account_key, level, day, entity_key, setting, org_id, impressions,
   clicks, spend_micros, conversions_micros, value_micros)
 SELECT e.account_key, 1, d.day, e.key, 0, e.org_id, 1000 + e.key % 9000, e.key % 300,
