@@ -1,4 +1,4 @@
-"""`python -m benchmarks [sync platforms page security crowd replicas volume]`: all when none is named."""
+"""`python -m benchmarks [sync platforms page security crowd replicas volume]`; all by default."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import sys
 
 from benchmarks import all_platforms, crowd, page, replicas, security, sync, volume
 
-PARTS = {"sync": sync.main, "platforms": all_platforms.main, "page": page.main, "security": security.main,
-         "crowd": crowd.main, "replicas": replicas.main, "volume": volume.main}
+PARTS = {"sync": sync.main, "platforms": all_platforms.main, "page": page.main,
+         "security": security.main, "crowd": crowd.main, "replicas": replicas.main,
+         "volume": volume.main}
 
 
 def main() -> None:
