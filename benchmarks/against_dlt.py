@@ -37,11 +37,11 @@ source = rest_api_source({
 if url.startswith("sqlite"):
     destination = dlt.destinations.sqlalchemy(credentials=url)
 else:
-    from urllib.parse import parse_qs, urlsplit
+    from urllib.parse import parse_qs, quote, urlsplit
     parts = urlsplit(url)
     destination = dlt.destinations.postgres(credentials={
         "database": parts.path.strip("/"), "username": "postgres", "password": "none",
-        "host": parse_qs(parts.query)["host"][0], "port": 5432})
+        "host": quote(parse_qs(parts.query)["host"][0], safe=""), "port": 5432})
 pipeline = dlt.pipeline("bench", destination=destination, dataset_name="main" if
                         url.startswith("sqlite") else "bench", pipelines_dir=os.environ["HOME"])
 began = time.perf_counter()

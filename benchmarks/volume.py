@@ -14,6 +14,7 @@ import tempfile
 import time
 
 import httpx
+from sqlalchemy import text
 from sqlmodel import func, select
 
 from benchmarks.api_server import DAYS, LAST_DAY, ROWS
@@ -60,7 +61,7 @@ def fill(app: App, rows: int, org_id: int) -> None:
                 ((last - dt.timedelta(days=i)).isoformat(),))
         if not app.db.is_sqlite:
             run("SET LOCAL session_replication_role = replica")  # no check of ten million keys
-        run(FILL)
+        session.connection().execute(text(FILL))
         run("DROP TABLE bench_day")
     with app.db.engine.connect() as connection:
         connection.exec_driver_sql("COMMIT" if app.db.is_sqlite else "SELECT 1")
