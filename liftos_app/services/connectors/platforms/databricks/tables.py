@@ -11,6 +11,7 @@ from liftos_app.services.connectors import mapping
 from liftos_app.services.connectors.bounds import Asking, Kind, Limit, chunks
 from liftos_app.services.connectors.client import Client
 from liftos_app.services.connectors.defined import Definition, definitions, make_streams
+from liftos_app.services.connectors.paging import Steps
 from liftos_app.services.connectors.platforms.databricks import statements, values
 from liftos_app.services.connectors.platforms.databricks.errors import TOO_BIG
 from liftos_app.services.connectors.platforms.databricks.version import CATALOG, WAREHOUSES
@@ -26,7 +27,6 @@ from liftos_app.services.connectors.spec import (
 
 PREVIEW_ROWS: Final = 20
 DAYS_PER_STATEMENT: Final = 92  # no limit is known; a span is stored as one
-_MOST_PAGES: Final = 100
 _NAME = r"`((?:[^`]|``)+)`"
 _PATH = re.compile(r"\.".join([_NAME] * 3))
 _HIDDEN = frozenset({"information_schema"})
@@ -193,22 +193,15 @@ def _query(
 def _listed(client: Client, what: str, params: Mapping[str, str]) -> list[dict[str, Any]]:
     """Everything of a list of Unity Catalog, page by page; a repeated token ends in GiveUp."""
     found: list[dict[str, Any]] = []
-    token, seen = "", set[str]()
-    for _ in range(_MOST_PAGES):
+    token, steps = "", Steps()
+    while True:
         asked = {**params, "max_results": "100", **({"page_token": token} if token else {})}
         data = client.get(f"{CATALOG}/{what}", params=asked).data
+        steps.page(data.get(what))
         found += [c for c in data.get(what) or () if isinstance(c, dict) and c.get("name")]
-        token = str(data.get("next_page_token") or "")
-        if not token:
+        if not data.get("next_page_token"):
             return found
-        if token in seen:
-            break
-        seen.add(token)
-    raise GiveUp(
-        "Databricks' list has no end.", why="A page came twice, or there were too many.",
-        fix="Name the table in the stream's definition yourself.", cause="source_data",
-        owner="the_platform",
-    )
+        token = steps.to(data["next_page_token"])
 
 
 def _folder(*names: str) -> SourceObject:

@@ -7,7 +7,7 @@ from typing import Any
 
 from liftos_app.services.connectors import rows
 from liftos_app.services.connectors.client import Client
-from liftos_app.services.connectors.paging import walk
+from liftos_app.services.connectors.paging import lost, walk
 from liftos_app.services.connectors.platforms.meta_business.version import VERSION
 from liftos_app.services.connectors.read import listed
 from liftos_app.services.connectors.spec import AccountInfo
@@ -35,7 +35,7 @@ def discover(client: Client) -> list[AccountInfo]:
         params = {"fields": FIELDS, "limit": 100, "after": after or None}
         return client.get(f"/{VERSION}/me/adaccounts", params=params)
 
-    for answer in walk(ask, after_of):
+    for answer in walk(ask, after_of, records_of=lambda data: data.get("data")):
         for record in listed(answer.data.get("data")):
             account = info(record)
             found.setdefault(account.external_id, account)
@@ -80,10 +80,15 @@ def granted(client: Client) -> Sequence[str]:
 
 
 def after_of(data: Any) -> str | None:
-    """The cursor of the next page. The address in `next` holds the token, so it is never used."""
+    """The cursor of the next page. The address in `next` holds the token, so it is never used.
+
+    Raises GiveUp when a page follows without a cursor.
+    """
     paging = data.get("paging") if isinstance(data, dict) else None
     if not isinstance(paging, dict) or not paging.get("next"):
         return None
     cursors = paging.get("cursors")
     after = cursors.get("after") if isinstance(cursors, dict) else None
-    return str(after) if after else None
+    if not after:
+        raise lost()
+    return str(after)
