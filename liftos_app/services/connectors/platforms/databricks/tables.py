@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from liftos_app.errors import GiveUp, Invalid
@@ -11,6 +12,7 @@ from liftos_app.services.connectors import mapping
 from liftos_app.services.connectors.bounds import Asking, Kind, Limit, chunks
 from liftos_app.services.connectors.client import Client
 from liftos_app.services.connectors.defined import Definition, definitions, make_streams
+from liftos_app.services.connectors.faults import check_open
 from liftos_app.services.connectors.paging import Steps
 from liftos_app.services.connectors.platforms.databricks import statements, values
 from liftos_app.services.connectors.platforms.databricks.errors import TOO_BIG
@@ -62,17 +64,23 @@ def discover(client: Client) -> Sequence[AccountInfo]:
     """The one workspace of this sign-in; the streams on its tables are defined by a person."""
     found = warehouse(client)
     host = client.credential.text("workspace")
-    dead = str(found.get("state")) in ("DELETED", "DELETING")
-    return [AccountInfo(
-        external_id=host, name=host.partition(".")[0], time_zone="UTC", usable=not dead,
+    account = AccountInfo(
+        external_id=host, name=host.partition(".")[0], time_zone="UTC",
         status=f"warehouse {str(found.get('name'))[:24]}",
-        reason="Its SQL warehouse was deleted." if dead else "",
-    )]
+    )
+    return [_standing(account, found)]
+
+
+def _standing(account: AccountInfo, found: Mapping[str, Any]) -> AccountInfo:
+    dead = str(found.get("state")) in ("DELETED", "DELETING")
+    reason = "Its SQL warehouse was deleted." if dead else ""
+    return replace(account, usable=not dead, reason=reason)
 
 
 def test(client: Client, account: AccountInfo) -> str:
     """Whether Databricks lets us use the warehouse. Starts nothing, so it costs nothing."""
     found = warehouse(client)
+    check_open("Databricks", _standing(account, found))
     return (f"{account.name} answers: the warehouse {found.get('name')} is "
             f"{str(found.get('state') or 'there').lower()}. Nothing was started.")
 

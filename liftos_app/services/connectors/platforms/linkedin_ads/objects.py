@@ -12,6 +12,7 @@ from typing import Any
 
 from liftos_app.services.connectors import rows
 from liftos_app.services.connectors.client import Client
+from liftos_app.services.connectors.faults import check_open
 from liftos_app.services.connectors.paging import Steps, dig
 from liftos_app.services.connectors.platforms.linkedin_ads import accounts, restli
 from liftos_app.services.connectors.platforms.linkedin_ads.errors import INVISIBLE
@@ -53,6 +54,7 @@ def read_account(client: Client, task: Task) -> Iterator[Page]:
     found = accounts.look(client, ident)
     if found is None:
         raise INVISIBLE.error(account=ident)
+    check_open("LinkedIn", accounts.info(found))
 
     def make(record: Any) -> Row:
         return {
