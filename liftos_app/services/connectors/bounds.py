@@ -31,6 +31,10 @@ class Bound:
     value: str
 
 
+_UNTIMED = (
+    "The column {column} tells no time, so everything is read at each sync. Choose one with the "
+    "time of the last change, or say in the stream's settings how its times are written."
+)
 Limit = tuple[str, Bound]  # a column and its bound
 
 
@@ -83,7 +87,10 @@ def _changes(definition: Definition, task: Task, asking: Asking) -> Iterator[Chu
     newest = asking.newest(column, kind)
     low = since(definition, task, kind) if kind else None
     if kind is None or not newest or low is None:
-        yield from asking.query([], task.cursor)
+        for chunk in asking.query([], task.cursor):
+            if newest and low is None:
+                chunk.notes = (*chunk.notes, _UNTIMED.format(column=column))
+            yield chunk
         return
     reached = max(task.cursor, cursor_of(definition, kind, newest))
     yield from asking.query([(column, low), (column, Bound("<=", kind, newest))], reached)

@@ -10,11 +10,14 @@ import email.utils
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from liftos_app.errors import Fix, GiveUp, PlatformFault, Quota, Retry, SignInAgain
 from liftos_app.services.connectors.redaction import said
+
+if TYPE_CHECKING:
+    from liftos_app.services.connectors.spec import AccountInfo
 
 LATER = "Nothing to do: it is tried again by itself."
 REPORT = "Report it to the people who run this installation, with the request id."
@@ -122,6 +125,20 @@ def by_status(name: str, status: int, headers: Mapping[str, str], words: str = "
         owner=rule.owner,
     )
     return filled.error(after=retry_after(headers), words=words, status=status)
+
+
+def check_open(name: str, seen: AccountInfo) -> None:
+    """Raise Fix for an account that could be read once and now is closed."""
+    if seen.usable:
+        return
+    raise Fix(
+        f"The account {seen.name} cannot be read any more.",
+        why=seen.reason,
+        fix=f"Have it opened again in {name}, or leave it out of the connection.",
+        cause="permission",
+        owner="your_platform_admin",
+        account=seen.external_id,
+    )
 
 
 def web_page(name: str, status: int) -> PlatformFault:

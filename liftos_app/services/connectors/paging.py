@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from liftos_app.services.connectors.client import Answer, Client
 
 MOST_PAGES = 200_000
-_SAME = 3  # so many equal, non-empty pages in a row mean that the platform stands still
+_SAME = 3  # one page may come so often: a list that moves meanwhile shows some records again
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,37 +44,53 @@ def dig(data: Any, path: str) -> Any:
     return data
 
 
+class Steps:
+    """What a walk has read so far. Raises GiveUp once the platform repeats itself."""
+
+    def __init__(self, first: str = "") -> None:
+        self._named = {first}
+        self._read: Counter[int] = Counter()
+
+    def page(self, records: Any) -> None:
+        """Note the records of a page. Their number, the first and the last tell it apart."""
+        if not isinstance(records, list) or not records:
+            return
+        mark = hash((len(records), repr(records[0]), repr(records[-1])))
+        self._read[mark] += 1
+        if self._read[mark] > _SAME:
+            raise endless("it sent the same page again and again")
+
+    def to(self, cursor: object) -> str:
+        """Note where the next page is, and give it as text."""
+        name = str(cursor)
+        if name in self._named:
+            raise endless("it named a page that was read already")
+        if len(self._named) >= MOST_PAGES:
+            raise endless(f"it has more than {MOST_PAGES:,} pages")
+        self._named.add(name)
+        return name
+
+
 def walk(
     ask: Callable[[str], Answer],
     next_of: Callable[[Any], Any],
     *,
-    records_of: Callable[[Any], Any] | None = None,
+    records_of: Callable[[Any], Any],
     first: str = "",
 ) -> Iterator[Answer]:
     """Answers to `ask("")`, `ask(cursor)`.. until `next_of(data)` is empty.
 
     Raises GiveUp when a cursor comes again, or when the same page comes again and again.
     """
-    cursor, seen = first, {first}
-    before: Any = None
-    same = 0
-    for _ in range(MOST_PAGES):
+    cursor, steps = first, Steps(first)
+    while True:
         answer = ask(cursor)
         yield answer
         following = next_of(answer.data)
         if following is None or following == "" or following is False:
             return
-        cursor = str(following)
-        if cursor in seen:
-            raise _endless("it named a page that was read already")
-        seen.add(cursor)
-        if records_of is not None:
-            records = records_of(answer.data)
-            same = same + 1 if records and records == before else 0
-            before = records
-            if same >= _SAME:
-                raise _endless("it sent the same page again and again")
-    raise _endless(f"it has more than {MOST_PAGES:,} pages")
+        steps.page(records_of(answer.data))
+        cursor = steps.to(following)
 
 
 def pages(
@@ -81,14 +98,12 @@ def pages(
     path: str,
     paging: Cursor | Link | None,
     *,
+    records: str,
     params: Mapping[str, Any] | None = None,
-    records: str = "",
     lane: str = "",
     headers: Mapping[str, str] | None = None,
 ) -> Iterator[Answer]:
     """All pages of a GET address. `records` is the dotted path of the list of records."""
-    records_of = (lambda data: dig(data, records)) if records else None
-
     def ask(cursor: str) -> Answer:
         if cursor and isinstance(paging, Link):
             return client.follow(cursor, lane=lane, headers=headers)
@@ -100,13 +115,25 @@ def pages(
     def next_of(data: Any) -> Any:
         return dig(data, paging.read) if paging is not None else None
 
-    yield from walk(ask, next_of, records_of=records_of)
+    yield from walk(ask, next_of, records_of=lambda data: dig(data, records))
 
 
-def _endless(reason: str) -> GiveUp:
+def endless(reason: str) -> GiveUp:
+    """The error of a walk in which the platform repeats itself."""
     return GiveUp(
         "The platform's pages have no end.",
         why=f"While paging, {reason}.",
+        fix=REPORT,
+        cause="source_data",
+        owner="the_platform",
+    )
+
+
+def lost() -> GiveUp:
+    """The error of an answer with more to come and no way to it: its end is not the list's."""
+    return GiveUp(
+        "The platform's pages cannot be followed.",
+        why="It says that there is more, but not where.",
         fix=REPORT,
         cause="source_data",
         owner="the_platform",

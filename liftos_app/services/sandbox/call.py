@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from starlette.responses import Response
 if TYPE_CHECKING:
     from liftos_app.services.sandbox.tokens import Tokens
     from liftos_app.services.sandbox.trouble import Trouble
-    from liftos_app.services.sandbox.world import World
+    from liftos_app.services.sandbox.world import AdAccount, World
 
 MAX_BODY = 1_000_000
 
@@ -88,6 +88,20 @@ class Call:
     def url(self) -> str:
         """The absolute address of this call without its query."""
         return self.base + self.path
+
+    def account(self, ident: str) -> AdAccount | None:
+        """An ad account of the platform as it stands now; None for one that is gone."""
+        return next((a for a in self.accounts() if a.id == ident), None)
+
+    def accounts(self) -> tuple[AdAccount, ...]:
+        """The ad accounts of the platform as they stand now."""
+        found = []
+        for one in self.world.accounts(self.platform):
+            there, status = self.trouble.stands(self.platform, one.id)
+            if there:
+                closed = replace(one, status="disabled" if status == "disabled" else "cancelled")
+                found.append(closed if status else one)
+        return tuple(found)
 
     def bearer(self, scheme: str = "Bearer") -> str:
         """What follows the scheme in Authorization, or ""."""

@@ -2,6 +2,7 @@
 
 Wire faults (`WIRE`) are served by the dispatcher before or after the platform's handler; row faults
 (`ROWS`) bend the rows a handler found. Each fault has a count or stays until it is cleared.
+`STATES` change how an account stands for as long as they are there.
 """
 
 from __future__ import annotations
@@ -35,7 +36,11 @@ ROWS: Final[Mapping[str, str]] = {
     "missing_day": "a day has no rows",
     "currency_change": "the account's currency changes",
 }
-KINDS: Final[Mapping[str, str]] = {**WIRE, **ROWS}
+STATES: Final[Mapping[str, str]] = {
+    "account_disabled": "an account is closed or suspended (detail status cancelled, disabled)",
+    "account_gone": "an account is gone, or the sign-in has lost its role on it",
+}
+KINDS: Final[Mapping[str, str]] = {**WIRE, **ROWS, **STATES}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,6 +238,12 @@ class Trouble:
         """The currency to show for an account: its own, or that of a currency change."""
         fault = self.take(("currency_change",), platform, account=account)
         return fault.detail.get("currency", "CAD") if fault else currency
+
+    def stands(self, platform: str, account: str) -> tuple[bool, str]:
+        """Whether an account is still there, and the status it has now; "" for its own."""
+        gone = self._aimed("account_gone", platform, account, "")
+        told = self._aimed("account_disabled", platform, account, "")
+        return not gone, told[-1].detail.get("status", "cancelled") if told else ""
 
     def is_day_missing(self, platform: str, account: str, stream: str, day: date) -> bool:
         """Whether rows of this day are withheld. Counts nothing off; for tests' expected sums."""

@@ -326,6 +326,29 @@ def test_the_portal_is_found_with_its_currency_and_zone() -> None:
         CRM.discover(one)
 
 
+def test_changes_whose_end_never_stands_still_end_in_an_error() -> None:
+    def search(request: httpx.Request) -> dict[str, Any]:
+        if json.loads(request.content)["limit"] == 1:  # the newest change, which is gone again
+            return {"total": 9, "results": []}
+        return found(deal("5"), total=9, more=True)
+
+    one, edge = client(routes(search))
+    with pytest.raises(GiveUp, match="no end"):
+        read(one, whole(cursor="2026-11-15T00:00:00Z"))
+    assert len(edge.requests) < 12
+
+
+def test_changes_whose_end_comes_again_end_in_an_error() -> None:
+    def search(request: httpx.Request) -> dict[str, Any]:
+        beyond = "hs_object_id" in request.content.decode().partition('"sorts"')[0]
+        return found(deal("5"), total=20_000, more=not beyond)
+
+    one, edge = client(routes(search))
+    with pytest.raises(GiveUp, match="no end"):
+        read(one, whole(cursor="2026-11-15T00:00:00Z"))
+    assert len(edge.requests) < 12
+
+
 def test_pages_that_repeat_end_in_an_error() -> None:
     one, _ = client(routes(found(deal("5"), more=True)))
     with pytest.raises(GiveUp, match="no end"):

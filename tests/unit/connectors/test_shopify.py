@@ -11,7 +11,7 @@ import httpx
 import pytest
 from graphql import GraphQLSchema, build_schema, extend_schema, parse, validate
 
-from liftos_app.errors import Fix, Quota
+from liftos_app.errors import Fix, GiveUp, Quota
 from liftos_app.services.connectors import registry
 from liftos_app.services.connectors.client import Client
 from liftos_app.services.connectors.platforms.shopify import catalogue, order_query
@@ -313,6 +313,19 @@ def test_long_orders_are_read_to_the_last_line_and_refund() -> None:
     assert [entry["external_id"] for entry in row["lines"]] == ["101", "2"]
     assert len(row["refunds"]) == 6
     assert row["refunds"][5]["goods_micros"] == 15_500_000
+
+
+@pytest.mark.parametrize("place", ["L1", None])
+def test_lines_that_never_end_are_no_order(place: str | None) -> None:
+    long = order()
+    long["lineItems"]["pageInfo"] = {"hasNextPage": True, "endCursor": place}
+    again = {"data": {"order": {"lineItems": {
+        "pageInfo": {"hasNextPage": True, "endCursor": place}, "nodes": long["lineItems"]["nodes"],
+    }}}}
+    one, edge = client(answers(page(long), again))
+    with pytest.raises(GiveUp, match="no end|cannot be followed"):
+        read(one, span())
+    assert len(edge.requests) <= 3
 
 
 def test_days_that_are_hidden_are_said_to_be_hidden_never_empty() -> None:

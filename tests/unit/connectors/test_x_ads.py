@@ -396,7 +396,10 @@ def test_accounts_are_found_with_the_currency_of_what_pays() -> None:
 
 
 def test_a_role_that_sees_no_campaigns_fails_the_test() -> None:
-    client, _ = client_of(answers({"data": {"permissions": ["CAMPAIGN_ANALYST", "ANALYST"]}}))
+    client, _ = client_of(answers(
+        {"data": {"permissions": ["CAMPAIGN_ANALYST", "ANALYST"]}},
+        {"data": {"id": IDENT, "approval_status": "ACCEPTED", "deleted": False}},
+    ))
     assert X.test(client, one_account()) == (
         "X answers for Harbor Coffee EU: USD, America/Los_Angeles, role campaign analyst, analyst."
     )

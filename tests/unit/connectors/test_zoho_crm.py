@@ -301,6 +301,22 @@ def job(state: str, **result: Any) -> dict[str, Any]:
 ADDED = httpx.Response(201, json={"data": [{"status": "success", "details": {"id": "77"}}]})
 
 
+@pytest.mark.parametrize("token", ["t1", ""])
+def test_a_file_without_end_loses_nothing_in_silence(
+    monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    monkeypatch.setattr(streams, "BULK_AFTER", 1)
+    monkeypatch.setattr(coql, "LARGE", 1)
+    done = job("COMPLETED", more_records=True, next_page_token=token)
+    file = httpx.Response(200, content=zipped(("1.csv", "Id\n1\n")),
+                          headers={"content-type": "application/x-download"})  # fmt: skip
+    client, _ = client_for(
+        fields(), page(deal(1), more=True), ADDED, done, file, ADDED, done, file,
+    )  # fmt: skip
+    with pytest.raises(GiveUp, match="no end|cannot be followed"):
+        read(client, deals())
+
+
 def test_many_records_come_as_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "BULK_AFTER", 1)
     monkeypatch.setattr(coql, "LARGE", 1)

@@ -16,6 +16,7 @@ import orjson
 from liftos_app.errors import Fix, GiveUp, PlatformFault, Quota, Retry
 from liftos_app.services.connectors.client import Client, Stopped
 from liftos_app.services.connectors.faults import LATER, REPORT
+from liftos_app.services.connectors.paging import Steps, endless
 from liftos_app.services.connectors.platforms.databricks import errors, values
 from liftos_app.services.connectors.platforms.databricks.version import STATEMENTS
 
@@ -80,16 +81,16 @@ def run(
 def parts(client: Client, statement: Statement) -> Iterator[Part]:
     """Every chunk in order. Raises Retry when rows are missing."""
     readers = values.parsers(statement.columns)
-    result, read, seen = statement.result, 0, set[int]()
+    result, read, steps = statement.result, 0, Steps("0")
     while True:
         rows, size, following = _chunk(client, statement, result)
         read += len(rows)
         yield Part(_records(statement.names, readers, rows), size, following is None)
         if following is None:
             break
-        if following in seen:
-            raise _unclear("Its chunks go round in a circle.")
-        seen.add(following)
+        if read > statement.total:
+            raise endless("it sent more rows than it announced")
+        steps.to(following)
         result = _result(client, statement.id, following)
     if read != statement.total:
         raise Retry(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from liftos_app.errors import GiveUp, Invalid
@@ -11,6 +12,8 @@ from liftos_app.services.connectors import mapping
 from liftos_app.services.connectors.bounds import Asking, Kind, Limit, chunks
 from liftos_app.services.connectors.client import Client
 from liftos_app.services.connectors.defined import Definition, definitions, make_streams
+from liftos_app.services.connectors.faults import check_open
+from liftos_app.services.connectors.paging import Steps
 from liftos_app.services.connectors.platforms.databricks import statements, values
 from liftos_app.services.connectors.platforms.databricks.errors import TOO_BIG
 from liftos_app.services.connectors.platforms.databricks.version import CATALOG, WAREHOUSES
@@ -26,7 +29,6 @@ from liftos_app.services.connectors.spec import (
 
 PREVIEW_ROWS: Final = 20
 DAYS_PER_STATEMENT: Final = 92  # no limit is known; a span is stored as one
-_MOST_PAGES: Final = 100
 _NAME = r"`((?:[^`]|``)+)`"
 _PATH = re.compile(r"\.".join([_NAME] * 3))
 _HIDDEN = frozenset({"information_schema"})
@@ -62,17 +64,23 @@ def discover(client: Client) -> Sequence[AccountInfo]:
     """The one workspace of this sign-in; the streams on its tables are defined by a person."""
     found = warehouse(client)
     host = client.credential.text("workspace")
-    dead = str(found.get("state")) in ("DELETED", "DELETING")
-    return [AccountInfo(
-        external_id=host, name=host.partition(".")[0], time_zone="UTC", usable=not dead,
+    account = AccountInfo(
+        external_id=host, name=host.partition(".")[0], time_zone="UTC",
         status=f"warehouse {str(found.get('name'))[:24]}",
-        reason="Its SQL warehouse was deleted." if dead else "",
-    )]
+    )
+    return [_standing(account, found)]
+
+
+def _standing(account: AccountInfo, found: Mapping[str, Any]) -> AccountInfo:
+    dead = str(found.get("state")) in ("DELETED", "DELETING")
+    reason = "Its SQL warehouse was deleted." if dead else ""
+    return replace(account, usable=not dead, reason=reason)
 
 
 def test(client: Client, account: AccountInfo) -> str:
     """Whether Databricks lets us use the warehouse. Starts nothing, so it costs nothing."""
     found = warehouse(client)
+    check_open("Databricks", _standing(account, found))
     return (f"{account.name} answers: the warehouse {found.get('name')} is "
             f"{str(found.get('state') or 'there').lower()}. Nothing was started.")
 
@@ -193,22 +201,15 @@ def _query(
 def _listed(client: Client, what: str, params: Mapping[str, str]) -> list[dict[str, Any]]:
     """Everything of a list of Unity Catalog, page by page; a repeated token ends in GiveUp."""
     found: list[dict[str, Any]] = []
-    token, seen = "", set[str]()
-    for _ in range(_MOST_PAGES):
+    token, steps = "", Steps()
+    while True:
         asked = {**params, "max_results": "100", **({"page_token": token} if token else {})}
         data = client.get(f"{CATALOG}/{what}", params=asked).data
+        steps.page(data.get(what))
         found += [c for c in data.get(what) or () if isinstance(c, dict) and c.get("name")]
-        token = str(data.get("next_page_token") or "")
-        if not token:
+        if not data.get("next_page_token"):
             return found
-        if token in seen:
-            break
-        seen.add(token)
-    raise GiveUp(
-        "Databricks' list has no end.", why="A page came twice, or there were too many.",
-        fix="Name the table in the stream's definition yourself.", cause="source_data",
-        owner="the_platform",
-    )
+        token = steps.to(data["next_page_token"])
 
 
 def _folder(*names: str) -> SourceObject:

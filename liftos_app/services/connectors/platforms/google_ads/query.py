@@ -47,7 +47,10 @@ def search(client: Client, customer: str, query: str, manager: str) -> list[Answ
 
     for left in range(_RESTARTS, -1, -1):
         try:
-            return list(walk(ask, lambda data: data.get("nextPageToken")))
+            return list(walk(
+                ask, lambda data: data.get("nextPageToken"),
+                records_of=lambda data: data.get("results"),
+            ))
         except PageExpired:
             if not left:
                 raise

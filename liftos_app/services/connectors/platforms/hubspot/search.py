@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from liftos_app.services.connectors.client import Answer, Client
-from liftos_app.services.connectors.paging import dig, walk
+from liftos_app.services.connectors.paging import Steps, dig, lost, walk
 from liftos_app.services.connectors.platforms.hubspot.values import at, strange
 from liftos_app.services.connectors.platforms.hubspot.version import VERSION
 from liftos_app.services.connectors.read import listed
@@ -34,7 +34,7 @@ def by_id(
         return _ask(client, kind, [*filters, beyond], sort=ID, properties=properties)
 
     def following(data: Any) -> Any:
-        return _last_id(data) if dig(data, "paging.next.after") else None
+        return _last_id(data) if _after(data) else None
 
     yield from walk(ask, following, records_of=lambda data: dig(data, "results"))
 
@@ -47,11 +47,11 @@ def changed(
     The moment of the newest change is looked up before the walk, which goes no further: what
     changes meanwhile is left for the next reading.
     """
-    low = millis(since)
+    low, steps = millis(since), Steps()
     while True:
         filters = [compare(by, "GTE", str(low))]
         first = _ask(client, kind, filters, sort=by, properties=properties)
-        if not dig(first.data, "paging.next.after"):
+        if not _after(first.data):
             yield first
             return
         total = _total(first.data)
@@ -60,8 +60,10 @@ def changed(
         )
         found = listed(dig(edge.data, "results"))
         if not found:  # some of them were changed again just now
+            steps.page(listed(dig(first.data, "results")))
             continue
         high = millis(_time(found[0], by))
+        steps.to(high)
         yield from by_id(client, kind, [*filters, compare(by, "LTE", str(high))], properties)
         if total <= CAP:
             return
@@ -81,11 +83,7 @@ def listing(client: Client, path: str, params: Sequence[tuple[str, str]]) -> Ite
     def ask(after: str) -> Answer:
         return client.get(path, params=[*params, ("after", after)] if after else params)
 
-    yield from walk(
-        ask,
-        lambda data: dig(data, "paging.next.after"),
-        records_of=lambda data: dig(data, "results"),
-    )
+    yield from walk(ask, _after, records_of=lambda data: dig(data, "results"))
 
 
 def links(client: Client, kind: str, to: str, ids: Sequence[str]) -> dict[str, str]:
@@ -133,6 +131,15 @@ def _ask(
         "after": str(after),
     }
     return client.post(f"/crm/objects/{VERSION}/{kind}/search", json=body, lane="search")
+
+
+def _after(data: Any) -> Any:
+    """Where the next page begins; None after the last. Raises GiveUp when it is not said."""
+    if dig(data, "paging.next") is None:
+        return None
+    if not dig(data, "paging.next.after"):
+        raise lost()
+    return dig(data, "paging.next.after")
 
 
 def _last_id(data: Any) -> str:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from liftos_app.services.connectors import rows
 from liftos_app.services.connectors.client import Answer, Client
-from liftos_app.services.connectors.paging import walk
+from liftos_app.services.connectors.paging import dig, lost, walk
 from liftos_app.services.connectors.platforms.klaviyo.entities import (
     kept,
     read_campaigns,
@@ -162,14 +162,18 @@ def _report(
             f"/api/{path}", params={"page_cursor": cursor or None}, json=body, lane=path
         )
 
-    yield from walk(ask, _next_cursor)
+    yield from walk(ask, _next_cursor, records_of=lambda data: dig(data, "data.attributes.results"))
 
 
 def _next_cursor(data: Any) -> str | None:
     """Reports name the next page by `page_cursor` inside the link."""
     link = (data.get("links") or {}).get("next") if isinstance(data, dict) else None
-    found = parse_qs(urlsplit(link).query).get("page_cursor") if link else None
-    return found[0] if found else None
+    if not link:
+        return None
+    found = parse_qs(urlsplit(link).query).get("page_cursor")
+    if not found:
+        raise lost()
+    return str(found[0])
 
 
 def read_revenue(client: Client, task: Task) -> Iterator[Page]:
@@ -196,7 +200,8 @@ def read_revenue(client: Client, task: Task) -> Iterator[Page]:
             lane="metric-aggregates",
         )
 
-    for answer in walk(ask, _next_cursor):
+    found = walk(ask, _next_cursor, records_of=lambda data: dig(data, "data.attributes.data"))
+    for answer in found:
         own = answer.data["data"]["attributes"]
         days = [day_of(t, zone) for t in own.get("dates") or ()]
         page = Page(rows=[], bytes_read=answer.size)

@@ -8,12 +8,17 @@ from typing import Any
 from liftos_app.errors import SignInAgain
 from liftos_app.services.connectors import rows
 from liftos_app.services.connectors.client import Client
+from liftos_app.services.connectors.faults import check_open
 from liftos_app.services.connectors.platforms.linkedin_ads import restli
 from liftos_app.services.connectors.platforms.linkedin_ads.errors import INVISIBLE
 from liftos_app.services.connectors.spec import AccountInfo
 
 PAGE = 500
-_GONE = {"REMOVED", "PENDING_DELETION"}
+_GONE = {
+    "CANCELED": "This ad account was cancelled for good.",
+    "REMOVED": "LinkedIn has removed this ad account.",
+    "PENDING_DELETION": "LinkedIn has removed this ad account.",
+}
 
 
 def discover(client: Client) -> list[AccountInfo]:
@@ -30,7 +35,6 @@ def info(record: dict[str, Any]) -> AccountInfo:
     """One ad account. LinkedIn's days are UTC for all of them."""
     number = restli.number_of(record.get("id"), "sponsoredAccount")
     status = rows.text(record.get("status"), 40)
-    gone = status in _GONE
     extra: dict[str, Any] = {"test": True} if record.get("test") is True else {}
     return AccountInfo(
         external_id=number,
@@ -38,8 +42,8 @@ def info(record: dict[str, Any]) -> AccountInfo:
         currency=rows.text(record.get("currency"), 3),
         time_zone="UTC",
         status=words(record),
-        usable=not gone,
-        reason="LinkedIn has removed this ad account." if gone else "",
+        usable=status not in _GONE,
+        reason=_GONE.get(status, ""),
         extra=extra,
     )
 
@@ -79,6 +83,7 @@ def test(client: Client, account: AccountInfo) -> str:
     if found is None:
         raise INVISIBLE.error(account=account.external_id)
     seen = info(found)
+    check_open("LinkedIn", seen)
     return f"LinkedIn answers for {seen.name}: {seen.currency}, {seen.status}."
 
 

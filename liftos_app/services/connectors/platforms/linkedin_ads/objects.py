@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from liftos_app.errors import GiveUp
 from liftos_app.services.connectors import rows
 from liftos_app.services.connectors.client import Client
-from liftos_app.services.connectors.paging import dig
+from liftos_app.services.connectors.faults import check_open
+from liftos_app.services.connectors.paging import Steps, dig
 from liftos_app.services.connectors.platforms.linkedin_ads import accounts, restli
 from liftos_app.services.connectors.platforms.linkedin_ads.errors import INVISIBLE
 from liftos_app.services.connectors.read import Make, make_page
@@ -54,6 +54,7 @@ def read_account(client: Client, task: Task) -> Iterator[Page]:
     found = accounts.look(client, ident)
     if found is None:
         raise INVISIBLE.error(account=ident)
+    check_open("LinkedIn", accounts.info(found))
 
     def make(record: Any) -> Row:
         return {
@@ -119,23 +120,18 @@ def by_position(
     client: Client, path: str, parts: Mapping[str, str], make: Make, *, lane: str
 ) -> Iterator[Page]:
     """All pages of a list that counts from `start`. Raises GiveUp when it stands still."""
-    start, before = 0, None
+    start, steps = 0, Steps()
     while True:
         asked = {**parts, "start": str(start), "count": str(RULE_PAGE)}
         answer = restli.ask(client, path, asked, lane=lane)
         found = restli.elements(answer.data)
-        if found and found == before:
-            raise GiveUp(
-                "LinkedIn's pages have no end.", why="It sent the same page again.",
-                fix="Report it to the people who run this installation.", cause="source_data",
-                owner="the_platform",
-            )
+        steps.page(found)
         yield make_page(found, make, answer=answer)
         links = dig(answer.data, "paging.links")
         more = any(isinstance(x, dict) and x.get("rel") == "next" for x in links or ())
         if not found or not more:
             return
-        start, before = start + len(found), found
+        start += len(found)
 
 
 def row(record: Any, task: Task, *, level: int, kind: str, parent: str = "") -> Row:

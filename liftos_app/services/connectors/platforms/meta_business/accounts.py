@@ -7,7 +7,8 @@ from typing import Any
 
 from liftos_app.services.connectors import rows
 from liftos_app.services.connectors.client import Client
-from liftos_app.services.connectors.paging import walk
+from liftos_app.services.connectors.faults import check_open
+from liftos_app.services.connectors.paging import lost, walk
 from liftos_app.services.connectors.platforms.meta_business.version import VERSION
 from liftos_app.services.connectors.read import listed
 from liftos_app.services.connectors.spec import AccountInfo
@@ -25,6 +26,10 @@ STATUS = {
     101: "closed",
 }
 _CLOSED = {101}
+_REASONS = {
+    2: "Meta has disabled this ad account: it runs no ads. Its past results can be read.",
+    101: "Meta has closed this ad account.",
+}
 
 
 def discover(client: Client) -> list[AccountInfo]:
@@ -35,7 +40,7 @@ def discover(client: Client) -> list[AccountInfo]:
         params = {"fields": FIELDS, "limit": 100, "after": after or None}
         return client.get(f"/{VERSION}/me/adaccounts", params=params)
 
-    for answer in walk(ask, after_of):
+    for answer in walk(ask, after_of, records_of=lambda data: data.get("data")):
         for record in listed(answer.data.get("data")):
             account = info(record)
             found.setdefault(account.external_id, account)
@@ -43,7 +48,7 @@ def discover(client: Client) -> list[AccountInfo]:
 
 
 def info(record: dict[str, Any]) -> AccountInfo:
-    """One ad account. Disabled ones keep their history, so they can be read."""
+    """One ad account. Disabled ones keep their history, so they can be read; the reason says so."""
     digits = rows.ident(record.get("account_id") or str(record.get("id", "")).removeprefix("act_"))
     number = record.get("account_status")
     status = STATUS.get(number, f"status {number}") if isinstance(number, int) else ""
@@ -54,7 +59,7 @@ def info(record: dict[str, Any]) -> AccountInfo:
         time_zone=rows.text(record.get("timezone_name"), 64) or "UTC",
         status=status,
         usable=number not in _CLOSED,
-        reason="Meta has closed this ad account." if number in _CLOSED else "",
+        reason=_REASONS.get(number, "") if isinstance(number, int) else "",
     )
 
 
@@ -66,6 +71,7 @@ def test(client: Client, account: AccountInfo) -> str:
         lane=account.external_id,
     )
     seen = info({"account_id": account.external_id, **answer.data})
+    check_open("Meta", seen)
     return f"Meta answers for {seen.name}: {seen.currency}, {seen.time_zone}, {seen.status}."
 
 
@@ -80,10 +86,15 @@ def granted(client: Client) -> Sequence[str]:
 
 
 def after_of(data: Any) -> str | None:
-    """The cursor of the next page. The address in `next` holds the token, so it is never used."""
+    """The cursor of the next page. The address in `next` holds the token, so it is never used.
+
+    Raises GiveUp when a page follows without a cursor.
+    """
     paging = data.get("paging") if isinstance(data, dict) else None
     if not isinstance(paging, dict) or not paging.get("next"):
         return None
     cursors = paging.get("cursors")
     after = cursors.get("after") if isinstance(cursors, dict) else None
-    return str(after) if after else None
+    if not after:
+        raise lost()
+    return str(after)

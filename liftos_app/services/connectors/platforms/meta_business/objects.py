@@ -10,8 +10,9 @@ import orjson
 
 from liftos_app.services.connectors import rows
 from liftos_app.services.connectors.client import Answer, Client
+from liftos_app.services.connectors.faults import check_open
 from liftos_app.services.connectors.paging import walk
-from liftos_app.services.connectors.platforms.meta_business.accounts import STATUS, after_of
+from liftos_app.services.connectors.platforms.meta_business.accounts import STATUS, after_of, info
 from liftos_app.services.connectors.platforms.meta_business.errors import TooMuch
 from liftos_app.services.connectors.platforms.meta_business.version import VERSION
 from liftos_app.services.connectors.read import make_page
@@ -143,6 +144,7 @@ def read_account(client: Client, task: Task) -> Iterator[Page]:
     answer = client.get(
         f"/{VERSION}/act_{account}", params={"fields": ",".join(ACCOUNT_FIELDS)}, lane=account
     )
+    check_open("Meta", info({"account_id": account, **answer.data}))
     yield make_page(
         [answer.data],
         lambda record: {

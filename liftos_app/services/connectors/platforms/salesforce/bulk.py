@@ -10,7 +10,8 @@ from typing import Any
 
 from liftos_app.errors import Fix, GiveUp, PlatformFault, Quota, Retry
 from liftos_app.services.connectors.client import Client
-from liftos_app.services.connectors.faults import LATER, REPORT
+from liftos_app.services.connectors.faults import LATER
+from liftos_app.services.connectors.paging import Steps
 from liftos_app.services.connectors.platforms.salesforce.version import path
 
 PART = 50_000  # records in one part of a file
@@ -63,7 +64,7 @@ def _finished(client: Client, where: str) -> bool:
 
 def _parts(client: Client, where: str) -> Iterator[tuple[list[dict[str, Any]], int]]:
     """The parts of a finished job, which is then removed."""
-    locator, seen = "", {""}
+    locator, steps = "", Steps()
     while True:
         answer = client.get(
             f"{where}/results",
@@ -71,19 +72,13 @@ def _parts(client: Client, where: str) -> Iterator[tuple[list[dict[str, Any]], i
             headers={"Accept": "text/csv"},
             raw=True,
         )
-        yield rows_of(answer.data), answer.size
+        found = rows_of(answer.data)
+        steps.page(found)
+        yield found, answer.size
         locator = answer.headers.get("sforce-locator", "").strip()
         if locator in _END:
             break
-        if locator in seen:
-            raise GiveUp(
-                "Salesforce's file has no end.",
-                why="It named a part that was read already.",
-                fix=REPORT,
-                cause="source_data",
-                owner="the_platform",
-            )
-        seen.add(locator)
+        steps.to(locator)
     with contextlib.suppress(PlatformFault):  # it goes by itself after seven days
         client.delete(where)
 

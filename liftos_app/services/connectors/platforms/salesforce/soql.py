@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from liftos_app.services.connectors.client import Answer, Client
-from liftos_app.services.connectors.paging import walk
+from liftos_app.services.connectors.paging import dig, lost, walk
 from liftos_app.services.connectors.platforms.salesforce import bulk
 from liftos_app.services.connectors.platforms.salesforce.errors import (
     FieldRefused,
@@ -105,7 +105,10 @@ def _paged(
         known = frozenset(seen) if again else frozenset[str]()
         begun = first if first is not None and not again else _first(client, version, query, text)
         try:
-            for answer in walk(partial(_turn, client, begun), _next):
+            pages = walk(
+                partial(_turn, client, begun), _next, records_of=lambda data: dig(data, "records")
+            )
+            for answer in pages:
                 found = [_plain(r) for r in listed(answer.data.get("records"))]
                 fresh = [r for r in found if r.get("Id") not in known]
                 seen.update(str(r.get("Id")) for r in fresh)
@@ -131,7 +134,9 @@ def _next(data: Any) -> str | None:
     """The link to the next page, followed as it is."""
     if not isinstance(data, dict) or data.get("done"):
         return None
-    return str(data.get("nextRecordsUrl") or "") or None
+    if not data.get("nextRecordsUrl"):
+        raise lost()
+    return str(data["nextRecordsUrl"])
 
 
 def _plain(record: Any) -> Any:

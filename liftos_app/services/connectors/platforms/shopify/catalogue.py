@@ -11,7 +11,13 @@ from zoneinfo import ZoneInfo
 from liftos_app.services.connectors import rows
 from liftos_app.services.connectors.client import Client
 from liftos_app.services.connectors.paging import walk
-from liftos_app.services.connectors.platforms.shopify.gql import ask_sized, money, notes, short
+from liftos_app.services.connectors.platforms.shopify.gql import (
+    ask_sized,
+    money,
+    next_cursor,
+    notes,
+    short,
+)
 from liftos_app.services.connectors.platforms.shopify.order_rows import local_day
 from liftos_app.services.connectors.read import listed, make_page, make_rows
 from liftos_app.services.connectors.spec import Page, Row, Task
@@ -134,7 +140,6 @@ def _pages(client: Client, query: str, name: str, variables: dict[str, Any]) -> 
         return ask_sized(client, query, {**variables, "after": after or None}, kind=name, first=100)
 
     def following(data: Any) -> str | None:
-        info = data["data"][name]["pageInfo"]
-        return str(info["endCursor"]) if info.get("hasNextPage") else None
+        return next_cursor(data["data"][name])
 
     yield from walk(turn, following, records_of=lambda d: d["data"][name]["nodes"])

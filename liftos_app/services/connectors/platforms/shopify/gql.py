@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from liftos_app.services.connectors.client import Answer, Client
+from liftos_app.services.connectors.paging import lost
 from liftos_app.services.connectors.platforms.shopify.errors import TooCostly, refused_fields
 from liftos_app.services.connectors.platforms.shopify.version import VERSION
 from liftos_app.services.connectors.rows import ident, micros
@@ -37,6 +38,16 @@ def ask_sized(
             client.kept[key] = size
         else:
             return answer
+
+
+def next_cursor(connection: Mapping[str, Any]) -> str | None:
+    """Where the next page of a connection begins; None after the last. Raises GiveUp."""
+    info = connection.get("pageInfo") or {}
+    if not info.get("hasNextPage"):
+        return None
+    if not info.get("endCursor"):
+        raise lost()
+    return str(info["endCursor"])
 
 
 def notes(client: Client, answer: Answer) -> tuple[str, ...]:

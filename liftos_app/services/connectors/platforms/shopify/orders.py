@@ -14,10 +14,10 @@ from zoneinfo import ZoneInfo
 
 from liftos_app.errors import Fix
 from liftos_app.services.connectors.client import Client
-from liftos_app.services.connectors.paging import walk
+from liftos_app.services.connectors.paging import dig, walk
 from liftos_app.services.connectors.platforms.shopify import bulk, order_query
 from liftos_app.services.connectors.platforms.shopify.errors import TooCostly
-from liftos_app.services.connectors.platforms.shopify.gql import ask, ask_sized, notes
+from liftos_app.services.connectors.platforms.shopify.gql import ask, ask_sized, next_cursor, notes
 from liftos_app.services.connectors.platforms.shopify.order_rows import order_row
 from liftos_app.services.connectors.platforms.shopify.shop import orders_reach
 from liftos_app.services.connectors.read import listed, make_page
@@ -118,8 +118,7 @@ def _paged(client: Client, search: str, sort: str, make: Any) -> Iterator[tuple[
             return _sized(client, variables)
 
     def following(data: Any) -> str | None:
-        info = data["data"]["orders"]["pageInfo"]
-        return str(info["endCursor"]) if info.get("hasNextPage") else None
+        return next_cursor(data["data"]["orders"])
 
     for answer in walk(turn, following, records_of=lambda d: d["data"]["orders"]["nodes"]):
         nodes = listed(answer.data["data"]["orders"]["nodes"])
@@ -149,14 +148,10 @@ def _complete(client: Client, node: Any) -> None:
     if not isinstance(node, dict):
         return
     lines = node.get("lineItems") or {}
-    info = lines.get("pageInfo") or {}
-    while info.get("hasNextPage"):
-        data = ask(client, order_query.MORE_LINES, {"id": node["id"], "after": info["endCursor"]})
-        more = data.data["data"]["order"]["lineItems"]
-        lines["nodes"].extend(more["nodes"])
-        if more["pageInfo"].get("endCursor") == info["endCursor"]:
-            break
-        info = more["pageInfo"]
+    after = next_cursor(lines)
+    if after:
+        rest = _rest(client, order_query.MORE_LINES, node["id"], "order.lineItems", after)
+        lines["nodes"].extend(rest)
     refunds = node.get("refunds") or []
     if len(refunds) >= _shape(client)["refunds"]:
         node["refunds"] = refunds = refunds_of(client, node["id"])
@@ -183,20 +178,24 @@ def complete_refund(client: Client, refund: Mapping[str, Any]) -> None:
     items = refund.get("refundLineItems") or {}
     if not (items.get("pageInfo") or {}).get("hasNextPage"):
         return
-    nodes: list[Any] = []
+    lines = _rest(client, order_query.REFUND_LINES_OF, refund["id"], "node.refundLineItems")
+    items["nodes"] = list(lines)
+
+
+def _rest(client: Client, query: str, ident: str, path: str, first: str = "") -> Iterator[Any]:
+    """The lines of one order or refund from a cursor on; `path` is their connection."""
 
     def turn(after: str) -> Any:
-        return ask(
-            client, order_query.REFUND_LINES_OF, {"id": refund["id"], "after": after or None}
-        )
+        return ask(client, query, {"id": ident, "after": after or None})
 
     def following(data: Any) -> str | None:
-        info = data["data"]["node"]["refundLineItems"]["pageInfo"]
-        return str(info["endCursor"]) if info.get("hasNextPage") else None
+        return next_cursor(dig(data["data"], path))
 
-    for answer in walk(turn, following):
-        nodes.extend(answer.data["data"]["node"]["refundLineItems"]["nodes"])
-    items["nodes"] = nodes
+    def nodes(data: Any) -> Any:
+        return dig(data["data"], path)["nodes"]
+
+    for answer in walk(turn, following, records_of=nodes, first=first):
+        yield from nodes(answer.data)
 
 
 def _made(client: Client, nodes: list[Any], make: Any) -> Iterator[Page]:

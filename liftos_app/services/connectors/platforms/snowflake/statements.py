@@ -11,6 +11,7 @@ from uuid import uuid4
 from liftos_app.errors import GiveUp, Retry
 from liftos_app.services.connectors.client import Client, Stopped
 from liftos_app.services.connectors.faults import LATER, REPORT
+from liftos_app.services.connectors.paging import endless
 from liftos_app.services.connectors.platforms.snowflake import values
 from liftos_app.services.connectors.platforms.snowflake.version import STATEMENTS
 
@@ -79,7 +80,7 @@ def records(client: Client, statement: Statement) -> Iterator[Part]:
     """Every partition in order; later ones carry no metadata. Raises Retry when rows are missing.
     """
     readers = values.parsers(statement.row_type)
-    read = 0
+    read, before = 0, statement.first
     for number in range(max(len(statement.partitions), 1)):
         rows, size = statement.first, statement.size
         if number:
@@ -87,6 +88,9 @@ def records(client: Client, statement: Statement) -> Iterator[Part]:
                 f"{STATEMENTS}/{statement.handle}", params={"partition": str(number)}
             )
             rows, size = _rows(answer.data), answer.size
+            if rows and rows == before and rows[0] != rows[-1]:
+                raise endless("it sent the same rows again")
+            before = rows
         read += len(rows)
         yield Part(_records(statement.names, readers, rows), size)
     if read != statement.total:

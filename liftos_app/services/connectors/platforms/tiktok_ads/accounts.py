@@ -8,6 +8,7 @@ from typing import Any
 from liftos_app.errors import Fix
 from liftos_app.services.connectors import rows
 from liftos_app.services.connectors.client import Answer, Client
+from liftos_app.services.connectors.faults import check_open
 from liftos_app.services.connectors.paging import dig
 from liftos_app.services.connectors.platforms.tiktok_ads.errors import Partial
 from liftos_app.services.connectors.platforms.tiktok_ads.listing import as_json, records
@@ -92,7 +93,13 @@ def _hidden(ident: str, name: str) -> AccountInfo:
 
 def test(client: Client, account: AccountInfo) -> str:
     """Read the account itself: proves token, permission and account at once."""
-    answer = ask_info(client, [account.external_id], lane=account.external_id)
+    seen, _ = look(client, account.external_id)
+    return f"TikTok answers for {seen.name}: {seen.currency}, {seen.time_zone}, {seen.status}."
+
+
+def look(client: Client, ident: str) -> tuple[AccountInfo, Answer]:
+    """An account and the answer with it. Raises Fix when it is not shown, or closed."""
+    answer = ask_info(client, [ident], lane=ident)
     found = dig(answer.data, "data.list") or []
     if not found:
         raise Fix(
@@ -102,4 +109,5 @@ def test(client: Client, account: AccountInfo) -> str:
             cause="permission", owner="your_platform_admin",
         )
     seen = info(found[0])
-    return f"TikTok answers for {seen.name}: {seen.currency}, {seen.time_zone}, {seen.status}."
+    check_open("TikTok", seen)
+    return seen, answer

@@ -49,8 +49,7 @@ _BUDGETS = {
 
 def read_account(client: Client, task: Task) -> Iterator[Page]:
     """The ad account itself, as one row."""
-    ident = task.account.external_id
-    answer = accounts.ask_info(client, [ident], lane=ident)
+    _, answer = accounts.look(client, task.account.external_id)
 
     def make(record: Any) -> Row:
         created = record.get("create_time")

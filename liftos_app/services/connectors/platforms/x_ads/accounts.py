@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from liftos_app.errors import Fix
 from liftos_app.services.connectors import rows
 from liftos_app.services.connectors.client import Answer, Client
-from liftos_app.services.connectors.faults import Rule
+from liftos_app.services.connectors.faults import Rule, check_open
 from liftos_app.services.connectors.paging import Cursor, pages
 from liftos_app.services.connectors.platforms.x_ads.version import VERSION
 from liftos_app.services.connectors.read import listed
@@ -46,12 +47,7 @@ def discover(client: Client) -> list[AccountInfo]:
 def info(client: Client, record: dict[str, Any]) -> AccountInfo:
     """One ad account; its currency stands with what pays for it."""
     ident = rows.ident(record.get("id"))
-    status = rows.text(record.get("approval_status"), 40).lower()
-    reason = ""
-    if record.get("deleted") is True:
-        status, reason = "deleted", "X shows this ad account as closed."
-    elif status != "accepted":
-        reason = f"X has not accepted this ad account: {status or 'no reason given'}."
+    status, reason = standing(record)
     currency = ""
     try:
         currency = currency_of(client, ident)
@@ -66,6 +62,29 @@ def info(client: Client, record: dict[str, Any]) -> AccountInfo:
         usable=not reason,
         reason=reason,
     )
+
+
+def standing(record: Mapping[str, Any]) -> tuple[str, str]:
+    """The status of an account, and why it cannot be read; "" when it can."""
+    status = rows.text(record.get("approval_status"), 40).lower()
+    if record.get("deleted") is True:
+        return "deleted", "X shows this ad account as closed."
+    if status != "accepted":
+        return status, f"X does not accept this ad account: {status or 'no reason given'}."
+    return status, ""
+
+
+def look(client: Client, account: AccountInfo) -> Answer:
+    """The answer with the account's own record. Raises Fix when it is closed."""
+    ident = account.external_id
+    answer = client.get(
+        f"/{VERSION}/accounts/{ident}", params={"with_deleted": "true"}, lane=f"{ident}/account"
+    )
+    record = answer.data.get("data")
+    if isinstance(record, dict):
+        status, reason = standing(record)
+        check_open("X", replace(account, status=status, usable=not reason, reason=reason))
+    return answer
 
 
 def currency_of(client: Client, account: str) -> str:
@@ -112,4 +131,5 @@ def test(client: Client, account: AccountInfo) -> str:
     words = ", ".join(role.replace("_", " ").lower() for role in roles) or "none"
     if not READERS & set(roles):
         raise _NO_ROLE.error(words=words)
+    look(client, account)
     return f"X answers for {account.name}: {account.currency}, {account.time_zone}, role {words}."

@@ -9,7 +9,7 @@ from typing import Any
 from liftos_app.errors import Fix
 from liftos_app.services.connectors import rows
 from liftos_app.services.connectors.client import Client
-from liftos_app.services.connectors.platforms.x_ads.accounts import lists
+from liftos_app.services.connectors.platforms.x_ads.accounts import lists, look
 from liftos_app.services.connectors.platforms.x_ads.version import VERSION
 from liftos_app.services.connectors.read import listed, make_page
 from liftos_app.services.connectors.redaction import said
@@ -51,10 +51,7 @@ def row(record: Any, *, level: int, parent: str = "", name: str = "") -> Row:
 
 def read_account(client: Client, task: Task) -> Iterator[Page]:
     """The ad account itself, as one row."""
-    account = task.account.external_id
-    answer = client.get(
-        f"/{VERSION}/accounts/{account}", params={"with_deleted": "true"}, lane=f"{account}/account"
-    )
+    answer = look(client, task.account)
     yield make_page(
         [answer.data.get("data")],
         lambda record: {

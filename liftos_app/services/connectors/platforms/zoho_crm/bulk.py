@@ -11,6 +11,7 @@ from typing import Any
 from liftos_app.errors import Fix, GiveUp, Quota, Retry
 from liftos_app.services.connectors.client import Client
 from liftos_app.services.connectors.faults import LATER
+from liftos_app.services.connectors.paging import Steps, lost
 from liftos_app.services.connectors.platforms.zoho_crm.coql import Batch, Criterion, call
 from liftos_app.services.connectors.platforms.zoho_crm.version import BULK
 from liftos_app.services.connectors.read import listed
@@ -39,15 +40,18 @@ def records(
 
 
 def _parts(client: Client, query: dict[str, Any], job: str) -> Iterator[Batch]:
-    seen: set[str] = set()
+    steps = Steps()
     while True:
         result = _finished(client, job)
         answer = call(client, f"{BULK}/{job}/result", raw=True)
-        yield Batch(rows_of(answer.data), answer.size)
-        token = str(result.get("next_page_token") or "")
-        if not result.get("more_records") or not token or token in seen:
+        found = rows_of(answer.data)
+        steps.page(found)
+        yield Batch(found, answer.size)
+        if not result.get("more_records"):
             return
-        seen.add(token)
+        if not result.get("next_page_token"):
+            raise lost()
+        token = steps.to(result["next_page_token"])
         following = {k: v for k, v in query.items() if k != "page"}
         job = _make(client, {**following, "page_token": token})
 

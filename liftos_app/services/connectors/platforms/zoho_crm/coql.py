@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from liftos_app.errors import GiveUp, Quota
+from liftos_app.errors import Quota
 from liftos_app.services.connectors.client import Answer, Client
-from liftos_app.services.connectors.faults import REPORT
+from liftos_app.services.connectors.paging import endless
 from liftos_app.services.connectors.platforms.zoho_crm.errors import exhausted
 from liftos_app.services.connectors.platforms.zoho_crm.version import API
 from liftos_app.services.connectors.read import listed
@@ -90,13 +90,7 @@ def records(
             return
         following = str(found[-1].get("id", "")) if found else ""
         if not following.isdigit() or int(following) <= int(last):
-            raise GiveUp(
-                "Zoho CRM's pages have no end.",
-                why="It sent records that were read already.",
-                fix=REPORT,
-                cause="source_data",
-                owner="the_platform",
-            )
+            raise endless("it sent records that were read already")
         last, size = following, LARGE
 
 

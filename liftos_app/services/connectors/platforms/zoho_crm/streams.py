@@ -14,7 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from liftos_app.services.connectors.client import Client
-from liftos_app.services.connectors.paging import walk
+from liftos_app.services.connectors.paging import dig, lost, walk
 from liftos_app.services.connectors.platforms.zoho_crm import bulk, coql
 from liftos_app.services.connectors.platforms.zoho_crm import records as made
 from liftos_app.services.connectors.platforms.zoho_crm.coql import Batch, Criterion
@@ -128,7 +128,7 @@ def read_owners(client: Client, task: Task) -> Iterator[Page]:  # noqa: ARG001
         info = data.get("info") or {} if isinstance(data, dict) else {}
         return str(int(info.get("page") or 1) + 1) if info.get("more_records") else None
 
-    for answer in walk(turn, following):
+    for answer in walk(turn, following, records_of=lambda data: dig(data, "users")):
         found = listed((answer.data or {}).get("users") or [])
         records = [
             {
@@ -233,7 +233,7 @@ def _deleted(client: Client, one: Module, since: datetime) -> frozenset[str]:
         return str(int(info.get("page") or 1) + 1) if info.get("more_records") else None
 
     found: set[str] = set()
-    for answer in walk(turn, following):
+    for answer in walk(turn, following, records_of=_data):
         found.update(str(r.get("id")) for r in _data(answer.data))
     return frozenset(found)
 
@@ -281,7 +281,11 @@ def _data(data: Any) -> list[Any]:
 
 def _next_token(data: Any) -> str | None:
     info = data.get("info") or {} if isinstance(data, dict) else {}
-    return str(info.get("next_page_token") or "") or None if info.get("more_records") else None
+    if not info.get("more_records"):
+        return None
+    if not info.get("next_page_token"):
+        raise lost()
+    return str(info["next_page_token"])
 
 
 def _midnight(task: Task, day: date) -> datetime:

@@ -116,7 +116,10 @@ def submit(call: Call) -> Response:
     """POST /api/2.0/sql/statements."""
     def answer() -> dict[str, Any]:
         body = _body(call)
-        _check_warehouse(call, body.get("warehouse_id", ""))
+        ident = body.get("warehouse_id", "")
+        _check_warehouse(call, ident)
+        if call.trouble.stands(call.platform, ident)[1]:
+            raise Refusal(404, "RESOURCE_DOES_NOT_EXIST", f"SQL warehouse {ident} was deleted.")
         if body.get("disposition") == "EXTERNAL_LINKS" and call.memory.get("no_links"):
             raise Refusal(400, "BAD_REQUEST", "The disposition EXTERNAL_LINKS is disabled for this "
                           "workspace.")
@@ -321,15 +324,18 @@ def _check_ways(body: dict[str, Any]) -> None:
 
 
 def _check_warehouse(call: Call, ident: str) -> None:
-    if ident != call.demo["token"]["warehouse_id"]:
+    there, _ = call.trouble.stands(call.platform, ident)
+    if ident != call.demo["token"]["warehouse_id"] or not there:
         raise Refusal(404, "RESOURCE_DOES_NOT_EXIST", f"SQL warehouse {ident[:40]} does not exist.")
 
 
 def _warehouse(call: Call) -> dict[str, Any]:
     ident, host = call.demo["token"]["warehouse_id"], call.params["workspace"]
+    deleted = call.trouble.stands(call.platform, ident)[1]
     return {
         "id": ident, "name": "Marketing XS", "size": "X_SMALL", "cluster_size": "X-Small",
-        "state": _desk(call).warehouse, "warehouse_type": "PRO", "auto_stop_mins": 10,
+        "state": "DELETED" if deleted else _desk(call).warehouse,
+        "warehouse_type": "PRO", "auto_stop_mins": 10,
         "enable_serverless_compute": True, "num_clusters": 0, "health": {"status": "HEALTHY"},
         "odbc_params": {"hostname": host, "path": f"/sql/1.0/warehouses/{ident}",
                         "protocol": "https", "port": 443},

@@ -156,7 +156,7 @@ def _customer(call: Call) -> AdAccount:
             "INVALID_LOGIN_CUSTOMER_ID",
             "The login customer ID must be ten digits without dashes.",
         )
-    record = call.world.account(view.PLATFORM_ID, wanted)
+    record = call.account(wanted)
     direct = view.reachable(call)
     if record is None or (login or wanted) not in direct:
         raise failures.denied()

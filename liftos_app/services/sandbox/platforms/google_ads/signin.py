@@ -41,7 +41,7 @@ def ask(call: Call) -> Response:
         platform="Google Ads",
         client_id=client_of(call.demo)[0],
         scopes=SCOPES,
-        accounts=[f"{a.name} ({a.id})" for a in call.world.accounts("google_ads")],
+        accounts=[f"{a.name} ({a.id})" for a in call.accounts()],
         subject=SUBJECT,
         code_prefix=CODE,
         denied={"error": "access_denied"},

@@ -116,7 +116,7 @@ class Customer:
 
     def _clients(self) -> Iterator[Entity]:
         """The customer itself at level 0, then everything below it, each once."""
-        records = {a.id: a for a in self._call.world.accounts(PLATFORM_ID)}
+        records = {a.id: a for a in self._call.accounts()}
         levels = {self.record.id: 0}
         for level in range(1, len(records)):
             above = {i for i, at in levels.items() if at == level - 1}
@@ -264,12 +264,12 @@ def _without(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 
 def reachable(call: Call) -> dict[str, AdAccount]:
     """Customers somebody reaches directly: those under no manager."""
-    return {a.id: a for a in call.world.accounts(PLATFORM_ID) if not a.parents}
+    return {a.id: a for a in call.accounts() if not a.parents}
 
 
 def path_holds(call: Call, login: str, customer: str) -> bool:
     """Whether `customer` is `login` or lies under it."""
-    records = {a.id: a for a in call.world.accounts(PLATFORM_ID)}
+    records = {a.id: a for a in call.accounts()}
     seen, todo = set[str](), [customer]
     while todo:
         here = todo.pop()

@@ -122,7 +122,7 @@ def _fields(value: Any) -> list[str]:
 
 def _rows(call: Call, query: Query) -> Iterator[tuple[AdDay, Decimal]]:
     """The world's ads of the days, narrowed by every facet, each with its dollars per unit."""
-    for account in call.world.accounts("linkedin_ads"):
+    for account in call.accounts():
         found = call.world.ad_days(
             account.id, query.first, query.last, as_of=call.now, level="ad"
         )

@@ -91,7 +91,7 @@ def conversions(ask: Ask) -> dict[str, Any]:
     ask.only(("q", "account", "start", "count"))
     ask.finder("account")
     (ident,) = numbers([ask.query.get("account")], "sponsoredAccount", "account")
-    account = ask.call.world.account("linkedin_ads", ident)
+    account = ask.call.account(ident)
     if account is None:
         raise forbidden("FINDER-account /conversions")
     return _by_position(ask, view.rules(account))
@@ -99,7 +99,7 @@ def conversions(ask: Ask) -> dict[str, Any]:
 
 def _account(call: Call) -> AdAccount:
     """The account in the path. Raises Refusal for one without a role."""
-    found = call.world.account("linkedin_ads", call.params["account"])
+    found = call.account(call.params["account"])
     if found is None:
         raise Refusal(404, "Ad account not found or not accessible", code="RESOURCE_NOT_FOUND")
     return found

@@ -64,7 +64,7 @@ def authorization(call: Call) -> Response:
         platform="LinkedIn",
         client_id=client_of(call.demo)[0],
         scopes=SCOPES,
-        accounts=[f"Ad account {a.name}" for a in call.world.accounts("linkedin_ads")],
+        accounts=[f"Ad account {a.name}" for a in call.accounts()],
         code_prefix=CODE,
         code_lifetime=CODE_LIFE,
         denied={

@@ -17,7 +17,7 @@ GROUP_STATES = {**STATES, "ended": "ARCHIVED"}
 
 def accounts(call: Call) -> Iterator[dict[str, Any]]:
     """Every ad account the member has a role on."""
-    for one in call.world.accounts("linkedin_ads"):
+    for one in call.accounts():
         yield _account(call, one)
 
 

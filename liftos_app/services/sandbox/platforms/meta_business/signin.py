@@ -59,7 +59,7 @@ def dialog(call: Call) -> Response:
             scopes=SCOPES,
             separator=",",
             locked=("public_profile",),
-            accounts=[f"Ad account {a.name}" for a in call.world.accounts("meta_business")],
+            accounts=[f"Ad account {a.name}" for a in call.accounts()],
             subject=USER["id"],
             code_prefix="AQ",
             denied={

@@ -231,4 +231,4 @@ class LarkspurAccount:
 
 def accounts(call: Call) -> list[LarkspurAccount]:
     """Every ad account of the advertiser."""
-    return [LarkspurAccount(call, record) for record in call.world.accounts("meta_business")]
+    return [LarkspurAccount(call, record) for record in call.accounts()]

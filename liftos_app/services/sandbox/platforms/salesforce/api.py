@@ -253,7 +253,10 @@ def fault(call: Call, trouble: Fault) -> Response:
         return Response(b"", 410)
     used = most if trouble.kind == "quota_exhausted" else used
     status, code, words = _FAULTS.get(
-        trouble.kind, (trouble.status, "SERVER_UNAVAILABLE", "Server is too busy")
+        trouble.kind, (
+            trouble.status, trouble.detail.get("code", "SERVER_UNAVAILABLE"),
+            trouble.detail.get("message", "Server is too busy"),
+        )
     )
     usage = {"sforce-limit-info": f"api-usage={used}/{most}"}
     return Refusal(status, code, words).answer(usage)

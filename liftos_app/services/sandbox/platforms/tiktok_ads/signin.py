@@ -50,7 +50,7 @@ def portal(call: Call) -> Response:
         platform="TikTok",
         client_id=client_of(call.demo)[0],
         scopes=SCOPES,
-        accounts=[f"Ad account {a.name}" for a in call.world.accounts("tiktok_ads")],
+        accounts=[f"Ad account {a.name}" for a in call.accounts()],
         code_lifetime=CODE_LIFE,
         finish=_twice,
         extra={"nonce": secrets.token_hex(4)},
@@ -84,7 +84,7 @@ def access_token(call: Call) -> dict[str, Any]:
     )
     return {
         "access_token": token,
-        "advertiser_ids": [a.id for a in call.world.accounts("tiktok_ads")],
+        "advertiser_ids": [a.id for a in call.accounts()],
         "scope": [int(s) for s in grant.scopes],
     }
 
@@ -149,7 +149,7 @@ def advertiser_get(call: Call) -> dict[str, Any]:
     """The ad accounts a token reaches."""
     _check_app(call, call.query.get("app_id"), call.query.get("secret"))
     authenticate(call)
-    accounts = call.world.accounts("tiktok_ads")
+    accounts = call.accounts()
     return {"list": [{"advertiser_id": a.id, "advertiser_name": a.name} for a in accounts]}
 
 

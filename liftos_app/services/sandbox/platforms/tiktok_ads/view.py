@@ -19,7 +19,7 @@ KEPT_DAYS = 365  # what ended longer ago was deleted, as TikTok does with old ad
 
 def account(call: Call, ident: str) -> AdAccount:
     """An account of the advertiser. Raises Refusal for any other."""
-    found = call.world.account("tiktok_ads", ident)
+    found = call.account(ident)
     if found is None:
         raise Refusal(40001, f"No permission to operate advertiser {ident}.")
     return found

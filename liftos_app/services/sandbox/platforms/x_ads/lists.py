@@ -35,7 +35,7 @@ _SORTS = ("created_at", "updated_at", "name", "id")
 
 def accounts(call: Call) -> dict[str, Any]:
     """Every account the person has a role on."""
-    rows = [view.account_record(a) for a in call.world.accounts(call.platform)]
+    rows = [view.account_record(a) for a in call.accounts()]
     return _answer(call, "accounts", rows, None)
 
 

@@ -85,7 +85,7 @@ def authorize(call: Call) -> Response:
             platform="X",
             path=urlsplit(call.url).path,
             fields={"oauth_token": token},
-            accounts=[f"{a.name} ({a.id})" for a in call.world.accounts(call.platform)],
+            accounts=[f"{a.name} ({a.id})" for a in call.accounts()],
             scopes=[(READ, "Read posts, campaigns and their results", True)],
         )
         target = urlsplit(asked.callback)

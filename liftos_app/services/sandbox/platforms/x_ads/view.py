@@ -26,7 +26,7 @@ _GOALS = {"prospecting": "WEBSITE_CONVERSIONS", "retargeting": "LINK_CLICKS"}
 
 def account(call: Call, account_id: str) -> AdAccount:
     """An account the person has a role on. Raises Refusal (403)."""
-    found = call.world.account(call.platform, account_id)
+    found = call.account(account_id)
     if found is None:
         raise no_such_account(account_id)
     return found
