@@ -163,7 +163,7 @@ def view(
     streams = connection.streams if connection else connections.default_streams(platform)
     days = connection.history_days if connection else connections.HISTORY_DAYS
     now_step, steps = _steps(connection, step, signed_in=signed_in, selected=selected)
-    scopes, missing = _scopes(ctx, connection, platform)
+    scopes, missing = _scopes(ctx, connection, platform, chosen)
     options = connection.options if connection else {}
     text = connection.schedule if connection else connections.SCHEDULE
     zone = connection.schedule_zone if connection else "UTC"
@@ -268,7 +268,7 @@ def _fields(
 
 
 def _scopes(
-    ctx: Context, connection: Connection | None, platform: Platform
+    ctx: Context, connection: Connection | None, platform: Platform, method: AuthMethod
 ) -> tuple[tuple[ScopeRow, ...], tuple[str, ...]]:
     granted = connections.granted_scopes(ctx, connection) if connection else None
     rows = tuple(
@@ -276,7 +276,7 @@ def _scopes(
             name=s.name, reason=s.reason, required=s.required, read_only=s.read_only,
             without=s.without, granted=None if granted is None else s.name in granted,
         )
-        for s in platform.scopes
+        for s in platform.scopes if not s.methods or method.id in s.methods
     )
     return rows, tuple(r.name for r in rows if r.granted is False)
 

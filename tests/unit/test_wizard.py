@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
 
 from liftos_app.services import connections, wizard
@@ -68,3 +70,14 @@ def test_every_problem_has_cause_fix_and_a_button_in_calm_words() -> None:
         assert problem.fix.endswith(".")
         assert problem.button
         assert "!" not in problem.what + problem.why + problem.fix
+
+
+def test_a_permission_is_shown_to_the_ways_to_sign_in_that_need_it(
+    open_ctx: Callable[..., Any]
+) -> None:
+    with open_ctx() as ctx:
+        named = {
+            way: [s.name for s in wizard.view(ctx, platform_id="snowflake", method=way).scopes]
+            for way in ("key_pair", "oauth")
+        }
+    assert named == {"key_pair": [], "oauth": ["refresh_token"]}

@@ -88,6 +88,7 @@ class Scope:
     read_only: bool = True
     without: str = ""  # what breaks without it
     asked: bool = True  # on the consent page; False: named for people, not asked for by default
+    methods: tuple[str, ...] = ()  # ways to sign in that need it; empty: all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

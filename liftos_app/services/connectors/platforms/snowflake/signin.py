@@ -161,6 +161,7 @@ SCOPES = (
         reason="Stay signed in: Snowflake's access tokens live ten minutes.",
         required=False,
         without="Every sync would need a person.",
+        methods=("oauth",),
     ),
 )
 
