@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlmodel import col, func, select
 
 from liftos_app.models import DataKey, Membership, SecondFactor, User, WebSession
-from liftos_app.services import backups
+from liftos_app.services import backups, mail
 from liftos_app.services.audit import checkpoints, state
 from liftos_app.services.context import Context
 
@@ -27,6 +27,7 @@ class Protection:
     verified: state.LastVerified | None
     checkpoint: datetime | None
     last_backup: datetime | None  # None: none is known of
+    mail: mail.Standing
 
 
 def read(ctx: Context) -> Protection:
@@ -59,4 +60,5 @@ def read(ctx: Context) -> Protection:
         on_older_keys=sum(k.kid != ctx.app.vault.active_kid for k in keys),
         verified=state.last_verified(ctx.session), checkpoint=point.at if point else None,
         last_backup=backup.at if backup else None,
+        mail=mail.standing(ctx.session, ctx.app),
     )
