@@ -480,6 +480,25 @@ def test_the_doctor_says_how_mail_stands(
     assert found().ok
 
 
+def test_the_protection_page_says_how_mail_stands(
+    mailing: App, server: SmtpServer, open_ctx: OpenCtx
+) -> None:
+    from liftos_app.state.protection import _view
+
+    def fact() -> list[str]:
+        with open_ctx() as ctx:
+            return next(f for f in _view(ctx).facts if f[0] == "Mail")
+
+    assert fact() == ["Mail", "Sent", "ok"]
+    server.refuse["MAIL"] = "550 no"
+    queue(mailing)
+    mail.deliver(mailing)
+    assert fact()[1].startswith("1 message waiting. The mail server refused the sender (550)")
+    assert fact()[2] == "bad"
+    mailing.settings = replace(mailing.settings, smtp=None)
+    assert fact()[2] == "mute"
+
+
 def test_a_server_that_says_nothing_is_left_in_time(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from sqlmodel import select
 
 from liftos_app.config_mail import Smtp
 from liftos_app.models import Organization, Outbox, Role, User
-from liftos_app.services import accounts, mail, mailer, resets, second_factor, totp
+from liftos_app.services import accounts, mail, mailer, resets, second_factor, tokens, totp
 from liftos_app.services.context import App, Context, Principal, open_context
 from tests.smtp_server import SmtpServer
 from tests.unit.identity.conftest import IP, PASSWORD
@@ -83,6 +83,24 @@ def test_L30_a_new_password_is_told_whichever_way_it_came(
     assert inbox() == []  # the operator hands this link over
     resets.finish(app, token, password=f"{NEW} anew", ip=IP)
     assert inbox() == ["Your password was changed."]
+
+
+def test_L30_tokens_for_a_new_program_are_told(
+    app: App, make_person: Callable[..., Principal], inbox: Callable[[], list[str]]
+) -> None:
+    make_person(Role.ADMIN)
+    accounts.sign_in(app, email="ann@example.com", password=PASSWORD, ip=IP,
+                     user_agent="Mozilla/5.0 (X11; Linux) Firefox/140")
+    assert inbox() == []
+    new = "Somebody signed in to your account with the program curl, new to it."
+    for agent, told in (
+        ("curl/8.1", [new]), ("curl/8.2", []), ("Mozilla/5.0 (X11; Linux) Firefox/141", []),
+        ("", [new.replace("the program curl", "a program")]),
+        ("x\r\nBcc: eve@example.com", [new.replace("curl", "x")]),
+    ):
+        tokens.sign_in(app, email="ann@example.com", password=PASSWORD, ip=IP,
+                       client=f"{IP}\x00{agent}")
+        assert inbox() == told, agent
 
 
 def test_L30_an_act_that_fails_tells_nobody(
