@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import typer
 
-from liftos_app import __version__, cli_erase, cli_evidence, cli_security, config
+from liftos_app import __version__, cli_erase, cli_evidence, cli_mail, cli_security, config
 from liftos_app.config import ConfigError, Settings
 from liftos_app.errors import LiftOSError
 
@@ -36,6 +36,7 @@ app.command("backup")(cli_security.backup)
 app.command("restore")(cli_security.restore)
 app.add_typer(cli_evidence.evidence, name="evidence")
 app.add_typer(cli_erase.erase, name="erase")
+app.add_typer(cli_mail.mail, name="mail")
 
 
 # Command -> what it takes. Whoever runs commands on the machine acts as its operator, who holds
@@ -55,6 +56,7 @@ ALLOW: Final[dict[str, str]] = {
     "keys verify": "installation.admin",
     "backup": "installation.admin",
     "restore": "installation.admin",
+    "mail test": "installation.admin",
     "evidence make": "installation.admin",
     "evidence verify": "installation.admin",
     "erase person": "installation.admin",

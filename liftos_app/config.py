@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import ipaddress
 import os
 import re
 import secrets
@@ -17,6 +16,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from liftos_app import config_mail
+from liftos_app.config_mail import Smtp
 
 ROOT = Path(__file__).resolve().parent.parent
 PLATFORM_URL_PREFIX = "LIFTOS_BASE_URL_"
@@ -75,6 +77,8 @@ class Settings:
     oidc_issuer: str = ""  # OIDC_ISSUER, sign-in with an OpenID Connect provider
     oidc_client_id: str = ""  # OIDC_CLIENT_ID
     oidc_client_secret: str = field(default="", repr=False)  # OIDC_CLIENT_SECRET
+    smtp: Smtp | None = None  # LIFTOS_SMTP_URL, where mail is handed over; None: none is sent
+    mail_from: tuple[str, str] = ("", "")  # LIFTOS_MAIL_FROM, name and address of the sender
     ssrf_allow: tuple[str, ...] = ()  # SSRF_ALLOW, host:port pairs of our network
     generated: tuple[str, ...] = ()  # names of the secrets generated at this start
 
@@ -86,13 +90,13 @@ class Settings:
     @property
     def loopback_only(self) -> bool:
         """Whether only this machine can reach the port."""
-        return _is_loopback(self.host)
+        return config_mail.is_loopback(self.host)
 
     @property
     def open_to_others(self) -> bool:
         """Whether somebody on another machine may be the first to open the page."""
         named = urlsplit(self.public_url).hostname or ""
-        return not self.loopback_only or not _is_loopback(named)
+        return not self.loopback_only or not config_mail.is_loopback(named)
 
     @property
     def auth_required(self) -> bool:
@@ -164,6 +168,7 @@ def load(env: Mapping[str, str] | None = None, *, keep_secrets: bool = True) -> 
     admin_email, admin_password = _first_admin(env)
     demo_mode = _bool(env, "DEMO_MODE", default=True)
     issuer, client_id, client_secret = _oidc(env)
+    smtp, mail_from = _mail(env)
     return Settings(
         database_url=_database_url(env.get("DATABASE_URL", ""), home),
         redis_url=_redis_url(env.get("REDIS_URL", "")),
@@ -199,6 +204,8 @@ def load(env: Mapping[str, str] | None = None, *, keep_secrets: bool = True) -> 
         oidc_issuer=issuer,
         oidc_client_id=client_id,
         oidc_client_secret=client_secret,
+        smtp=smtp,
+        mail_from=mail_from,
         ssrf_allow=_opened(env),
         generated=tuple(generated),
     )
@@ -332,9 +339,29 @@ def _oidc(env: Mapping[str, str]) -> tuple[str, str, str]:
         if not value:
             raise ConfigError(f"{name} is missing: sign-in with a provider needs all three.")
     _http_url("OIDC_ISSUER", issuer)
-    if issuer.startswith("http://") and not _is_loopback(urlsplit(issuer).hostname or ""):
+    here = config_mail.is_loopback(urlsplit(issuer).hostname or "")
+    if issuer.startswith("http://") and not here:
         raise ConfigError("OIDC_ISSUER must be an https address.")
     return issuer, client_id, client_secret
+
+
+def _mail(env: Mapping[str, str]) -> tuple[Smtp | None, tuple[str, str]]:
+    readers = {"LIFTOS_SMTP_URL": config_mail.parse_server,
+               "LIFTOS_MAIL_FROM": config_mail.parse_sender}
+    given = {name: env.get(name, "").strip() for name in readers}
+    if not any(given.values()):
+        return None, ("", "")
+    for name, text in given.items():
+        try:
+            if text:
+                readers[name](text)
+        except ValueError as error:
+            raise ConfigError(f"{name} {error}.") from None
+    for name, text in given.items():
+        if not text:
+            raise ConfigError(f"{name} is missing: mail needs a server and a sender.")
+    return (config_mail.parse_server(given["LIFTOS_SMTP_URL"]),
+            config_mail.parse_sender(given["LIFTOS_MAIL_FROM"]))
 
 
 def _log_level(env: Mapping[str, str]) -> str:
@@ -442,12 +469,3 @@ def _first_admin(env: Mapping[str, str]) -> tuple[str, str]:
     if email and not re.fullmatch(r"[^@\s]{1,64}@[^@\s]{1,190}", email):
         raise ConfigError("LIFTOS_ADMIN_EMAIL is not an e-mail address.")
     return email, password
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

@@ -115,10 +115,11 @@ async def background_work() -> AsyncIterator[None]:
 
 def chores() -> list[Chore]:
     """Everything the clock does beside syncs, each with the permission of a job it needs."""
-    from liftos_app.services import upkeep
+    from liftos_app.services import mail, upkeep
     from liftos_app.services.sync.engine import Chore
 
     return [
+        Chore("mail", 10, mail.deliver, allow="jobs.run"),
         Chore("every minute", 60, upkeep.every_minute, allow="jobs.run"),
         Chore("hourly", 3600, upkeep.hourly, allow="jobs.run"),
         Chore("daily", 86_400, upkeep.daily, allow="jobs.run"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from fastapi import APIRouter, Request
+from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from liftos_app.api import plain_page
@@ -51,7 +52,7 @@ def reset(request: Request, given: Form) -> Response:
 @router.get("/forgot")
 def show_forgot(request: Request) -> Response:
     """How to get a new password: by mail, or from whoever runs the machine."""
-    if mailer.mailer_of(app_of(request)) is None:
+    if not mailer.is_on(app_of(request)):
         return plain_page.page(
             "Forgot your password?",
             plain_page.text("This installation sends no mail. Whoever runs the server makes a "
@@ -64,18 +65,21 @@ def show_forgot(request: Request) -> Response:
 
 @router.post("/forgot")
 def forgot(request: Request, given: Form) -> Response:
-    """Mail a link, when there is such an account; the answer does not say."""
+    """Mail a link, when there is such an account; neither the answer nor its time says so."""
+    app, email = app_of(request), given.get("email", "")
     try:
         require_own_page(request)
-        resets.ask(app_of(request), given.get("email", ""), ip=ip_of(request))
+        resets.count_ask(app, email, ip=ip_of(request))
     except LiftOSError as error:
         return _forgot_page(error.sentence(), status=error.status)
-    return plain_page.page(
+    answer = plain_page.page(
         "Look into your mail",
         plain_page.text("If there is an account with this address, a link is on its way. It works "
                         "once, for thirty minutes."),
         plain_page.link("Back to sign-in", "/login"),
     )
+    answer.background = BackgroundTask(resets.mail_link, app, email, ip=ip_of(request))
+    return answer
 
 
 @router.get("/invitation")

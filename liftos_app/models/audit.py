@@ -101,7 +101,7 @@ class Incident(SQLModel, table=True):
 
 
 class Outbox(SQLModel, table=True):
-    """A message to be delivered by whoever delivers: written with the act it tells of."""
+    """A message to be sent, or an alert to become some: written with the act it tells of."""
 
     __tablename__ = "outbox"
 
@@ -110,4 +110,4 @@ class Outbox(SQLModel, table=True):
     org_id: int | None = Field(default=None, index=True)
     created_at: datetime
     payload: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
-    taken_at: datetime | None = None
+    taken_at: datetime | None = None  # since when a process tries it; of alerts: when mailed

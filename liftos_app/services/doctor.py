@@ -13,7 +13,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from liftos_app.config import ConfigError, Settings
 from liftos_app.db import Database, driver_version
-from liftos_app.services import migrations, revisions
+from liftos_app.services import mail, migrations, revisions
+from liftos_app.services.context import App
 from liftos_app.services.vault import Vault
 
 
@@ -74,6 +75,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
                 Vault(settings.master_keys).boot_check(session)
             yield Finding(True, "The vault key opens what is stored.")
             yield from _wall(database)
+            yield from _mail(settings, database)
     except (SQLAlchemyError, OSError) as error:
         yield Finding(
             False, f"The database does not answer: {type(error).__name__}.", "Check DATABASE_URL.",
@@ -94,6 +96,21 @@ def _wall(database: Database) -> Iterator[Finding]:
             else f"Row-level security does not hold: {fault.why}",
             fault.fix if fault else "",
         )
+
+
+def _mail(settings: Settings, database: Database) -> Iterator[Finding]:
+    with database.read() as session:
+        now = mail.standing(session, App(settings, database, Vault(settings.master_keys)))
+    hint = "Then run: liftos mail test <your address>"
+    if not now.on:
+        yield Finding(True, "Mail: not set up; links are shown to copy.")
+    elif now.why:
+        yield Finding(False, f"Mail: {now.waiting} waiting. {now.why}", hint)
+    elif now.given_up:
+        yield Finding(False, f"Mail: {now.given_up} given up within seven days.",
+                      f"The audit log says why (mail.given_up). {hint}")
+    else:
+        yield Finding(True, f"Mail goes out; {now.waiting} waiting.")
 
 
 def _page(folder: Path) -> Finding:

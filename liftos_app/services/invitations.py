@@ -194,16 +194,13 @@ def _join(ctx: Context, user: User, row: Invitation) -> None:
 
 
 def _handed_over(ctx: Context, row: Invitation, token: str) -> Made:
-    mail = mailer.mailer_of(ctx.app)
-    made = Made(row, token, mailed=mail is not None)
-    if mail is not None:
-        name = ctx.session.get_one(Organization, ctx.org).name
-        mail.send(
-            to=row.email, subject=f"Join {name} on LiftOS",
-            text=f"You are invited to {name}. Open within seven days:\n\n"
-                 f"{made.link(ctx.settings.public_url)}\n",
-        )
-    return made
+    name = ctx.session.get_one(Organization, ctx.org).name
+    mailed = mailer.send(
+        ctx, to=row.email, subject=f"Join {name} on LiftOS", about="invitation",
+        text=f"You are invited to {name}. Open within seven days:\n\n"
+             f"{Made(row, token, mailed=True).link(ctx.settings.public_url)}\n",
+    )
+    return Made(row, token, mailed=mailed)
 
 
 def _open(session: Session, ctx: Context, *, email_key: str = "") -> list[Invitation]:

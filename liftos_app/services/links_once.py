@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -84,6 +84,11 @@ def end_purpose(ctx: Context, purpose: str) -> None:
     with lifted(ctx.session):
         for row in _open(ctx, purpose, None):
             row.used_at = ctx.now()
+
+
+def made_since(ctx: Context, purpose: str, user_id: UUID, moment: datetime) -> bool:
+    """Whether a person has an open token that was made after a moment."""
+    return any(row.created_at > moment for row in _open(ctx, purpose, user_id))
 
 
 def end_all(ctx: Context, user_id: UUID) -> None:

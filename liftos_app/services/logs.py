@@ -42,7 +42,7 @@ _SHAPES: Final = re.compile(
     r"|\b(?:Bearer|Basic|Klaviyo-API-Key)\s+[A-Za-z0-9._~+/=-]{8,}"
     r"|\b(?:lft|whsec|shpat|shpss|shpca|shppa|pk|rk|sk)_[A-Za-z0-9_+/=-]{8,}"
     r"|\bEAA[A-Za-z0-9]{20,}|\bya29\.[\w.-]{10,}|\b1//0[\w-]{10,}|\bGOCSPX-[\w-]{10,}"
-    r"|\blv1\.[0-9a-f-]{36}\.[\w-]+",  # sealed values
+    r"|\blv1\.[0-9a-f-]{36}\.[\w-]+|\blm1\.[a-z0-9-]+\.[\w-]+",  # sealed values
 )
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {
     "message", "asctime", "color_message",
@@ -84,6 +84,8 @@ def set_up(settings: Settings) -> None:
 def protect(settings: Settings) -> list[Secret]:
     """Make the settings' own secrets known to the filter while the returned list lives."""
     values = [settings.jwt_secret_key, settings.admin_password]
+    if settings.smtp is not None:
+        values.append(settings.smtp.password)
     for url in (settings.database_url, settings.redis_url):
         found = re.search(r"://[^/@]*:([^@/]+)@", url)
         values.append(found.group(1) if found else "")

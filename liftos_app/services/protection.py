@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlmodel import col, func, select
 
 from liftos_app.models import DataKey, Membership, SecondFactor, User, WebSession
-from liftos_app.services import backups
+from liftos_app.services import backups, mail
 from liftos_app.services.audit import checkpoints, state
 from liftos_app.services.context import Context
 from liftos_app.tenancy import lifted
@@ -29,6 +29,7 @@ class Protection:
     checkpoint: datetime | None
     last_backup: datetime | None  # None: none is known of
     wall: str | None  # why PostgreSQL does not keep organizations apart; None on SQLite, "" it does
+    mail: mail.Standing
 
 
 def read(ctx: Context) -> Protection:
@@ -64,6 +65,7 @@ def read(ctx: Context) -> Protection:
         on_older_keys=sum(k.kid != ctx.app.vault.active_kid for k in keys),
         verified=verified, checkpoint=point.at if point else None,
         last_backup=backup.at if backup else None, wall=_wall(ctx),
+        mail=mail.standing(ctx.session, ctx.app),
     )
 
 

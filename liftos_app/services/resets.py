@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
 
 from sqlmodel import select
 
@@ -17,6 +19,7 @@ from liftos_app.services import accounts, audit, limits, links_once, mailer, pas
 from liftos_app.services.context import App, Context, Principal, open_context
 
 log = logging.getLogger(__name__)
+PAUSE: Final = timedelta(minutes=2)  # nobody fills the mailbox of another
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +39,27 @@ def create(ctx: Context, email: str) -> ResetLink:
     return ResetLink(user.email, _link(ctx, user))
 
 
-def ask(app: App, email: str, *, ip: str) -> None:
-    """Mail a link to whoever has this address. Public; answers alike for everybody (L27)."""
+def count_ask(app: App, email: str, *, ip: str) -> None:
+    """Count that somebody asks for a link, whoever it is. Public. Raises TooMany."""
     limits.begin_attempt(app, account=f"reset\x00{email.strip().casefold()[:254]}", ip=ip)
-    mail = mailer.mailer_of(app)
+
+
+def mail_link(app: App, email: str, *, ip: str) -> None:
+    """Mail a link to whoever has this address, at most one in two minutes. Public.
+
+    Call it once the answer is out: its time would tell whether there is such an account (L27).
+    """
     with open_context(app, Principal(ip=ip), None, write=True) as ctx:
         user = _by_email(ctx, email)
-        if user is None or user.disabled_at is not None or mail is None:
+        if user is None or user.disabled_at is not None or not mailer.is_on(app):
             return
-        mail.send(
-            to=user.email, subject="Choose a new password for LiftOS",
+        limits.one_at_a_time(ctx.session, f"reset {user.id}")
+        if links_once.made_since(ctx, links_once.RESET, user.id, ctx.now() - PAUSE):
+            return
+        ctx.org_id = accounts.home_of(ctx.session, user)
+        mailer.send(
+            ctx, to=user.email, subject="Choose a new password for LiftOS", about="reset",
+            life=links_once.LIFE,
             text=f"Open within thirty minutes:\n\n{_link(ctx, user)}\n\n"
                  "If you did not ask for it, do nothing.",
         )

@@ -22,7 +22,7 @@ from sqlmodel import Session, col, select
 
 from liftos_app.errors import Denied, Invalid, SignInNeeded
 from liftos_app.models import Membership, Organization, RefreshToken, Role, User
-from liftos_app.services import accounts, audit, limits, second_factor, sessions
+from liftos_app.services import accounts, audit, devices, limits, mailer, second_factor, sessions
 from liftos_app.services.audit import notes
 from liftos_app.services.context import App, Principal, open_context
 
@@ -94,7 +94,10 @@ def sign_in(
             client=client,
         )
         ctx.session.add(link)
-        audit.record(ctx, "auth.tokens_issued", row)
+        device = devices.program(client.rpartition("\x00")[2])
+        if devices.is_new(ctx.session, row.id, device):
+            mailer.tell(ctx, row, f"Somebody signed in to your account with {device}, new to it.")
+        audit.record(ctx, devices.TOKENS_ISSUED, row, device=device)
     return _pair(app, user, public_id, refresh, link)
 
 

@@ -7,7 +7,17 @@ from datetime import timedelta
 from typing import Final
 
 from liftos_app.errors import PlatformFault
-from liftos_app.services import backups, expiry, incidents, links, oauth, rates, retention, rights
+from liftos_app.services import (
+    backups,
+    expiry,
+    incidents,
+    links,
+    mail,
+    oauth,
+    rates,
+    retention,
+    rights,
+)
 from liftos_app.services.audit import checkpoints, notes, state
 from liftos_app.services.context import App, job_principal, open_context
 from liftos_app.services.quality import runner
@@ -37,6 +47,7 @@ def hourly(app: App) -> None:
     links.keep_alive(app)
     expiry.warn(app)
     retention.clear_temporary(app)
+    mail.give_up_old(app)
 
 
 def daily(app: App) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from liftos_app.models import Incident, Organization
 from liftos_app.services import format as fmt
-from liftos_app.services import incidents, protection
+from liftos_app.services import incidents, mail, protection
 from liftos_app.services.context import Context
 from liftos_app.services.protection import Protection
 from liftos_app.state.app import AppState, handler, perform
@@ -79,6 +79,16 @@ def _row(ctx: Context, one: Incident, zone: str) -> IncidentRow:
     )
 
 
+def _mail(now: mail.Standing) -> tuple[str, str]:
+    if not now.on:
+        return "Not set up: links are shown to copy", "mute"
+    if now.why:
+        return f"{fmt.plural(now.waiting, 'message')} waiting. {now.why}", "bad"
+    if now.given_up:
+        return f"{fmt.plural(now.given_up, 'message')} not sent within seven days", "warn"
+    return "Sent", "ok"
+
+
 def _facts(ctx: Context, now: Protection, zone: str) -> list[list[str]]:
     ago = fmt.ago
     verified, kind = UNKNOWN, "warn"
@@ -99,6 +109,7 @@ def _facts(ctx: Context, now: Protection, zone: str) -> list[list[str]]:
          "ok" if now.last_backup else "warn"],
         ["Second factor", f"{now.with_factor} of {fmt.plural(now.people, 'person', 'people')}",
          "ok" if covered else "warn"],
+        ["Mail", *_mail(now.mail)],
         ["Signed-in browsers", str(now.sessions), "mute"],
         ["Active master key", wrapped, "warn" if now.on_older_keys else "ok"],
         ["Data keys", f"{now.data_keys}, the oldest: {oldest}", "mute"],

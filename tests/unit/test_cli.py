@@ -13,6 +13,8 @@ from uuid import uuid4
 
 import pytest
 
+from tests.smtp_server import SmtpServer
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -30,6 +32,7 @@ def liftos(
 @pytest.mark.parametrize(("name", "value"), [
     ("PORT", "eighty"), ("PORT", "70000"), ("DEMO_MODE", "perhaps"), ("DATABASE_URL", "mysql://x"),
     ("DATABASE_URL", "sqlite://"), ("REDIS_URL", "http://x"), ("LOG_LEVEL", "LOUD"),
+    ("LIFTOS_SMTP_URL", "mail.example.com"), ("LIFTOS_MAIL_FROM", "liftos"),
     ("JWT_SECRET_KEY", "short"), ("API_VAULT_MASTER_KEY", "your_secure_master_key"),
     ("API_VAULT_MASTER_KEY", "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
     ("LIFTOS_PUBLIC_URL", "ftp://x"), ("LIFTOS_ADMIN_EMAIL", "nobody"),
@@ -109,6 +112,34 @@ def test_the_first_administrator_can_be_made_and_only_once(tmp_path: Path) -> No
     second = liftos(tmp_path, *words)
     assert second.returncode == 2
     assert "Traceback" not in second.stderr
+
+
+def test_L30_mail_test_sends_one_message_or_says_why_not(tmp_path: Path) -> None:
+    none = liftos(tmp_path, "mail", "test", "ann@example.com")
+    assert none.returncode == 1
+    assert "LIFTOS_SMTP_URL" in none.stderr
+    with SmtpServer() as server:
+        given = {"LIFTOS_SMTP_URL": f"smtp://127.0.0.1:{server.port}",
+                 "LIFTOS_MAIL_FROM": "liftos@example.com"}
+        done = liftos(tmp_path, "mail", "test", "ann@example.com", **given)
+        assert done.returncode == 0, done.stderr
+        assert f"127.0.0.1:{server.port} took the message for ann@example.com." in done.stdout
+        assert [m.to for m in server.received] == [["ann@example.com"]]
+        server.refuse["RCPT"] = "550 5.1.1 nobody here"
+        refused = liftos(tmp_path, "mail", "test", "eve@example.com", **given)
+        odd = liftos(tmp_path, "mail", "test", "eve", **given)
+    assert (refused.returncode, odd.returncode) == (1, 1)
+    assert refused.stderr == "The mail server refused the recipient (550 5.1.1).\n"
+    assert "address" in odd.stderr
+    down = liftos(tmp_path, "mail", "test", "ann@example.com", **given)
+    assert down.stderr == f"Nothing takes connections at 127.0.0.1:{server.port}.\n"
+
+
+def test_the_doctor_tells_of_mail(tmp_path: Path) -> None:
+    liftos(tmp_path, "migrate")
+    assert "Mail: not set up; links are shown to copy." in liftos(tmp_path, "doctor").stdout
+    given = {"LIFTOS_SMTP_URL": "smtp://127.0.0.1:9", "LIFTOS_MAIL_FROM": "liftos@example.com"}
+    assert "Mail goes out; 0 waiting." in liftos(tmp_path, "doctor", **given).stdout
 
 
 def test_demo_is_refused_when_the_sandbox_is_off(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from liftos_app.models import (
     User,
 )
 from liftos_app.services.audit.notes import FOREIGN_OBJECT, STARTED, URL_REFUSED
-from liftos_app.services.devices import SIGNED_IN
+from liftos_app.services.devices import SIGN_INS
 from liftos_app.services.limits import bucket
 
 ACCOUNT_FAILURES: Final = 10
@@ -39,7 +39,6 @@ EXPORT_TIMES: Final = 3
 REFUSED_URLS: Final = 3
 LOOK_BACK: Final = timedelta(minutes=15)
 TEN: Final = timedelta(minutes=10)
-SIGN_INS: Final = (SIGNED_IN, "auth.tokens_issued")
 EXPORT_ACTS: Final = ("audit.exported", "data.exported")
 RETENTION_WORDS: Final = {
     "retention.changed": "How long marketing data is kept was changed.",

@@ -29,6 +29,7 @@ from liftos_app.models import (
     OneTimeLink,
     Order,
     OrderLine,
+    Outbox,
     Payment,
     PendingSignIn,
     ProviderSignIn,
@@ -63,6 +64,7 @@ PERMANENT: Final = (
     ("Consents and sign-ins under way", "10 minutes", "at use, and every hour"),
     ("One-time links", "30 minutes, to copies of data 24 hours; their row a day more",
      "at use, and every hour"),
+    ("Messages that wait to be mailed", "until sent, 24 hours at most", "at use, and every hour"),
     ("Answers kept for repeats, sign-in attempts", "24 hours", "every hour"),
     ("Refresh tokens", "24 hours after they end", "every hour"),
     ("Invitations and API keys that are over", "30 days", "every day"),
@@ -106,7 +108,10 @@ def temporary(now: datetime) -> list[Rule]:
         OneTimeLink: (OneTimeLink.expires_at, yesterday),
         RefreshToken: (RefreshToken.expires_at, yesterday),
     }
-    return [Rule(model, col(moment) < limit) for model, (moment, limit) in before.items()]
+    alerts = Rule(Outbox, and_(  # messages themselves are given up, with an entry
+        col(Outbox.kind).startswith("security."), col(Outbox.created_at) < yesterday
+    ))
+    return [alerts, *(Rule(model, col(at) < limit) for model, (at, limit) in before.items())]
 
 
 def of_organization(ctx: Context, marketing_days: int) -> Iterator[Rule]:

@@ -219,8 +219,9 @@ TABLES: Final[dict[str, Entry]] = {
     "incident": _ours("Notice attacks", "7 years", key="id org_id acknowledged_by",
                       plain="rule level opened_at last_at count acknowledged_at",
                       free="key evidence words"),
-    "outbox": _ours("Deliver alerts", "until delivered", key="id org_id",
-                    plain="kind created_at taken_at", free="payload"),
+    # Messages are sealed, their recipient is a keyed hash; alerts repeat the words of `incident`.
+    "outbox": _ours("Send messages and alerts", "until sent, 24 hours at most", key="id org_id",
+                    plain="kind created_at taken_at", hidden="payload"),
     "breaker": _ours("Leave a failing platform alone", "until replaced", key="name org_id",
                      plain="platform failures trips until updated_at", free="cause"),
     "rate_budget": _ours("Keep within the limits of platforms", "until replaced", key="name",

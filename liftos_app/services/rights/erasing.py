@@ -32,7 +32,7 @@ from liftos_app.models import (
     User,
     WebSession,
 )
-from liftos_app.services import audit, people, sessions, vault
+from liftos_app.services import audit, mailer, people, sessions, vault
 from liftos_app.services.context import App, Context, Principal, job_principal, open_context
 from liftos_app.services.retention import choices
 from liftos_app.services.rights import datamap
@@ -142,6 +142,7 @@ def _pseudonymise(app: App, session: Session, user: User) -> None:
     session.connection().execute(
         update(Connection).where(col(Connection.created_by) == user_id).values(created_by=None)
     )
+    mailer.forget(app, session, address)
     hashes = app.vault.token_hashes(f"account\x00{address}")
     session.connection().execute(
         delete(LoginAttempt).where(col(LoginAttempt.account_hash).in_(hashes))

@@ -34,6 +34,9 @@ class Vault:
         self._keks = {k.kid: sealing.derive(k.key, "kek") for k in master_keys}
         self._peppers = tuple(sealing.derive(k.key, "token-pepper") for k in master_keys)
         self._audit_keys = {k.kid: sealing.derive(k.key, "audit-mac") for k in master_keys}
+        self._message_keys = {
+            k.kid: AESGCM(sealing.derive(k.key, "message")) for k in master_keys
+        }
         self._active = master_keys[0].kid
         # Replaced by the stored one in `boot_check`: pseudonyms must outlive a change of keys.
         self._pseudonym_root = sealing.derive(master_keys[0].key, "pseudonym")
@@ -64,6 +67,22 @@ class Vault:
     def salt(self, org_id: int) -> str:
         """Pseudonym salt of an organization, hex. The same after a change of master keys."""
         return sealing.mac(self._pseudonym_root, f"organization\x00{org_id}")
+
+    # -- messages that wait to be sent -----------------------------------------------------------
+
+    def seal_message(self, text: str, row_id: UUID) -> str:
+        """Seal a message for its row, by the active master key: it lives for a day at most."""
+        place = sealing.enc("liftos-message-v1", self._active, row_id)
+        body = sealing.encrypt(self._message_keys[self._active], text.encode(), place)
+        return f"lm1.{self._active}.{body}"
+
+    def open_message(self, sealed: str, row_id: UUID) -> str:
+        """Open what `seal_message` made, in its own row only. Raises VaultFault."""
+        _, kid, body = (*sealed.split("."), "", "")[:3]
+        if not sealed.startswith("lm1.") or kid not in self._message_keys:
+            raise sealing.broken("unknown format or key")
+        place = sealing.enc("liftos-message-v1", kid, row_id)
+        return sealing.decrypt(self._message_keys[kid], body, place).decode()
 
     # -- the audit log -------------------------------------------------------------------------
 

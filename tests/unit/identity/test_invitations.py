@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlmodel import select
 
+from liftos_app.config_mail import Smtp
 from liftos_app.errors import Conflict, Denied, Invalid, LiftOSError, Missing, ProofNeeded
 from liftos_app.models import Invitation, Membership, Organization, Role, User
-from liftos_app.services import accounts, invitations
+from liftos_app.services import accounts, invitations, mail
 from liftos_app.services.context import App, Principal, open_context
 from liftos_app.services.invitations import InvitationOver
+from tests.smtp_server import SmtpServer
 from tests.unit.identity.conftest import IP, PASSWORD, Act, audited, role_of
 
 Make = Callable[..., Principal]
@@ -220,18 +223,19 @@ def test_joining_ends_older_sessions_because_rights_have_grown(
 def test_mail_takes_the_link_when_there_is_a_mailer(
     app: App, make_person: Make, act: Act
 ) -> None:
-    sent: list[dict[str, str]] = []
-
-    class Box:
-        def send(self, **message: str) -> None:
-            sent.append(message)
-
-    app.extras["mailer"] = Box()
-    with act(make_person(Role.ADMIN)) as ctx:
-        made = invitations.create(ctx, email="ben@example.com", role=Role.VIEWER)
-    assert made.mailed
-    assert made.token in sent[0]["text"]
-    assert sent[0]["to"] == "ben@example.com"
+    with SmtpServer() as server:
+        app.settings = replace(
+            app.settings, smtp=Smtp("127.0.0.1", server.port, "none"),
+            mail_from=("LiftOS", "liftos@example.com"),
+        )
+        with act(make_person(Role.ADMIN)) as ctx:
+            made = invitations.create(ctx, email="ben@example.com", role=Role.VIEWER)
+        assert made.mailed
+        assert mail.deliver(app) == 1
+    (got,) = server.received
+    assert got.to == ["ben@example.com"]
+    assert f"/auth/invitation#{made.token}" in got.text
+    assert got.mail["Subject"] == "Join Larkspur Home on LiftOS"
 
 
 def test_a_disabled_account_does_not_come_in_by_invitation(
