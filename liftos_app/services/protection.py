@@ -46,6 +46,7 @@ def read(ctx: Context) -> Protection:
     with lifted(ctx.session):  # of the installation; seeds may be sealed for another organization
         point, backup = checkpoints.newest(ctx.session), backups.newest(ctx.session)
         verified = state.last_verified(ctx.session)
+        post = mail.standing(ctx.session, ctx.app)
         with_factor = ctx.session.exec(
             select(func.count()).select_from(SecondFactor).where(
                 col(SecondFactor.user_id).in_(members),
@@ -65,7 +66,7 @@ def read(ctx: Context) -> Protection:
         on_older_keys=sum(k.kid != ctx.app.vault.active_kid for k in keys),
         verified=verified, checkpoint=point.at if point else None,
         last_backup=backup.at if backup else None, wall=_wall(ctx),
-        mail=mail.standing(ctx.session, ctx.app),
+        mail=post,
     )
 
 
