@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import secrets
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import timedelta
+from dataclasses import replace
 from uuid import UUID
 
 from sqlmodel import select
@@ -22,9 +23,17 @@ from liftos_app.services.sync.job import Job, Stop, Wait, cause_of, closed_until
 from liftos_app.services.sync.load import Target
 from liftos_app.services.sync.plan import Unit
 from liftos_app.services.sync.schedule import zone_of
-from liftos_app.services.sync.window import LeaseLost, Reading, Work, commit_unit, read_unit
+from liftos_app.services.sync.window import (
+    LeaseLost,
+    Reading,
+    Work,
+    commit_unit,
+    read_unit,
+    span_of,
+)
 
 log = logging.getLogger(__name__)
+MOST_ROWS = 50_000  # that a window of days may bring; one that brings more makes the next smaller
 OUTAGES = 2  # streams of one account in a row that a platform could not answer
 
 
@@ -109,10 +118,12 @@ def _units(job: Job, work: Work, client: Client, units: Iterable[Unit]) -> set[s
         ThreadPoolExecutor(1, thread_name_prefix="pack") as work.packer,
     ):
         ahead: tuple[Unit, Future[Reading]] | None = None
-        queue = iter(units)
+        queue, density = deque(units), dict[str, float]()  # rows a day, by stream
         while True:
+            if ahead is not None and _is_read(ahead[1]):
+                density[ahead[0].stream] = len(ahead[1].result().rows) / ahead[0].days
             shut = closed_until(job) is not None
-            unit = None if shut else next((u for u in queue if u.stream not in skip), None)
+            unit = None if shut else _next(queue, skip, {} if job.is_resync else density)
             begun = None
             if unit is not None and not job.halted():
                 stream = job.streams[unit.stream]
@@ -130,12 +141,34 @@ def _units(job: Job, work: Work, client: Client, units: Iterable[Unit]) -> set[s
                         breakers.succeeded(job.app, job.platform.slug, work.account_key)
                         told = True
             if begun is None:
-                if shut and next(queue, None) is not None:
+                if shut and queue:
                     raise Closed
                 if outages and error is not None:
                     _count_failure(job, work.account_key, error)
                 return skip
             ahead = begun
+
+
+def _is_read(reading: Future[Reading]) -> bool:
+    """Wait until a unit is read: whether it could be. One is read at a time anyway."""
+    return reading.exception() is None
+
+
+def _next(queue: deque[Unit], skip: set[str], density: Mapping[str, float]) -> Unit | None:
+    """The next unit of a stream that still stands. Days that bring too many rows for one
+    transaction and the memory of a small machine are cut: the newest first, the rest waits.
+    """
+    while queue:
+        unit = queue.popleft()
+        if unit.stream in skip:
+            continue
+        days = int(MOST_ROWS / max(density.get(unit.stream, 0), 1)) or 1
+        if span_of(unit) is None or unit.days <= days:
+            return unit
+        first = unit.end - dt.timedelta(days=days - 1)
+        queue.appendleft(replace(unit, end=first - dt.timedelta(days=1)))
+        return replace(unit, start=first)
+    return None
 
 
 def _store(job: Job, work: Work, unit: Unit, reading: Future[Reading]) -> LiftOSError | None:
@@ -217,7 +250,7 @@ def _stop_for(job: Job, key: int, units: list[Unit], error: PlatformFault) -> No
     """An error that ends more than one stream: the credential, the quota, the account."""
     now = job.app.now()
     if isinstance(error, Retry) and _must_wait(error):
-        until = now + timedelta(seconds=error.after or 300)
+        until = now + dt.timedelta(seconds=error.after or 300)
         _wait(job, key, Wait(until, "quota"), error.sentence())
         return
     if isinstance(error, SignInAgain):

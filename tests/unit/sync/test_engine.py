@@ -8,9 +8,10 @@ import subprocess
 import sys
 import threading
 import time
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import pytest
@@ -32,6 +33,7 @@ from liftos_app.models import (
 )
 from liftos_app.services import sync
 from liftos_app.services.context import Principal, open_context
+from liftos_app.services.sync import run as running
 from liftos_app.services.sync.engine import SyncEngine
 from tests.conftest import TEST_ENV, Clock
 
@@ -48,6 +50,15 @@ def wait_for_rows(bench: Any, number: int) -> None:
     deadline = time.monotonic() + 12
     while len(bench.stored()) < number and time.monotonic() < deadline:
         time.sleep(0.02)
+
+
+def spans_of(source: Any) -> list[int]:
+    """How many days each request asked for."""
+    asked = [parse_qs(urlsplit(path).query) for path in source.requests]
+    return [
+        (date.fromisoformat(q["end"][0]) - date.fromisoformat(q["start"][0])).days + 1
+        for q in asked
+    ]
 
 
 def run_of(bench: Any, run_id: UUID) -> SyncRun:
@@ -390,3 +401,19 @@ def test_a_day_read_while_it_was_running_is_first_read_when_it_was_over(
     assert days["2026-11-23"].first_read_at == over  # not the moment it was still running
     assert days["2026-11-23"].read_at == clock.now
     assert days["2026-11-22"].first_read_at < over
+
+
+def test_days_with_many_rows_make_the_next_windows_smaller_and_lose_nothing(
+    bench: Any, source: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "MOST_ROWS", 6)
+    source.fill(39)  # three rows a day
+    run_id = ask(bench)
+    assert SyncEngine(bench.app).run(run_id) == RunState.SUCCEEDED
+    assert bench.stored() == source.truth()
+    first, *others = spans_of(source)
+    assert first == 5
+    assert set(others) == {1, 2}
+    assert first + sum(others) == 40
+    with bench.app.db.read() as session:
+        assert session.exec(select(func.count()).select_from(Coverage)).one() == 40
