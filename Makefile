@@ -25,7 +25,7 @@ $(VENV)/.runtime: requirements/runtime.lock requirements/build.lock pyproject.to
 
 $(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
 	@echo "Installing locked tools for tests and checks (once) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@
 
 .web/.built: page
@@ -37,7 +37,7 @@ page: $(VENV)/.runtime  ## build the web page when its sources changed
 # workers than cores: tests wait for their databases and servers half of the time.
 test: setup  ## the whole test suite, browser tests included
 	@$(BIN)/python -m pytest -n 4 --ignore tests/journeys
-	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/journeys
+	@$(BIN)/python -m pytest -n 3 --dist loadfile tests/journeys
 
 test-faults: $(VENV)/.dev .web/.built  ## the whole fault matrix and the soak: kills, storms, full disks, restarts
 	@FAULTS=all $(BIN)/python -m pytest -n 2 tests/faults

@@ -15,6 +15,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from liftos_app.services.sandbox import warehouse
 from liftos_app.services.sandbox.server import Sandbox, SandboxApp, create_app
 from liftos_app.services.sandbox.tokens import Tokens
 from liftos_app.services.sandbox.trouble import Trouble
@@ -23,6 +24,7 @@ from liftos_app.services.sandbox.world import World
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 CONTROL_TOKEN = "sandbox-control-token-for-tests-only"
 START_SECONDS = 20
+warehouse.KEPT_LOADS = 8  # tests go back and forth in time
 
 
 class SettableClock:

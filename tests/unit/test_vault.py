@@ -237,7 +237,7 @@ def test_L58_a_value_moved_to_another_field_is_refused(
 def test_L58_a_row_moved_to_another_organization_is_refused(
     app: App, open_ctx: OpenCtx, connection: Connection, other_organization: Organization
 ) -> None:
-    with open_ctx(write=True) as ctx:
+    with open_ctx(write=True, org=other_organization) as ctx:
         other = make_connection(ctx, other_organization.id)
     row = stored(app, connection)
     overwrite(app, row, org_id=other_organization.id, connection_id=other.id)

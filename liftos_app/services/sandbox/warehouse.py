@@ -239,6 +239,7 @@ _INVOICES: Final = (
     Column("issued_at", "timestamp_ntz"), Column("amount", "fixed", 14, 2),
     Column("currency", "text"), Column("status", "text"),
 )
+KEPT_LOADS = 1  # of a process; more only cost memory where time runs forward
 _cache: dict[Any, list[tuple[str, str, tuple[Column, ...], list[Row]]]] = {}
 _cache_lock = threading.Lock()
 
@@ -246,11 +247,12 @@ _cache_lock = threading.Lock()
 def _sources(
     world: World, at: datetime
 ) -> list[tuple[str, str, tuple[Column, ...], list[Row]]]:
-    """Schema, table, columns and rows. The newest load is kept, for all warehouses of a process."""
+    """Schema, table, columns and rows. The newest loads are kept, for all warehouses."""
     key = (world.seed, world.volume, world.days, world.interventions, at)
     with _cache_lock:
         if key not in _cache:
-            _cache.clear()
+            while len(_cache) >= KEPT_LOADS:
+                del _cache[next(iter(_cache))]
             _cache[key] = [
                 ("marketing", "marketing_daily", _MARKETING, _marketing(world, at)),
                 ("sales", "orders", _ORDERS, _orders(world, at)),
