@@ -140,14 +140,14 @@ def test_L101_the_page_shows_the_map_of_today() -> None:
 
 
 def test_L99_a_person_gets_all_about_them_and_no_hash(app: App, organization: Organization) -> None:
-    who, other = a_person(app, organization), a_person(app, organization, name="bea")
+    who, other = a_person(app, organization), a_person(app, organization, name="beatrix")
     with ctx_of(app, who, organization) as ctx:
         found = rights.export_me(ctx, rights.ask_mine(ctx))
     text = json.dumps(found)
     assert found["user_account"][0]["email"] == f"ann-{CANARY}@Example.com"
     assert {len(found[t]) for t in ("membership", "web_session", "api_key", "invitation")} == {1}
     assert str(other.user_id) not in text
-    assert "bea" not in text
+    assert "beatrix" not in text
     assert "secret-" not in text
     assert "password_hash" not in text
     with app.db.read() as session:
@@ -252,7 +252,7 @@ def test_L99_a_link_is_stored_as_a_hash_and_works_once_for_a_day(
 def test_L20_L99_a_link_is_for_the_person_who_asked_in_their_organization(
     app: App, organization: Organization, other_organization: Organization
 ) -> None:
-    who, bea = a_person(app, organization), a_person(app, organization, name="bea")
+    who, bea = a_person(app, organization), a_person(app, organization, name="beatrix")
     with app.db.write() as session:
         session.add(Membership(org_id=other_organization.id or 0, user_id=who.user_id,
                                role=Role.ADMIN, created_at=app.now()))
@@ -304,7 +304,7 @@ def test_L99_of_two_downloads_at_once_one_gets_the_copy(
 def test_L100_an_erased_person_is_nowhere_but_as_a_pseudonym(
     app: App, organization: Organization
 ) -> None:
-    who, _ = a_person(app, organization), a_person(app, organization, name="bea")
+    who, _ = a_person(app, organization), a_person(app, organization, name="beatrix")
     with ctx_of(app, who, organization) as ctx:
         audit.record(ctx, "thing.done")
         rights.erase_me(ctx)
@@ -331,7 +331,7 @@ def test_L100_nobody_leaves_an_organization_without_an_administrator(
     who = a_person(app, organization)
     with ctx_of(app, who, organization) as ctx, pytest.raises(Conflict, match="last administrator"):
         rights.erase_me(ctx)
-    a_person(app, organization, name="bea")
+    a_person(app, organization, name="beatrix")
     with ctx_of(app, who, organization) as ctx:
         retention.hold(ctx, "a reason")
     with ctx_of(app, who, organization) as ctx, pytest.raises(Conflict, match="hold"):
