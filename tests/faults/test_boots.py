@@ -55,6 +55,21 @@ def queue_many(bench: Any, number: int) -> list[UUID]:
             ])
 
 
+def stop_when_done(bench: Any, engine: SyncEngine, *, seconds: float) -> int:
+    """Stop a started engine once no run waits or runs, or the time is over. How many are left."""
+    waiting, deadline = 1, time.monotonic() + seconds
+    try:
+        while waiting and time.monotonic() < deadline:
+            time.sleep(0.1)
+            with bench.app.db.read() as session:
+                waiting = session.exec(select(func.count()).select_from(SyncRun).where(
+                    col(SyncRun.state).in_(ACTIVE)
+                )).one()
+    finally:
+        engine.stop()
+    return waiting
+
+
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("number", [40, pytest.param(1000, marks=pytest.mark.matrix)])
 def test_many_runs_that_wait_at_the_start_are_all_done_once_few_at_a_time(
@@ -75,17 +90,7 @@ def test_many_runs_that_wait_at_the_start_are_all_done_once_few_at_a_time(
     source.before = count
     engine = SyncEngine(bench.app)
     engine.start(seconds=0.05)
-    waiting = number
-    deadline = time.monotonic() + 60 + 0.8 * number
-    try:
-        while waiting and time.monotonic() < deadline:
-            time.sleep(0.2)
-            with bench.app.db.read() as session:
-                waiting = session.exec(select(func.count()).select_from(SyncRun).where(
-                    col(SyncRun.state).in_(ACTIVE)
-                )).one()
-    finally:
-        engine.stop()
+    stop_when_done(bench, engine, seconds=60 + 0.8 * number)
     with bench.app.db.read() as session:
         runs = session.exec(
             select(SyncRun, Connection.priority)
@@ -107,17 +112,7 @@ def test_a_run_that_ends_makes_room_for_the_next_at_once(bench: Any, source: Any
     engine = SyncEngine(bench.app)
     engine.start(seconds=3600)  # no tick comes but those that ended runs ask for
     engine.wake()
-    waiting, deadline = 1, time.monotonic() + 60
-    try:
-        while waiting and time.monotonic() < deadline:
-            time.sleep(0.05)
-            with bench.app.db.read() as session:
-                waiting = session.exec(select(func.count()).select_from(SyncRun).where(
-                    col(SyncRun.state).in_(ACTIVE)
-                )).one()
-    finally:
-        engine.stop()
-    assert waiting == 0
+    assert stop_when_done(bench, engine, seconds=60) == 0
 
 
 def test_of_runs_that_wait_the_urgent_and_then_the_oldest_come_first(
