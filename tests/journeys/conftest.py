@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -38,6 +41,7 @@ CHROMIUM_ARGS = [
 EMAIL, PASSWORD = "ada@larkspur.example", "a quiet harbour in winter"
 PASSED_ON = {"PATH", "HOME", "LANG", "TZ", "TMPDIR"}
 SHOTS = ROOT / "test-results"
+INSIDE = ROOT / "tests" / "journeys" / "inside"  # what the servers of journeys load beside LiftOS
 expect.set_options(timeout=20_000)  # a busy machine is slow, not wrong
 
 
@@ -80,6 +84,27 @@ class Server:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(20)
 
+    def told(self) -> str:
+        """For a test that fails: where its threads are, how its log ends, how its runs stand."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGUSR1)
+        time.sleep(1)
+        log = self.log.read_text(encoding="utf-8").split("Thread 0x", 1)
+        places = Counter(
+            " < ".join(re.findall(r'/([^/"]+", line \d+ in \w+)', stack)[:1]
+                       + re.findall(r'/(liftos_app/[^"]+", line \d+ in \w+)', stack)[:2])
+            for stack in log[-1].split("Thread 0x")
+        )
+        with sqlite3.connect(f"file:{self.home / 'liftos.db'}?mode=ro", uri=True) as database:
+            runs = database.execute(
+                "select c.name, r.state, r.waiting_for, r.created_at, r.started_at, r.finished_at"
+                " from sync_run r join connection c on c.id = r.connection_id"
+            ).fetchall()
+        return "\n".join([
+            *(f"{count} threads: {place}" for place, count in places.most_common()),
+            log[0][-2000:], *map(str, runs),
+        ])
+
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGTERM)
@@ -105,7 +130,8 @@ def servers_in(folder: Path) -> Iterator[Callable[..., Server]]:
         home.mkdir()
         base = {k: v for k, v in os.environ.items() if k in PASSED_ON}
         server = Server(port, home, {
-            **base, "PORT": str(port), "LIFTOS_HOME": str(home), "PYTHONPATH": str(ROOT), **env,
+            **base, "PORT": str(port), "LIFTOS_HOME": str(home),
+            "PYTHONPATH": os.pathsep.join([str(INSIDE), str(ROOT)]), **env,
         })
         servers.append(server)
         server.start()
@@ -249,7 +275,10 @@ def _walk(tour: Tour) -> None:
     with chromium() as launched, tabs_of(launched) as opened:
         tab = opened(tour.server)
         steps.set_up(tab.page)
-        steps.look_around(tab.page, tour.seen)
+        try:
+            steps.look_around(tab.page, tour.seen)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{tour.server.told()}") from None
         tour.errors, tour.foreign = tab.errors, tab.foreign
 
 

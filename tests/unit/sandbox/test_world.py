@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 import tracemalloc
 from datetime import UTC, date, datetime, timedelta
@@ -13,6 +14,7 @@ import pytest
 
 from liftos_app.services.sandbox.world import CHANNELS, REGIONS, World
 from liftos_app.services.sandbox.world.noise import Noise, quantile
+from liftos_app.services.sandbox.world.plan import EPOCH
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 US, EU = "1024500000000001", "4567890123"
@@ -150,3 +152,31 @@ def test_noise_is_even_and_depends_on_every_coordinate() -> None:
     assert abs(histogram / drawn.size * 20 - 1).max() < 0.08
     assert np.unique(drawn).size == drawn.size
     assert abs(np.corrcoef(drawn[:-1].ravel(), drawn[1:].ravel())[0, 1]) < 0.02
+
+
+@pytest.mark.parametrize("first", ["model", "sales", "mail", "shop", "crm"])
+def test_threads_that_come_in_by_different_parts_do_not_wait_for_each_other(first: str) -> None:
+    tables = World(today=EPOCH, volume=0.02).tables(EPOCH)
+    inside, ask = threading.Event(), threading.Event()
+
+    def holds_the_tables() -> None:
+        with tables.lock:  # as one who makes something of several parts
+            inside.set()
+            ask.wait(20)
+            assert getattr(tables, first) is not None
+
+    def asks_for_one_part() -> None:
+        inside.wait(20)
+        assert getattr(tables, first) is not None
+
+    threads = [
+        threading.Thread(target=work, daemon=True) for work in (holds_the_tables, asks_for_one_part)
+    ]
+    for thread in threads:
+        thread.start()
+    inside.wait(20)
+    time.sleep(0.1)  # let the other one get as far as it can
+    ask.set()
+    for thread in threads:
+        thread.join(30)
+    assert [t.is_alive() for t in threads] == [False, False]

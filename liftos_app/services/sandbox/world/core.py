@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from functools import cached_property
+from typing import Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 from liftos_app.services.sandbox.world import (
@@ -51,8 +51,27 @@ from liftos_app.services.sandbox.world.shapes import (
     StoreDay,
 )
 
+T = TypeVar("T")
 _AHEAD = 45  # days simulated beyond the newest moment asked for
 _TICK = 900  # seconds between two publications of an ad platform
+
+
+class _Part(Generic[T]):
+    """A part of the tables, made when it is first asked for, under the one lock of its tables.
+
+    `functools.cached_property` holds a lock of its own up to Python 3.11: two threads that come in
+    by different parts would wait for each other for ever.
+    """
+
+    def __init__(self, make: Callable[[_Tables], T]) -> None:
+        self._make, self._name = make, make.__name__
+
+    def __get__(self, tables: _Tables, owner: type[_Tables]) -> T:
+        with tables.lock:
+            if self._name not in tables.__dict__:  # from then on, Python finds it there by itself
+                tables.__dict__[self._name] = self._make(tables)
+            made: T = tables.__dict__[self._name]
+            return made
 
 
 class _Tables:
@@ -67,42 +86,38 @@ class _Tables:
     ) -> None:
         self.last, self.volume, self._interventions = last, volume, interventions
         self.noise = Noise(seed)
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._deliveries: dict[str, delivery.Delivery] = {}
         self._books: dict[bool, payments.Books] = {}
 
-    @cached_property
+    @_Part
     def model(self) -> Model:
-        with self._lock:
-            return simulate(
-                self.noise,
-                day_number(self.last) + 1,
-                volume=self.volume,
-                interventions=self._interventions,
-            )
+        return simulate(
+            self.noise,
+            day_number(self.last) + 1,
+            volume=self.volume,
+            interventions=self._interventions,
+        )
 
-    @cached_property
+    @_Part
     def rates(self) -> rates.Rates:
         return rates.Rates(self.noise, self.last)
 
-    @cached_property
+    @_Part
     def sales(self) -> sales.Sales:
-        with self._lock:
-            return sales.build(self.noise, self.model, volume=self.volume)
+        return sales.build(self.noise, self.model, volume=self.volume)
 
-    @cached_property
+    @_Part
     def mail(self) -> mail.Mail:
-        with self._lock:
-            return mail.build(self.noise, self.model, self.sales)
+        return mail.build(self.noise, self.model, self.sales)
 
-    @cached_property
+    @_Part
     def shop(self) -> shop.Shop:
-        with self._lock:
-            units = {a.id: layout(a.id, self.last) for a in ACCOUNTS if a.market}
-            return shop.open_shop(self.sales, self.noise, self.rates, self.mail.messages, units)
+        units = {a.id: layout(a.id, self.last) for a in ACCOUNTS if a.market}
+        return shop.open_shop(self.sales, self.noise, self.rates, self.mail.messages, units)
 
     def books(self, *, live: bool) -> payments.Books:
-        with self._lock:
+        with self.lock:
             if live not in self._books:
                 days = day_number(self.last) + 1
                 self._books[live] = payments.keep(
@@ -110,13 +125,12 @@ class _Tables:
                 )
             return self._books[live]
 
-    @cached_property
+    @_Part
     def crm(self) -> crm.Crm:
-        with self._lock:
-            return crm_build.build(self.noise, self.model, self.rates, volume=self.volume)
+        return crm_build.build(self.noise, self.model, self.rates, volume=self.volume)
 
     def delivery(self, account_id: str) -> delivery.Delivery:
-        with self._lock:
+        with self.lock:
             found = self._deliveries.get(account_id)
             if found is None:
                 found = delivery.build(self.noise, self.model, account_id)
