@@ -34,10 +34,11 @@ page: $(VENV)/.runtime  ## build the web page when its sources changed
 	@$(BIN)/python scripts/build_page.py
 
 # Two runs: the browser driver keeps an event loop of its own, which async tests cannot share. More
-# workers than cores: tests wait for their databases and servers half of the time.
+# workers than cores: tests wait for their databases and servers half of the time. Neighbours stay
+# in one worker, because they share what is dear to make.
 test: setup  ## the whole test suite, browser tests included
-	@$(BIN)/python -m pytest -n 4 --ignore tests/journeys
-	@$(BIN)/python -m pytest -n 3 --dist loadfile tests/journeys
+	@$(BIN)/python -m pytest -n 4 --dist worksteal --ignore tests/journeys
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup tests/journeys
 
 test-faults: $(VENV)/.dev .web/.built  ## the whole fault matrix and the soak: kills, storms, full disks, restarts
 	@FAULTS=all $(BIN)/python -m pytest -n 2 tests/faults

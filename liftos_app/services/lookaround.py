@@ -47,7 +47,7 @@ def run(settings: Settings) -> Iterator[str]:
     try:
         org_id = _organization(app)
         with serve_sandbox(app):
-            engine = SyncEngine(app, after_run=[upkeep.after_sync])
+            engine = SyncEngine(app)
             for found in demo.look_around(app, WHO, org_id, origin=local.public_url):
                 if found.error:
                     yield f"{found.name}: not connected. {found.error}"
@@ -63,6 +63,7 @@ def run(settings: Settings) -> Iterator[str]:
                     app, org_id, found.name, run_id=run_id, state=state,
                     seconds=time.monotonic() - began,
                 )
+            upkeep.after_sync(app, org_id)  # once, over all of them
         yield from totals(app, org_id)
     finally:
         app.db.close()

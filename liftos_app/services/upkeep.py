@@ -19,7 +19,7 @@ from liftos_app.services import (
     rights,
 )
 from liftos_app.services.audit import checkpoints, notes, state
-from liftos_app.services.context import App, job_principal, open_context
+from liftos_app.services.context import App, job_principal
 from liftos_app.services.quality import runner
 from liftos_app.services.sync import undo
 from liftos_app.services.vault import rotation
@@ -35,8 +35,7 @@ def after_sync(app: App, org_id: int) -> None:
         rates.refresh(app, who, org_id)
     except PlatformFault as error:
         log.warning("rates.unavailable", extra={"org": org_id, "detail": error.facts.get("detail")})
-    with open_context(app, who, org_id, write=True) as ctx:
-        runner.evaluate(ctx)
+    runner.evaluate(app, who, org_id)
 
 
 def hourly(app: App) -> None:

@@ -15,7 +15,7 @@ from liftos_app.services.quality import runner, score
 from liftos_app.services.quality.check import Check, Dimension
 from liftos_app.services.quality.score import Finding, Report, Scores
 from liftos_app.state import words
-from liftos_app.state.app import AppState, handler, perform
+from liftos_app.state.app import AppState, handler, perform, reach
 
 _TITLES: Final = {
     Dimension.COMPLETENESS: (
@@ -145,7 +145,7 @@ class QualityState(AppState):
         self.running = True
         yield
         try:
-            await perform(runner.evaluate, write=True)
+            await reach(runner.evaluate)
             await self._show()
             self._note("ok", "Checks run.", more=self.view.line)
         finally:

@@ -186,7 +186,7 @@ def test_a_refused_sign_in_counts_from_the_refusal(shop: Facts, open_ctx: Open) 
 def test_a_connection_set_apart_has_no_score(shop: Facts, open_ctx: Open) -> None:
     choose(open_ctx, "demo")
     with open_ctx(write=True) as ctx:
-        batch = runner.evaluate(ctx, mode=Mode.LIVE)
+        batch = runner.keep(ctx, runner.look(ctx, mode=Mode.LIVE))
         keys = set(ctx.session.exec(
             select(CheckResult.account_key).where(CheckResult.batch == batch)
         ))

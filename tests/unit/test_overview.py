@@ -128,7 +128,7 @@ def test_failed_checks_and_missing_rates_are_needs(
     facts.cover(euro, "campaign_daily", "10-01", "11-17")
     facts.ads(euro, "11-17", spend="10", impressions=1, clicks=0, conversions="0", value="0")
     with open_ctx(write=True) as ctx:
-        runner.evaluate(ctx)
+        runner.keep(ctx, runner.look(ctx))
     with open_ctx() as ctx:
         page = overview.read(ctx, ask())
     rate = next(n for n in page.needs if "exchange rate" in n.what)

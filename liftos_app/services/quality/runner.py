@@ -6,12 +6,14 @@ import functools
 import importlib
 import pkgutil
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
 from liftos_app.models import CheckResult, Provenance, QualityScore
 from liftos_app.services import audit, fallback
-from liftos_app.services.context import Context
+from liftos_app.services.context import App, Context, Principal, open_context
 from liftos_app.services.metrics.question import Mode
 from liftos_app.services.metrics.sources import choose_mode, find
 from liftos_app.services.quality import checks as package
@@ -34,34 +36,67 @@ def all_checks() -> tuple[Check, ...]:
     return tuple(found.values())
 
 
-def evaluate(ctx: Context, *, mode: Mode = Mode.AUTO) -> UUID:
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What one evaluation found, not stored yet."""
+
+    batch: UUID
+    provenance: Provenance
+    evaluated_at: datetime
+    results: tuple[CheckResult, ...]
+    scores: score.Scores
+
+
+def evaluate(app: App, who: Principal, org_id: int | None, *, mode: Mode = Mode.AUTO) -> UUID:
     """Check everything of one provenance and store the results. Returns the batch.
+
+    Counting millions of rows takes its time: it is done in a reading context, so that it holds
+    nobody's writing up. Raises Denied.
+    """
+    with open_context(app, who, org_id) as ctx:
+        found = look(ctx, mode=mode)
+    with open_context(app, who, org_id, write=True) as ctx:
+        return keep(ctx, found)
+
+
+def look(ctx: Context, *, mode: Mode = Mode.AUTO) -> Findings:
+    """Run every check on every account and stream.
 
     Live and demo are evaluated apart and never share a score; a connection with a fallback has
     none until its next good sync.
     """
     ctx.require("quality.run")
     provenance = choose_mode(ctx, mode)
-    batch, counts, delays = uuid4(), [], []
+    batch, results, counts, delays = uuid4(), [], [], []
     for scope in _scopes(ctx, provenance.value):
         for check in all_checks():
             measure = check.run(scope)
             if measure is None:
                 continue
-            ctx.session.add(_row(ctx, batch, check, scope, measure))
+            results.append(_row(ctx, batch, check, scope, measure))
             counts.append((check.name, measure.numerator, measure.denominator))
             delays.append(measure.evidence.get(DELAY))
     known = [d for d in delays if d is not None]
     found = score.scores(
         score.pool(counts), {c.name: c.dimension for c in all_checks()}, max(known, default=None)
     )
+    return Findings(batch, provenance, ctx.now(), tuple(results), found)
+
+
+def keep(ctx: Context, found: Findings) -> UUID:
+    """Store an evaluation. Returns its batch."""
+    ctx.require("quality.run")
+    ctx.session.add_all(found.results)
     row = QualityScore(
-        org_id=ctx.org, batch=batch, provenance=provenance.value, evaluated_at=ctx.now(),
-        **{name: getattr(found, name) for name in score.Scores.__dataclass_fields__},
+        org_id=ctx.org, batch=found.batch, provenance=found.provenance.value,
+        evaluated_at=found.evaluated_at,
+        **{name: getattr(found.scores, name) for name in score.Scores.__dataclass_fields__},
     )
     ctx.session.add(row)
-    audit.record(ctx, "quality.evaluated", row, batch=str(batch), verdict=found.verdict)
-    return batch
+    audit.record(
+        ctx, "quality.evaluated", row, batch=str(found.batch), verdict=found.scores.verdict
+    )
+    return found.batch
 
 
 def _scopes(ctx: Context, provenance: str) -> Iterator[Scope]:

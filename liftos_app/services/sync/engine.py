@@ -67,6 +67,7 @@ class SyncEngine:
         self._max_runs = max_runs
         self._stopping = threading.Event()
         self._mine: dict[UUID, int] = {}  # run id -> epoch
+        self._owed: dict[int, bool] = {}  # organizations whose hooks are on, and once more or not
         self._lock = threading.Lock()
         self._tick_lock = threading.Lock()
         self._fill_lock = threading.RLock()  # a run may have ended before its end is listened for
@@ -173,13 +174,26 @@ class SyncEngine:
         finally:
             with self._lock:
                 self._mine.pop(run_id, None)
-        if org_id is None:
-            return
-        for hook in self._after_run:
-            try:
-                hook(self.app, org_id)
-            except Exception:
-                log.exception("engine.after_run_failed", extra={"org_id": org_id})
+        if org_id is not None:
+            self._follow(org_id)
+
+    def _follow(self, org_id: int) -> None:
+        """The hooks. Runs of one organization that end meanwhile share the next turn of them."""
+        with self._lock:
+            self._owed[org_id] = org_id in self._owed
+            if self._owed[org_id]:
+                return  # another thread is at it, and will go on
+        while True:
+            for hook in self._after_run:
+                try:
+                    hook(self.app, org_id)
+                except Exception:
+                    log.exception("engine.after_run_failed", extra={"org_id": org_id})
+            with self._lock:
+                if not self._owed[org_id]:
+                    del self._owed[org_id]
+                    return
+                self._owed[org_id] = False
 
     def _beat(self) -> None:
         with self._lock:

@@ -61,7 +61,7 @@ def clean(facts: Facts) -> Clean:
 
 def evaluate(open_ctx: Open) -> Report:
     with open_ctx(write=True) as ctx:
-        runner.evaluate(ctx)
+        runner.keep(ctx, runner.look(ctx))
     with open_ctx() as ctx:
         report = score.latest(ctx)
     assert report is not None

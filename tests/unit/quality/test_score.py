@@ -101,7 +101,7 @@ def test_nothing_connected_is_not_measured_and_not_perfect(
     organization: Organization, open_ctx: Open
 ) -> None:
     with open_ctx(write=True) as ctx:
-        runner.evaluate(ctx)
+        runner.keep(ctx, runner.look(ctx))
     with open_ctx() as ctx:
         report = score.latest(ctx)
     assert report is not None
@@ -117,8 +117,8 @@ def test_live_and_demo_are_scored_apart(facts: Facts, open_ctx: Open) -> None:
     facts.cover(demo, "campaign_daily", "10-01", "11-22")
     facts.cover(live, "campaign_daily", "10-01", "11-22", skip=("11-13",))
     with open_ctx(write=True) as ctx:
-        runner.evaluate(ctx, mode=Mode.LIVE)
-        runner.evaluate(ctx, mode=Mode.DEMO)
+        runner.keep(ctx, runner.look(ctx, mode=Mode.LIVE))
+        runner.keep(ctx, runner.look(ctx, mode=Mode.DEMO))
     with open_ctx() as ctx:
         of_live, of_demo = score.latest(ctx, mode=Mode.LIVE), score.latest(ctx, mode=Mode.DEMO)
         auto = score.latest(ctx)
@@ -141,7 +141,7 @@ def test_the_newest_evaluation_is_shown_and_the_trend_keeps_them(
     for _ in range(3):
         clock.advance(hours=1)
         with open_ctx(write=True) as ctx:
-            batches.append(runner.evaluate(ctx))
+            batches.append(runner.keep(ctx, runner.look(ctx)))
     with open_ctx() as ctx:
         report = score.latest(ctx)
         assert report is not None
@@ -159,7 +159,7 @@ def test_another_organization_is_neither_scored_nor_seen(
     other = Facts(app, other_organization)
     other.cover(other.source("ads_two", name="Theirs"), "campaign_daily", "10-01", "11-01")
     with open_ctx(write=True) as ctx:
-        runner.evaluate(ctx)
+        runner.keep(ctx, runner.look(ctx))
     with open_ctx() as ctx:
         ours = score.latest(ctx)
     with open_ctx(org=other_organization) as ctx:
@@ -172,9 +172,9 @@ def test_a_viewer_sees_scores_and_may_not_run_checks(facts: Facts, open_ctx: Ope
     with open_ctx(Role.VIEWER, write=True) as ctx:
         assert score.latest(ctx) is None
         with pytest.raises(Denied):
-            runner.evaluate(ctx)
+            runner.keep(ctx, runner.look(ctx))
     with open_ctx(Role.ANALYST, write=True) as ctx:
-        runner.evaluate(ctx)
+        runner.keep(ctx, runner.look(ctx))
     with open_ctx() as ctx:
         assert len(ctx.session.exec(select(QualityScore)).all()) == 1
         assert [a.action for a in ctx.session.exec(select(AuditEntry)).all()] == [
@@ -186,7 +186,7 @@ def test_the_worst_findings_come_first(facts: Facts, open_ctx: Open) -> None:
     for name, last in (("Bad", "10-25"), ("Good", "11-22"), ("Poor", "11-10")):
         facts.cover(facts.source("ads_two", name=name), "campaign_daily", "10-01", last)
     with open_ctx(write=True) as ctx:
-        runner.evaluate(ctx)
+        runner.keep(ctx, runner.look(ctx))
     with open_ctx() as ctx:
         report = score.latest(ctx)
     assert report is not None
@@ -202,7 +202,7 @@ def test_evaluating_twice_gives_the_same_scores(
     for _ in range(2):
         clock.now += timedelta(minutes=1)
         with open_ctx(write=True) as ctx:
-            runner.evaluate(ctx)
+            runner.keep(ctx, runner.look(ctx))
         with open_ctx() as ctx:
             report = score.latest(ctx)
         assert report is not None

@@ -417,3 +417,30 @@ def test_days_with_many_rows_make_the_next_windows_smaller_and_lose_nothing(
     assert first + sum(others) == 40
     with bench.app.db.read() as session:
         assert session.exec(select(func.count()).select_from(Coverage)).one() == 40
+
+
+def test_runs_that_end_while_checks_run_share_the_next_turn_of_them(bench: Any) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    turns: list[int] = []
+
+    def hook(_app: Any, org_id: int) -> None:
+        turns.append(org_id)
+        begun.set()
+        assert go_on.wait(20)
+        if len(turns) == 1:
+            raise RuntimeError("what fails for one turn does not end the others")
+
+    engine = SyncEngine(bench.app, after_run=[hook])
+    first = threading.Thread(target=engine._follow, args=(1,))
+    first.start()
+    assert begun.wait(20)
+    for _ in range(3):
+        engine._follow(1)  # they do not wait: somebody is at it
+    other = threading.Thread(target=engine._follow, args=(2,))
+    other.start()
+    go_on.set()
+    first.join(20)
+    other.join(20)
+    assert sorted(turns) == [1, 1, 2]
+    engine._follow(1)
+    assert sorted(turns) == [1, 1, 1, 2]
