@@ -39,7 +39,7 @@ from liftos_app.models import (
     WebSession,
 )
 from liftos_app.models.facts import Level
-from liftos_app.services import audit, retention, rights, sessions, totp, vault
+from liftos_app.services import audit, cells, retention, rights, sessions, totp, vault
 from liftos_app.services.context import App, Context, Principal, open_context
 from liftos_app.services.links_once import LinkOver
 from liftos_app.services.retention import choices
@@ -189,10 +189,10 @@ def test_L68_no_cell_of_an_export_is_a_formula(app: App, organization: Organizat
                 text = io.TextIOWrapper(archive.open(name), encoding="utf-8", newline="")
                 for row in csv.reader(text):
                     for cell in row:
-                        assert not cell.startswith(exporting.FORMULA_SIGNS) or is_number(cell)
+                        assert not cell.startswith(cells.FORMULA_SIGNS) or is_number(cell)
     for text in HOSTILE:
-        assert exporting.cell(text) == f"'{text}"
-    assert [exporting.cell(v) for v in (-5, 1.5, None, True)] == ["-5", "1.5", "", "true"]
+        assert cells.cell(text) == f"'{text}"
+    assert [cells.cell(v) for v in (-5, 1.5, None, True)] == ["-5", "1.5", "", "true"]
 
 
 def is_number(text: str) -> bool:

@@ -17,13 +17,13 @@ from sqlalchemy import ColumnElement, or_
 from sqlmodel import col, select
 
 from liftos_app.models import AuditEntry, Role, User
+from liftos_app.services import cells
 from liftos_app.services.audit.canonical import moment
 from liftos_app.services.audit.chain import record
 from liftos_app.services.context import Context
 from liftos_app.tenancy import lifted
 
 MOST_EXPORTED: Final = 50_000
-_DANGEROUS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\x00")
 COLUMNS: Final = (
     "seq", "at", "actor_type", "actor", "actor_id", "action", "object_type", "object_id", "result",
     "reason", "ip", "request_id", "data", "hash",
@@ -85,7 +85,7 @@ def export(ctx: Context, asked: Asked, *, as_csv: bool) -> str:
     writer.writerow(COLUMNS)
     for row in rows:
         row["data"] = json.dumps(row["data"], ensure_ascii=False, sort_keys=True)
-        writer.writerow([neutral(row[name]) for name in COLUMNS])
+        writer.writerow([cells.cell(row[name]) for name in COLUMNS])
     return out.getvalue()
 
 
@@ -108,13 +108,6 @@ def day_begins(day: date | None) -> datetime | None:
 def day_ends(day: date | None) -> datetime | None:
     """Midnight UTC at which a day ends."""
     return day_begins(min(day, date.max - timedelta(days=1)) + timedelta(days=1)) if day else None
-
-
-def neutral(value: object) -> object:
-    """A cell that no spreadsheet takes for a formula (L68); our own numbers stay numbers."""
-    if isinstance(value, str) and value.startswith(_DANGEROUS):
-        return f"'{value}"
-    return value
 
 
 def _sees_all(ctx: Context) -> bool:

@@ -9,9 +9,8 @@ import csv
 import io
 import json
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from typing import IO, Any, Final, cast
 
 from sqlalchemy import Table
@@ -20,12 +19,11 @@ from sqlalchemy import select as sql_select
 from liftos_app.db import metadata
 from liftos_app.errors import Missing
 from liftos_app.models import AuditEntry, LoginAttempt, Organization, User
-from liftos_app.services import audit, links_once
+from liftos_app.services import audit, cells, links_once
 from liftos_app.services.context import App, Context, Principal, open_context
 from liftos_app.services.rights import datamap
 from liftos_app.tenancy import lifted
 
-FORMULA_SIGNS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
 LINK_LIFE: Final = timedelta(hours=24)
 MINE: Final = "export_me"
 OURS: Final = "export_org"
@@ -86,7 +84,7 @@ def personal_zip(found: dict[str, Any]) -> bytes:
         archive.writestr("liftos-me.json", json.dumps(found, ensure_ascii=False, indent=1))
         for name, rows in found.items():
             if isinstance(rows, list) and rows:
-                lines = [list(rows[0]), *([cell(v) for v in row.values()] for row in rows)]
+                lines = [list(rows[0]), *([cells.cell(v) for v in row.values()] for row in rows)]
                 archive.writestr(f"{name}.csv", _lines(lines))
     return target.getvalue()
 
@@ -133,28 +131,6 @@ def organization_zip(app: App, who: Principal, org_id: int) -> Iterator[bytes]:
     yield sink.take()
 
 
-def cell(value: Any) -> str:
-    """A value as a CSV cell: nothing a spreadsheet would run (L68). Our own numbers are exempt."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (int, float)):
-        return str(value)
-    text = _text(value)
-    return f"'{text}" if text.startswith(FORMULA_SIGNS) else text
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bytes):
-        return zlib.decompress(value).decode("utf-8", "replace")
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False, default=str)
-    return str(value)
-
-
 def _of_organization(ctx: Context, table: Table) -> Any:
     """Which rows of a table are the organization's; None when it has none for it."""
     entry = datamap.TABLES.get(table.name)
@@ -174,7 +150,7 @@ def _csv(ctx: Context, table: Table, condition: Any) -> Iterator[bytes]:
         sql_select(*(table.c[n] for n in names)).where(condition)
     )
     for rows in result.partitions():
-        yield _lines([[cell(v) for v in row] for row in rows])
+        yield _lines([[cells.cell(v) for v in row] for row in rows])
 
 
 def _lines(rows: Sequence[Sequence[str]]) -> bytes:
@@ -194,7 +170,7 @@ def _rows(ctx: Context, table: Table, condition: Any) -> list[dict[str, Any]]:
 def _plain(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float, str, list, dict)):
         return value
-    return _text(value)
+    return cells.text_of(value)
 
 
 class _Sink:
