@@ -44,11 +44,12 @@ class ResyncChange(SQLModel, table=True):
     __tablename__ = "resync_change"
     __table_args__ = (
         ForeignKeyConstraint(["org_id", "account_key"], ["account.org_id", "account.key"]),
+        ForeignKeyConstraint(["org_id", "run_id"], ["sync_run.org_id", "sync_run.id"]),
     )
 
     id: int | None = Field(default=None, primary_key=True)
     org_id: int = Field(index=True)
-    run_id: UUID = Field(foreign_key="sync_run.id", index=True)
+    run_id: UUID = Field(index=True)
     account_key: int
     stream: str = Field(max_length=60)
     table_name: str = Field(max_length=40)
@@ -63,9 +64,10 @@ class StagedUnit(SQLModel, table=True):
     __tablename__ = "staged_unit"
     __table_args__ = (
         ForeignKeyConstraint(["org_id", "account_key"], ["account.org_id", "account.key"]),
+        ForeignKeyConstraint(["org_id", "run_id"], ["sync_run.org_id", "sync_run.id"]),
     )
 
-    run_id: UUID = Field(foreign_key="sync_run.id", primary_key=True)
+    run_id: UUID = Field(primary_key=True)
     account_key: int = Field(primary_key=True)
     stream: str = Field(max_length=60, primary_key=True)
     first_day: dt.date = Field(primary_key=True)

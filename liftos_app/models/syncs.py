@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import JSON, BigInteger, ForeignKeyConstraint, Index, String, text
+from sqlalchemy import JSON, BigInteger, ForeignKeyConstraint, Index, String, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 
@@ -27,6 +27,7 @@ class SyncRun(SQLModel, table=True):
 
     __tablename__ = "sync_run"
     __table_args__ = (
+        UniqueConstraint("org_id", "id"),
         ForeignKeyConstraint(["org_id", "connection_id"], ["connection.org_id", "connection.id"]),
         Index("ix_sync_run_connection", "connection_id", "created_at"),
         Index(
@@ -71,12 +72,13 @@ class StreamRun(SQLModel, table=True):
     __tablename__ = "stream_run"
     __table_args__ = (
         ForeignKeyConstraint(["org_id", "account_key"], ["account.org_id", "account.key"]),
+        ForeignKeyConstraint(["org_id", "run_id"], ["sync_run.org_id", "sync_run.id"]),
         Index("uq_stream_run", "run_id", "account_key", "stream", unique=True),
     )
 
     id: int | None = Field(default=None, primary_key=True)
     org_id: int = Field(index=True)
-    run_id: UUID = Field(foreign_key="sync_run.id")
+    run_id: UUID
     account_key: int
     stream: str = Field(max_length=60)
     state: RunState = Field(default=RunState.QUEUED, sa_type=String(12))
@@ -102,12 +104,13 @@ class RejectedRow(SQLModel, table=True):
     __tablename__ = "rejected_row"
     __table_args__ = (
         ForeignKeyConstraint(["org_id", "account_key"], ["account.org_id", "account.key"]),
+        ForeignKeyConstraint(["org_id", "run_id"], ["sync_run.org_id", "sync_run.id"]),
         Index("ix_rejected_row_scope", "account_key", "stream", "id"),
     )
 
     id: int | None = Field(default=None, primary_key=True)
     org_id: int = Field(index=True)
-    run_id: UUID = Field(foreign_key="sync_run.id", index=True)
+    run_id: UUID = Field(index=True)
     account_key: int
     stream: str = Field(max_length=60)
     day: str = Field(default="", max_length=10)

@@ -6,10 +6,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import column, create_engine, insert, inspect, select, table, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import IntegrityError
 
 from liftos_app.config import ROOT
 from liftos_app.db import Database, metadata
@@ -139,6 +141,81 @@ def test_rows_and_references_survive_going_to_newest(empty: Database) -> None:
     assert not migrations.migrate(empty)
     with empty.engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM organization")).scalar() == 1
+
+
+ID = "0f8fad5bd9cb469fa16570867728950e"
+AT = "2026-01-01 00:00:00"
+OF_RUN: dict[str, Any] = {"org_id": 1, "run_id": ID, "account_key": 1, "stream": "daily"}
+ROWS_OF_A_RUN: dict[str, dict[str, Any]] = {  # as revision 0012 takes them
+    "organization": {
+        "id": 1, "public_id": ID, "name": "A", "currency": "USD", "time_zone": "UTC",
+        "week_start": 0, "revenue_basis": "net_sales", "settings": "{}", "created_at": AT,
+    },
+    "connection": {
+        "id": ID, "org_id": 1, "platform": "klaviyo", "name": "K", "status": "healthy",
+        "provenance": "live", "auth_kind": "", "options": "{}", "streams": "[]",
+        "history_days": 90, "schedule": "", "schedule_zone": "UTC", "sync_window": "",
+        "priority": 0, "drift_policy": "evolve", "wizard_step": 5, "color_index": 0,
+        "created_at": AT, "updated_at": AT,
+    },
+    "account": {
+        "key": 1, "id": ID, "org_id": 1, "connection_id": ID, "external_id": "a", "name": "A",
+        "currency": "", "time_zone": "UTC", "status": "", "usable": True, "reason": "",
+        "selected": True, "extra": "{}", "created_at": AT,
+    },
+    "sync_run": {
+        "id": ID, "org_id": 1, "connection_id": ID, "state": "queued", "trigger": "person",
+        "request": "{}", "created_at": AT, "holder": "", "epoch": 0, "attempts": 0,
+        "windows_total": 0, "windows_done": 0, "rows_read": 0, "rows_written": 0,
+        "rows_updated": 0, "rows_unchanged": 0, "rows_rejected": 0, "requests": 0,
+    },
+    "stream_run": {
+        **OF_RUN, "state": "queued", "days_total": 9, "days_done": 1, "current_day": "",
+        "rows_read": 4, "rows_written": 3, "rows_updated": 0, "rows_unchanged": 0,
+        "rows_rejected": 1, "bytes_read": 77, "requests": 1, "seconds": 0.5,
+    },
+    "rejected_row": {**OF_RUN, "day": "", "reason": "no day", "record": "{}", "at": AT},
+    "resync_change": {
+        **OF_RUN, "table_name": "fact_daily", "row_count": 1, "body": b"abc", "at": AT,
+    },
+    "staged_unit": {
+        **OF_RUN, "first_day": "2026-01-01", "last_day": "2026-01-02", "body": b"abc", "at": AT,
+    },
+}
+
+
+def add(database: Database, name: str, **other: object) -> None:
+    values = {**ROWS_OF_A_RUN[name], **other}
+    with database.engine.begin() as connection:
+        connection.execute(insert(table(name, *map(column, values))).values(values))
+
+
+def test_L13_rows_of_runs_survive_their_composite_keys_there_and_back(empty: Database) -> None:
+    names = list(ROWS_OF_A_RUN)[3:]
+
+    def rows() -> dict[str, list[dict[str, Any]]]:
+        with empty.engine.connect() as connection:
+            return {
+                name: [dict(row) for row in connection.execute(
+                    select(text("*")).select_from(table(name))
+                ).mappings()] for name in names
+            }
+
+    migrations.migrate(empty, "0012")
+    for name in ROWS_OF_A_RUN:
+        add(empty, name)
+    before = rows()
+    assert all(len(found) == 1 for found in before.values())
+    migrations.migrate(empty, "0013")
+    assert rows() == before
+    with empty.engine.connect() as connection:
+        for name in names[1:]:
+            keys = inspect(connection).get_foreign_keys(name)
+            assert ["org_id", "run_id"] in [key["constrained_columns"] for key in keys], name
+    with pytest.raises(IntegrityError):  # still one active run per connection
+        add(empty, "sync_run", id=ID[::-1], state="running")
+    migrations.migrate(empty, "0012")
+    assert rows() == before
 
 
 def test_two_starts_at_once_migrate_once(empty: Database) -> None:

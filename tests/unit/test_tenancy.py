@@ -22,6 +22,11 @@ from liftos_app.models import (
     Entity,
     FactDaily,
     Organization,
+    RejectedRow,
+    ResyncChange,
+    RunState,
+    StagedUnit,
+    StreamRun,
     SyncRun,
 )
 from liftos_app.services.context import App
@@ -50,10 +55,6 @@ OF_SOME = {  # tables whose org_id may be empty
 }
 # Columns that name a parent and are not bound to it together with org_id.
 LOOSE = {
-    ("rejected_row", "run_id"): "the run is named by the engine; the account binds the row",
-    ("resync_change", "run_id"): "as above",
-    ("staged_unit", "run_id"): "as above",
-    ("stream_run", "run_id"): "as above",
     ("coverage", "run_id"): "a note of which run read the day; it outlives the run",
     ("restatement", "run_id"): "as above",
     ("sync_event", "run_id"): "as above; the connection binds the row",
@@ -133,14 +134,18 @@ class Tree:
         )
         session.add(account)
         session.flush()
+        run = SyncRun(
+            org_id=self.org_id, connection_id=connection.id, trigger="person", created_at=at,
+            state=RunState.SUCCEEDED,
+        )
         entity = Entity(
             org_id=self.org_id, account_key=account.key or 0, level=1, external_id="c",
             first_seen_at=at, updated_at=at,
         )
-        session.add(entity)
+        session.add_all([run, entity])
         session.flush()
         self.connection_id, self.account_key = connection.id, account.key or 0
-        self.entity_key = entity.key or 0
+        self.entity_key, self.run_id = entity.key or 0, run.id
 
 
 CHILDREN: dict[str, Callable[[Tree, int], SQLModel]] = {
@@ -177,6 +182,37 @@ def test_L13_a_row_cannot_hang_on_the_parent_of_another_organization(
         session.add(make(theirs, ours))
     with app.db.write() as session:
         session.add(make(theirs, theirs.org_id))
+
+
+OF_RUNS: dict[str, Callable[[Tree, UUID], SQLModel]] = {
+    "rejected_row": lambda t, run: RejectedRow(
+        org_id=t.org_id, run_id=run, account_key=t.account_key, stream="daily", reason="r",
+        record="{}", at=t.app.now(),
+    ),
+    "resync_change": lambda t, run: ResyncChange(
+        org_id=t.org_id, run_id=run, account_key=t.account_key, stream="daily",
+        table_name="fact_daily", row_count=1, body=b"", at=t.app.now(),
+    ),
+    "staged_unit": lambda t, run: StagedUnit(
+        org_id=t.org_id, run_id=run, account_key=t.account_key, stream="daily",
+        first_day=dt.date(2026, 11, 1), last_day=dt.date(2026, 11, 1), body=b"", at=t.app.now(),
+    ),
+    "stream_run": lambda t, run: StreamRun(
+        org_id=t.org_id, run_id=run, account_key=t.account_key, stream="daily",
+    ),
+}
+
+
+@pytest.mark.parametrize("table", OF_RUNS)
+def test_L13_a_row_of_ones_own_account_cannot_name_the_run_of_another_organization(
+    app: App, organization: Organization, other_organization: Organization, table: str
+) -> None:
+    with app.db.write() as session:
+        theirs, ours = (Tree(session, app, o) for o in (organization, other_organization))
+    with pytest.raises(IntegrityError), app.db.write() as session:
+        session.add(OF_RUNS[table](ours, theirs.run_id))
+    with app.db.write() as session:
+        session.add(OF_RUNS[table](ours, ours.run_id))
 
 
 def test_L16_ids_that_are_shown_are_random() -> None:
