@@ -49,6 +49,7 @@ ALLOW: Final[dict[str, str]] = {
     "demo": "installation.admin",
     "admin create": "installation.admin",
     "admin reset": "installation.admin",
+    "admin change-email": "installation.admin",
     "admin setup-token": "installation.admin",
     "admin remove-second-factor": "installation.admin",
     "audit verify": "installation.admin",
@@ -161,6 +162,18 @@ def admin_reset(email: Annotated[str, typer.Argument(help="Whose password to res
     link = _as_operator("admin reset", lambda ctx: resets.create(ctx, email))
     typer.echo(f"{link.email} can choose a new password within 30 minutes, once:")
     typer.echo(link.url)
+
+
+@admin.command("change-email")
+def admin_change_email(
+    email: Annotated[str, typer.Argument(help="The address somebody signs in with now.")],
+    new: Annotated[str, typer.Argument(help="The address they sign in with from now on.")],
+) -> None:
+    """Change somebody's e-mail address; their sessions and tokens end. Ask them first."""
+    from liftos_app.services import email_change
+
+    user = _as_operator("admin change-email", lambda ctx: email_change.set_for(ctx, email, new))
+    typer.echo(f"They sign in as {user.email} from now on.")
 
 
 @admin.command("setup-token")

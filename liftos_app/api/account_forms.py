@@ -1,4 +1,4 @@
-"""Forms of signed-in people: proof again, password, everywhere out, organization, keys, links.
+"""Forms of signed-in people: proof, password, e-mail, everywhere out, organization, keys, links.
 
 What they make is shown on a page of its own, once, and never enters the state of a page.
 """
@@ -18,11 +18,12 @@ from liftos_app.api.forms import PROOF, Form, act, ask_again, go, local_path, se
 from liftos_app.api.web import code_of, signed_out
 from liftos_app.errors import Invalid, LiftOSError, Missing
 from liftos_app.models import Role
-from liftos_app.services import access, accounts, api_keys, invitations, sessions
+from liftos_app.services import access, accounts, api_keys, email_change, invitations, sessions
 from liftos_app.services.invitations import Made
 
 router = APIRouter(prefix="/auth", include_in_schema=False)
 SECURITY: Final = "/settings?tab=security"
+PROFILE: Final = "/settings?tab=profile"
 KEYS: Final = "/settings?tab=keys"
 PEOPLE: Final = "/settings/people"
 _AFTER_PROOF: Final = ("/auth/second-factor",)  # the only pages of /auth that a proof leads to
@@ -72,6 +73,58 @@ def change_password(request: Request, given: Form) -> Response:
         return answer
 
     return act(request, {}, work, title="Password", back=SECURITY)
+
+
+@router.post("/email")
+def ask_for_email(request: Request, given: Form) -> Response:
+    """Mail a link to the new address; the answer does not tell whether somebody has it."""
+
+    def work(caller: Caller) -> Response:
+        try:
+            email_change.ask(
+                caller.app, caller.who, caller.org_id, email=given.get("email", ""),
+                password=given.get("current", ""), code=given.get("code", ""),
+            )
+        except LiftOSError as error:
+            return go(f"{PROFILE}&{urlencode({'error': code_of(error)})}")
+        return go(f"{PROFILE}&done=email_asked")
+
+    return act(request, {}, work, title="E-mail address", back=PROFILE)
+
+
+@router.get("/email")
+def show_email() -> Response:
+    """Takes the token of the link and asks to go on."""
+    return plain_page.page(
+        "Use this e-mail address",
+        plain_page.text("Your other browsers are signed out, and you sign in with the new address "
+                        "from now on."),
+        plain_page.form(
+            "/auth/email/confirm",
+            plain_page.entry(
+                "token", "Token of your link", data_from_hash="keep", longest=1500,
+                help_text="The part behind # in the link you were mailed.",
+            ),
+            send="Use the new address",
+        ),
+        plain_page.link("Back to settings", PROFILE),
+    )
+
+
+@router.post("/email/confirm")
+def change_email(request: Request, given: Form) -> Response:
+    """Use the address that the link was mailed to; this session gets a new id."""
+
+    def work(caller: Caller) -> Response:
+        token = email_change.finish(
+            caller.app, caller.who, caller.org_id, given.get("token", "")
+        )
+        answer = go(f"{PROFILE}&done=email")
+        if token:
+            set_session(answer, caller.app, token)
+        return answer
+
+    return act(request, {}, work, title="E-mail address", back=PROFILE)
 
 
 @router.post("/everywhere")

@@ -34,7 +34,7 @@ class Invitation(SQLModel, table=True):
 
 class OneTimeLink(SQLModel, table=True):
     """A link that works once: `setup` for the first administrator, `reset` for a new password,
-    `export_me` and `export_org` for a copy of data.
+    `email` for a new address, `export_me` and `export_org` for a copy of data.
     """
 
     __tablename__ = "one_time_link"

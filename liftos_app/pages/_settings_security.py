@@ -1,4 +1,4 @@
-"""Settings, Security and API keys: password, second factor, browsers, keys.
+"""Settings, Security and API keys: password, e-mail, second factor, browsers, keys.
 
 What is secret is typed into native forms and shown on pages of the server; nothing of it is state.
 """
@@ -61,6 +61,50 @@ def _password() -> rx.Component:
             class_name="lo-stack-16",
         ),
         title="Password",
+    )
+
+
+def email() -> rx.Component:
+    """Another e-mail address: asked for here, confirmed by a link mailed to it."""
+    return card(
+        rx.cond(
+            S.view.mail_on,
+            NativeForm.create(
+                field(
+                    "New e-mail",
+                    text_input(for_id="email", type="email", required=True, auto_complete="email",
+                               max_length=254),
+                    for_id="email",
+                    help_text="A link goes there. Until you open it, nothing changes.",
+                ),
+                field(
+                    "Current password",
+                    text_input(for_id="current", type="password", required=True, max_length=128,
+                               auto_complete="current-password"),
+                    for_id="current",
+                ),
+                rx.cond(
+                    S.view.factor,
+                    field(
+                        "Code of your second factor",
+                        text_input(for_id="code", required=True, max_length=40,
+                                   auto_complete="one-time-code"),
+                        for_id="code",
+                    ),
+                ),
+                rx.el.div(button("Send link", type="submit"), class_name="lo-row"),
+                action="/auth/email",
+                method="post",
+                class_name="lo-stack-16",
+            ),
+            rx.el.p(
+                "This installation sends no mail, so nobody could confirm a new address. Whoever "
+                "runs the server changes it: ",
+                rx.el.code("liftos admin change-email <old> <new>"),
+                class_name="lo-help",
+            ),
+        ),
+        title="E-mail address",
     )
 
 

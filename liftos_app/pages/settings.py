@@ -9,7 +9,7 @@ from liftos_app.components.elements import button, card, field, text_input
 from liftos_app.components.page_header import page_header
 from liftos_app.components.states import error_state, loading_rows
 from liftos_app.pages._page import FOOT, page
-from liftos_app.pages._settings_security import keys, security
+from liftos_app.pages._settings_security import email, keys, security
 from liftos_app.pages._settings_tabs import settings_tabs
 from liftos_app.services.fallback import CHOICES
 from liftos_app.services.organization import REVENUE_BASES, WEEK_STARTS, time_zones
@@ -47,6 +47,10 @@ def settings() -> rx.Component:
 
 
 def _profile() -> rx.Component:
+    return rx.fragment(_name(), rx.cond(AppState.auth_off, rx.fragment(), email()))
+
+
+def _name() -> rx.Component:
     return card(
         rx.el.form(
             field(

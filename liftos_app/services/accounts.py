@@ -27,9 +27,9 @@ from liftos_app.tenancy import lifted
 
 __all__ = [
     "SecondStepNeeded", "SignedIn", "SignedInAs", "WrongSignIn", "change_password",
-    "check_password", "create_first_admin", "ensure_local_admin", "me", "needs_setup", "new_user",
-    "open_session", "prove", "rename", "require_no_more", "resolve", "resolve_async",
-    "set_hash", "set_password", "sign_in", "sign_out", "verify",
+    "check_password", "create_first_admin", "end_what_they_hold", "ensure_local_admin", "me",
+    "needs_setup", "new_user", "open_session", "prove", "rename", "require_no_more", "resolve",
+    "resolve_async", "set_hash", "set_password", "sign_in", "sign_out", "verify",
 ]
 log = logging.getLogger(__name__)
 OPERATOR_ROLE: Final = Role.SUPER_ADMIN  # whoever can run commands on the machine owns it anyway
@@ -319,6 +319,13 @@ def _orphan(session: Session) -> Organization | None:
 def set_hash(ctx: Context, user: User, hashed: str, *, keep: UUID | None) -> None:
     user.password_hash = hashed
     user.auth_epoch += 1
+    ended = end_what_they_hold(ctx, user, keep=keep)
+    audit.record(ctx, "user.password_changed", user, sessions_ended=ended)
+    mailer.tell(ctx, user, "Your password was changed.")
+
+
+def end_what_they_hold(ctx: Context, user: User, *, keep: UUID | None) -> int:
+    """End a person's sessions but one, refresh tokens and open links. How many sessions."""
     ended = sessions.end_all(ctx, user.id, but=keep)
     links_once.end_all(ctx, user.id)
     with lifted(ctx.session):
@@ -328,8 +335,7 @@ def set_hash(ctx: Context, user: User, hashed: str, *, keep: UUID | None) -> Non
             )
         ).all():
             token.revoked_at = ctx.now()
-    audit.record(ctx, "user.password_changed", user, sessions_ended=ended)
-    mailer.tell(ctx, user, "Your password was changed.")
+    return ended
 
 
 def _me(ctx: Context) -> User:

@@ -1,4 +1,4 @@
-"""Links that work once: the first administrator's set-up token, a new password, copies of data."""
+"""Links that work once: the set-up token, a new password, a new address, copies of data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from liftos_app.errors import Denied
 from liftos_app.models import OneTimeLink
@@ -17,6 +17,8 @@ from liftos_app.tenancy import lifted
 LIFE: Final = timedelta(minutes=30)
 SETUP: Final = "setup"
 RESET: Final = "reset"
+EMAIL: Final = "email"
+_LONGEST: Final = 1500  # an address of 254 signs, written in base64, fits
 
 
 class LinkOver(Denied):
@@ -27,10 +29,13 @@ class LinkOver(Denied):
 
 def make(
     ctx: Context, purpose: str, user_id: UUID | None = None, *, org_id: int | None = None,
-    life: timedelta = LIFE,
+    life: timedelta = LIFE, carried: str = "",
 ) -> str:
-    """A new token; earlier ones for the same purpose and person end. The caller checked rights."""
-    token = secrets.token_urlsafe(32)
+    """A new token; earlier ones for the same purpose and person end. The caller checked rights.
+
+    `carried` stands in the token behind a dot: with another text there it fits no row.
+    """
+    token = secrets.token_urlsafe(32) + (f".{carried}" if carried else "")
     with lifted(ctx.session):  # most links are of a person, not of an organization
         for row in _open(ctx, purpose, user_id):
             row.used_at = ctx.now()
@@ -69,7 +74,7 @@ def look(session: Session, app: App, purpose: str, token: str) -> OneTimeLink:
     row = session.exec(
         select(OneTimeLink)
         .where(
-            col(OneTimeLink.token_hash).in_(app.vault.token_hashes(token[:200])),
+            col(OneTimeLink.token_hash).in_(app.vault.token_hashes(token[:_LONGEST])),
             OneTimeLink.purpose == purpose,
         )
         .with_for_update()
@@ -89,6 +94,17 @@ def end_purpose(ctx: Context, purpose: str) -> None:
 def made_since(ctx: Context, purpose: str, user_id: UUID, moment: datetime) -> bool:
     """Whether a person has an open token that was made after a moment."""
     return any(row.created_at > moment for row in _open(ctx, purpose, user_id))
+
+
+def count_since(ctx: Context, purpose: str, user_id: UUID, moment: datetime) -> int:
+    """How many tokens a person was given after a moment, used or not; at most of the last day."""
+    with lifted(ctx.session):
+        return ctx.session.exec(
+            select(func.count()).select_from(OneTimeLink).where(
+                OneTimeLink.purpose == purpose, OneTimeLink.user_id == user_id,
+                col(OneTimeLink.created_at) > moment,
+            )
+        ).one()
 
 
 def end_all(ctx: Context, user_id: UUID) -> None:

@@ -181,10 +181,11 @@ def end_everywhere(ctx: Context) -> int:
     return ended
 
 
-def renew(ctx: Context) -> str:
+def renew(ctx: Context, *, proved: bool = True) -> str:
     """A new token for the session in use; the old one stands for nobody from now on (L32).
 
-    Whoever calls it has just checked a password or a code, so the session counts as proved.
+    Whoever calls it has just checked a password or a code, so the session counts as proved; after
+    anything less `proved` is false, and the last proof stays what it was.
     """
     ctx.require("profile.write")
     token = secrets.token_urlsafe(32)
@@ -194,7 +195,8 @@ def renew(ctx: Context) -> str:
             raise Missing(
                 "This session does not exist.", why="It ended already.", fix="Sign in again."
             )
-        web.token_hash, web.proved_at = ctx.app.vault.token_hash(token), ctx.now()
+        web.token_hash = ctx.app.vault.token_hash(token)
+        web.proved_at = ctx.now() if proved else web.proved_at
     forget(ctx.app, user_id=ctx.who.user_id)
     return token
 

@@ -15,6 +15,7 @@ from liftos_app.services import (
     api_keys,
     demo,
     devices,
+    mailer,
     organization,
     preferences,
     second_factor,
@@ -29,10 +30,17 @@ from liftos_app.state.app import AppState, handler, perform
 TABS: Final = ("profile", "security", "keys", "organization", "about")
 _DONE: Final = {
     "password": "Password changed. Your other sessions ended.",
+    "email_asked": "A link is on its way to the new address. Open it within thirty minutes.",
+    "email": "E-mail address changed. Your other sessions ended.",
     "factor_removed": "Your second factor was removed.",
 }
 _TROUBLES: Final = {
     **gate.TROUBLES, "current_password": "The current password is not right. Type it again.",
+    "wrong_code": "The code is wrong, too old, or was used before. Type the next one.",
+    "too_many_links": "You asked for five links during the last day. Use the newest one, or try "
+    "again tomorrow.",
+    "conflict": "This installation sends no mail: whoever runs the server changes your address.",
+    "same_email": "This is your address already.",
     "passwords_differ": "The two new passwords differ. Type the same twice.",
 }
 
@@ -67,6 +75,7 @@ class View:
 
     name: str = ""
     email: str = ""
+    mail_on: bool = False
     role: str = ""
     org_name: str = ""
     currency: str = ""
@@ -176,6 +185,7 @@ def _view(ctx: Context) -> View:
     return View(
         name=me.name,
         email=me.email,
+        mail_on=mailer.is_on(ctx.app),
         role=role.capitalize(),
         org_name=mine.name,
         currency=mine.currency,

@@ -454,3 +454,33 @@ async def test_L30_people_are_told_of_a_sign_in_with_a_new_device(
         assert len(server.received) == told, agent
     assert server.received[0].to == [ann.email]
     assert "Edge on Windows" in server.received[0].text
+
+
+async def test_L30_an_address_is_changed_by_form_and_link_and_the_session_gets_a_new_id(
+    app: App, browser: httpx.AsyncClient, ann: User, inbox: SmtpServer
+) -> None:
+    form = {"email": "ann.new@example.com", "current": PASSWORD}
+    assert (await browser.post("/auth/email", data=form)).headers["location"].startswith("/login")
+    await sign_in(browser)
+    old = browser.cookies["liftos_sid"]
+    for given, code in (
+        ({**form, "current": "no"}, "current_password"), ({**form, "email": "x"}, "invalid_email"),
+        ({**form, "email": "ann@example.com"}, "same_email"),
+    ):
+        answer = await browser.post("/auth/email", data=given)
+        assert answer.headers["location"] == f"/settings?tab=profile&error={code}"
+    answer = await browser.post("/auth/email", data=form)
+    assert answer.headers["location"] == "/settings?tab=profile&done=email_asked"
+    mail.deliver(app)
+    link = next(found for m in inbox.received
+                if (found := re.search(r"http\S+/auth/email#(\S+)", m.text)))
+    page = await browser.get("/auth/email")
+    assert 'data-from-hash="keep"' in page.text
+    wrong = await browser.post("/auth/email/confirm", data={"token": "x"})
+    assert wrong.status_code == 403
+    done = await browser.post("/auth/email/confirm", data={"token": link[1]})
+    assert done.headers["location"] == "/settings?tab=profile&done=email"
+    assert accounts.resolve(app, old) is None
+    assert accounts.resolve(app, browser.cookies["liftos_sid"]) is not None
+    with app.db.read() as session:
+        assert session.get_one(User, ann.id).email == "ann.new@example.com"

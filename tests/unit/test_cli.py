@@ -189,3 +189,16 @@ def test_erasing_shows_what_goes_and_needs_the_word_typed(tmp_path: Path) -> Non
     assert "was taken back" in said("organization", org, "--cancel")
     assert "does not exist" in said("person", "nobody@example.com", "--dry-run")
     assert "does not exist" in said("organization", str(uuid4()), "--dry-run")
+
+
+def test_L30_the_operator_changes_an_address(tmp_path: Path) -> None:
+    given = {"LIFTOS_ADMIN_EMAIL": "ann@example.com",
+             "LIFTOS_ADMIN_PASSWORD": "kettle violin harbour 29"}
+    done = liftos(tmp_path, "admin", "change-email", "ANN@example.com", "a@example.com", **given)
+    assert done.returncode == 0, done.stderr
+    assert "a@example.com" in done.stdout
+    gone = liftos(tmp_path, "admin", "change-email", "ann@example.com", "b@example.com")
+    assert gone.returncode == 2
+    assert "no account" in gone.stderr
+    wrong = liftos(tmp_path, "admin", "change-email", "a@example.com", "nothing")
+    assert wrong.returncode == 2

@@ -81,7 +81,7 @@ TABLES: Final[dict[str, Entry]] = {
     "pending_sign_in": _person("A sign-in under way", "10 minutes", key="id org_id",
                                pseudonym="user_id", plain="next_path created_at expires_at",
                                hidden="token_hash"),
-    "one_time_link": _person("Set-up, new passwords and copies of data", "24 hours after its end",
+    "one_time_link": _person("Set-up, new password or address, copies", "24 hours after its end",
                              key="id org_id", pseudonym="user_id",
                              plain="purpose created_at expires_at used_at", hidden="token_hash"),
     "login_attempt": _ours("Stop guessing of passwords", "24 hours", key="id", plain="at ok",
