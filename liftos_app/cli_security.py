@@ -104,12 +104,14 @@ def backup(
         cli.with_app("backup", note)
         typer.echo("Noted. LiftOS has not seen the file: try it with pg_restore now and then.")
         return
-    typer.echo(f"Backup made: {cli.with_app('backup', backups.make)}")
-    typer.echo("Keep it on another machine. The master keys are not in it: keep them elsewhere.")
+    made = cli.with_app("backup", backups.make)
+    typer.echo(f"Backup made: {made}")
+    keys = "master keys and LIFTOS_BACKUP_KEY" if made.suffix == backups.SEALED else "master keys"
+    typer.echo(f"Keep it on another machine. The {keys} are not in it: keep them elsewhere.")
 
 
 def restore(
-    file: Annotated[Path, typer.Argument(help="A .db file that liftos backup made.")],
+    file: Annotated[Path, typer.Argument(help="A file that liftos backup made.")],
     *, check: Annotated[
         bool, typer.Option("--check", help="Only say whether it could be restored.")
     ] = False,

@@ -71,6 +71,7 @@ class Settings:
     admin_email: str  # LIFTOS_ADMIN_EMAIL, first administrator when there is none
     admin_password: str = field(repr=False)  # LIFTOS_ADMIN_PASSWORD
     platform_urls: Mapping[str, str]  # LIFTOS_BASE_URL_<PLATFORM_ID>, keyed by lower-case id
+    backup_keys: tuple[MasterKey, ...] = field(default=(), repr=False)  # LIFTOS_BACKUP_KEY
     require_mfa: str = "admins"  # REQUIRE_MFA, who needs a second factor: admins, everyone, nobody
     trusted_proxy_hops: int = 0  # TRUSTED_PROXY_HOPS, proxies of ours that add X-Forwarded-For
     hourly_limits: Mapping[str, int] = field(default_factory=lambda: dict(HOURLY_LIMITS))
@@ -169,11 +170,13 @@ def load(env: Mapping[str, str] | None = None, *, keep_secrets: bool = True) -> 
     demo_mode = _bool(env, "DEMO_MODE", default=True)
     issuer, client_id, client_secret = _oidc(env)
     smtp, mail_from = _mail(env)
+    master_keys = parse_master_keys(secret("API_VAULT_MASTER_KEY"))
     return Settings(
         database_url=_database_url(env.get("DATABASE_URL", ""), home),
         redis_url=_redis_url(env.get("REDIS_URL", "")),
         jwt_secret_key=jwt_secret,
-        master_keys=parse_master_keys(secret("API_VAULT_MASTER_KEY")),
+        master_keys=master_keys,
+        backup_keys=_backup_keys(env, home, master_keys),
         demo_mode=demo_mode,
         require_auth=_bool(env, "REQUIRE_AUTH", default=True),
         prefer_live_data=_bool(env, "PREFER_LIVE_DATA", default=True),
@@ -211,7 +214,25 @@ def load(env: Mapping[str, str] | None = None, *, keep_secrets: bool = True) -> 
     )
 
 
-def parse_master_keys(text: str) -> tuple[MasterKey, ...]:
+def _backup_keys(
+    env: Mapping[str, str], home: Path, master_keys: tuple[MasterKey, ...]
+) -> tuple[MasterKey, ...]:
+    """From the environment, else from a file the operator put beside the kept secrets."""
+    name = "LIFTOS_BACKUP_KEY"
+    text, path = env.get(name, "").strip(), home / "keys" / name.lower()
+    try:
+        text = text or (path.read_text(encoding="utf-8").strip() if path.exists() else "")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{name} cannot be read from {path} ({type(error).__name__}).") from error
+    keys = parse_master_keys(text, name) if text else ()
+    if {k.key for k in keys} & {k.key for k in master_keys}:
+        raise ConfigError(f"{name} is the same as API_VAULT_MASTER_KEY. Give backups another key.")
+    return keys
+
+
+def parse_master_keys(
+    text: str, name: str = "API_VAULT_MASTER_KEY"
+) -> tuple[MasterKey, ...]:
     """`name:key[,name:key]` or bare keys; each 32 bytes in base64 or hex, or a long random text."""
     keys = []
     for index, part in enumerate(p.strip() for p in text.split(",") if p.strip()):
@@ -219,18 +240,18 @@ def parse_master_keys(text: str) -> tuple[MasterKey, ...]:
         kid = kid or f"k{index + 1}"
         if not re.fullmatch(r"[a-z0-9-]{1,16}", kid):
             raise ConfigError(
-                "API_VAULT_MASTER_KEY has a key name that is not 1 to 16 of a-z, 0-9 and '-'. "
+                f"{name} has a key name that is not 1 to 16 of a-z, 0-9 and '-'. "
                 "Write it as name:key."
             )
-        keys.append(MasterKey(kid, _key_bytes(body)))
+        keys.append(MasterKey(kid, _key_bytes(body, name)))
     if not keys:
-        raise ConfigError("API_VAULT_MASTER_KEY is empty. Leave it unset to have one generated.")
+        raise ConfigError(f"{name} is empty. Leave it unset to have one generated.")
     if len({k.kid for k in keys}) != len(keys):
-        raise ConfigError("API_VAULT_MASTER_KEY names the same key twice. Give each its own name.")
+        raise ConfigError(f"{name} names the same key twice. Give each its own name.")
     return tuple(keys)
 
 
-def _key_bytes(body: str) -> bytes:
+def _key_bytes(body: str, name: str) -> bytes:
     raw: bytes | None = None
     if re.fullmatch(r"[0-9a-fA-F]{64}", body):
         raw = bytes.fromhex(body)
@@ -243,11 +264,11 @@ def _key_bytes(body: str) -> bytes:
     if raw is not None and len(raw) == 32:
         if len(set(raw)) < 16:
             raise ConfigError(
-                "API_VAULT_MASTER_KEY is not random: too few different bytes. "
+                f"{name} is not random: too few different bytes. "
                 "Generate one with: openssl rand -base64 32"
             )
         return raw
-    _check_strength("API_VAULT_MASTER_KEY", body)
+    _check_strength(name, body)
     return hashlib.sha256(b"liftos/v1/master-text\x00" + body.encode()).digest()
 
 
