@@ -42,6 +42,7 @@ FaultHook = Callable[[int, Mapping[str, str], Any], "PlatformFault | None"]
 PaceHook = Callable[[int, Mapping[str, str], Any], float]
 
 
+UNKNOWN_ACCOUNT = "unknown"  # the id of an account that a key may not name
 STREAM_OF = "defined_stream"  # in AccountInfo.extra: the defined stream an account was made for
 
 

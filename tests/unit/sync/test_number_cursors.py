@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -28,7 +29,7 @@ from liftos_app.services.connectors import cursors
 from liftos_app.services.context import App, Principal, open_context
 from liftos_app.services.sandbox.credentials import DEMO, STREAMS
 from liftos_app.services.sandbox.platforms.generic_http.data import revision
-from liftos_app.services.sandbox.warehouse import VERSIONS, loaded_at
+from liftos_app.services.sandbox.warehouse import DAYS, VERSIONS, loaded_at
 from liftos_app.services.sync.engine import SILENT, SyncEngine
 from tests.contract.warehouse_truth import orders_now
 from tests.faults.conftest import ended, in_child
@@ -141,7 +142,10 @@ class Bench:
         if self.slug == "generic_http":
             return max(revision(d.updated_at) for d in self.deals())
         at = loaded_at(self.box.clock())
-        ids = self.box.world.find_orders(as_of=at)
+        created, changed_in = at - timedelta(days=DAYS), at - timedelta(days=1)
+        ids = self.box.world.find_orders(
+            as_of=at, created=(created, at), updated=(changed_in, None)
+        )
         changed = max(o.updated_at for o in self.box.world.orders(ids, as_of=at))
         return VERSIONS + int(changed.timestamp()) // 60
 
@@ -171,28 +175,30 @@ def test_L105_rows_are_the_worlds_at_first_after_a_kill_and_after_changes(
     bench = bench_of(slug)
     run_id = bench.connect()
     assert ended(in_child(bench.app, dying("before", 2, run_id))) == -signal.SIGKILL
-    assert len(bench.stored()) < len(bench.truth())  # it died between two windows
+    half = bench.stored()
     first_cursor = bench.cursor()
     clock.advance(minutes=30)
     bench.box.clock.advance(minutes=30)
     SyncEngine(bench.app)._take_up(silent_for=SILENT)
     assert bench.run(run_id).state == RunState.SUCCEEDED
-    assert bench.stored() == bench.truth()
+    before = bench.truth()
+    first_rows = len(before)
+    assert bench.stored() == before
+    assert half.items() < before.items()  # it had died between two windows
     assert bench.cursor() == first_cursor  # what came since is a change
-    before, first_rows = bench.truth(), len(bench.stored())
     for hours in (6, 30):
         clock.advance(hours=hours)
         bench.box.clock.advance(hours=hours)
         again = bench.sync()
         now = bench.truth()
         assert {k: v for k, v in bench.stored().items() if k in now} == now
-        assert int(bench.cursor()) == bench.newest()
-        assert abs(bench.newest()) > 2**53
+        newest = bench.newest()
+        assert int(bench.cursor()) == newest > 2**53
         assert again.state == RunState.SUCCEEDED
         assert 0 < again.rows_read < first_rows / 2  # changes only
         assert again.rows_rejected == 0
     if slug == "generic_http":
-        assert min(revision(d.updated_at) for d in bench.deals()) < 0 < bench.newest()
+        assert min(revision(d.updated_at) for d in bench.deals()) < 0 < newest
     assert set(now) - set(before)  # new rows
     assert any(now[k] != before[k] for k in before if k in now)  # and changed ones
     quiet = bench.sync()  # nothing happened: rows with the newest number come again, unchanged
