@@ -98,7 +98,7 @@ PLATFORMS = (
     _platform("ads_two", "Ads Two", "Ads",
               _stream("campaign_daily", Lands.FACTS, Level.CAMPAIGN)),
     _platform("store_one", "Store One", "Store",
-              _stream("orders", Lands.ORDERS, cursor=True, required=("currency",))),
+              _stream("orders", Lands.ORDERS, cursor="time", required=("currency",))),
     _platform("mail_one", "Mail One", "Mail",
               _stream("event_daily", Lands.FACTS, Level.MAIL_MESSAGE),
               _stream("campaign_report", Lands.MAIL, Level.MAIL_MESSAGE)),

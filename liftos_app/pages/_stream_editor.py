@@ -13,6 +13,10 @@ from liftos_app.components.status_pill import status_pill
 from liftos_app.state.stream_editor import StreamEditorState as E
 
 _DECIMALS = ((".", "1234.56"), (",", "1234,56"))
+_CURSORS = (
+    ("time", "The time of the last change"),
+    ("number", "A number that grows with every new or changed row"),
+)
 _UNITS = (("whole", "Whole units"), ("cents", "Cents"), ("micros", "Micros"))
 
 
@@ -263,8 +267,26 @@ def _reading() -> rx.Component:
             _tick("sums", "Add up rows of one campaign and day", E.editor.sums),
             rx.fragment(
                 field(
-                    "Changed-at column", _columns("cursor", E.editor.cursor), for_id="cursor",
+                    "Cursor column", _columns("cursor", E.editor.cursor), for_id="cursor",
                     help_text="With it, only changes are read after the first load",
+                ),
+                field(
+                    "The cursor column holds",
+                    rx.el.select(
+                        *(rx.el.option(label, value=value) for value, label in _CURSORS),
+                        id="cursor_kind", name="cursor_kind", default_value=E.editor.cursor_kind,
+                        class_name="lo-input",
+                    ),
+                    for_id="cursor_kind",
+                    help_text="Whole numbers of any size, also negative; no texts, no decimals. "
+                    "An id finds new rows only: changed ones within the days that are re-read",
+                ),
+                field(
+                    "Numbers re-read each sync",
+                    text_input(for_id="overlap_numbers", max_length=13,
+                               default_value=E.editor.overlap_numbers),
+                    for_id="overlap_numbers",
+                    help_text="For rows stored after others with a higher number. 0: equal ones",
                 ),
                 _tick("whole", "Read it whole each time", E.editor.whole),
             ),

@@ -230,7 +230,7 @@ def _stream(stream: Stream) -> StreamView:
     window = stream.window
     return StreamView(
         name=stream.name, title=stream.title, grain=stream.grain, default=stream.default,
-        daily=window is not None or stream.cursor,
+        daily=window is not None or bool(stream.cursor),
         reread_days=window.reread_days if window else 0,
         latency_hours=window.latency_hours if window else 0.0,
         history_days=window.history_days if window else 0, pii=stream.pii,

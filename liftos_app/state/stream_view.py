@@ -103,6 +103,8 @@ class Editor:
     thousands: str = ""
     date_format: str = ""
     cursor: str = ""
+    cursor_kind: str = "time"
+    overlap_numbers: str = "1000"
     whole: bool = False
     sums: bool = False
     reread_days: str = "3"
@@ -155,6 +157,7 @@ def fill(editor: Editor, one: Definition) -> None:
     editor.time_zone, editor.naive_zone = one.time_zone, one.naive_zone
     editor.decimal, editor.thousands = one.decimal, one.thousands
     editor.date_format, editor.cursor = one.date_format, one.cursor
+    editor.cursor_kind, editor.overlap_numbers = one.cursor_kind, str(one.overlap_numbers)
     editor.whole, editor.sums = one.mode == "whole", one.sums
     editor.reread_days = str(one.reread_days)
     editor.daily = one.lands is Lands.FACTS
@@ -189,7 +192,8 @@ def show(editor: Editor, found: connections.Preview) -> None:
 def about(one: Definition) -> str:
     """One line on a defined stream for the list."""
     read = "read whole each time" if one.mode == "whole" else (
-        f"changes by {one.cursor}" if one.cursor
+        f"changes by {'the number' if one.cursor_kind == 'number' else 'the time'} {one.cursor}"
+        if one.cursor
         else f"the last {fmt.plural(one.reread_days, 'day')} re-read each time"
     )
     return f"{one.object or one.source.get('path', '')}: {read}"
@@ -212,10 +216,13 @@ def raw_of(form: Mapping[str, Any], editor: Editor) -> dict[str, Any]:
         elif constant:
             fields[line.name] = {"constant": constant, "unit": unit}
     days = text("reread_days", editor.reread_days)
+    numbers = text("overlap_numbers", editor.overlap_numbers)
     return {
         "name": text("name", editor.name), "title": text("title", editor.title),
         "object": editor.object, "lands": lands, "kind": kind, "fields": fields,
         "cursor": text("cursor"), "mode": "whole" if form.get("whole") else "days",
+        "cursor_kind": text("cursor_kind", editor.cursor_kind),
+        "overlap_numbers": int(numbers) if numbers.isdecimal() and len(numbers) < 14 else -1,
         "reread_days": int(days) if days.isdecimal() and len(days) < 4 else -1,
         "time_zone": text("time_zone") or "UTC", "naive_zone": text("naive_zone") or "UTC",
         "currencies": text("currencies"), "decimal": text("decimal") or ".",

@@ -32,6 +32,11 @@ def marketing(
     return found
 
 
+def orders_now(box: RunningSandbox) -> dict[str, tuple[Any, ...]]:
+    """All orders that the loader keeps now."""
+    return orders(box, date.min, date.max)
+
+
 def orders(box: RunningSandbox, first: date, last: date) -> dict[str, tuple[Any, ...]]:
     """Order id -> day, totals in micro-units and status, for days of the shop."""
     at, zone = loaded_at(box.clock()), ZoneInfo(SHOP_ZONE)

@@ -37,7 +37,7 @@ def daily(size: int, reread: int) -> Stream:
 
 
 ORDERS = Stream(
-    name="orders", title="Orders", grain="order", lands=Lands.ORDERS, key=("id",), cursor=True,
+    name="orders", title="Orders", grain="order", lands=Lands.ORDERS, key=("id",), cursor="time",
     read=lambda c, t: iter(()),
 )
 

@@ -39,12 +39,13 @@ from liftos_app.models import (
     StreamState,
     SyncRun,
 )
-from liftos_app.services import connections, wizard
+from liftos_app.services import connections, links, wizard
 from liftos_app.services.connectors import registry
 from liftos_app.services.context import Principal, open_context
 from tests import connection_fixtures, example_platform
 from tests.conftest import Clock
 from tests.connection_fixtures import CLIENT, KEY, Bench
+from tests.example_platform import GOOD_KEY
 
 bench, example = connection_fixtures.bench, connection_fixtures.example
 
@@ -410,6 +411,64 @@ def test_a_revoked_key_is_replaced_and_missed_days_are_caught_up(bench: Bench) -
     assert bench.status(connection_id) == "healthy"
     with bench.read() as ctx:
         assert connections.get(ctx, connection_id).cause is None
+
+
+def opened_by(bench: Bench, connection_id: UUID) -> str:
+    """The key that is stored."""
+    link = links.load(bench.app, bench.org_id, connection_id, purpose="test")
+    return str(link.values["api_key"].reveal())
+
+
+OTHERS = [{"id": "b1", "name": "Another shop", "currency": "USD", "zone": "UTC", "on": True}]
+
+
+@pytest.mark.parametrize(("keeps", "what", "fix"), [
+    (0, "This key opens another account of Example.", "connect Another shop as a connection of"),
+    (1, "This key does not open all accounts that were chosen.", "first leave it out of"),
+])
+def test_a_key_of_another_account_is_refused_and_the_old_one_stays(
+    bench: Bench, keeps: int, what: str, fix: str
+) -> None:
+    connection_id = bench.started()
+    end_run(bench, connection_id, RunState.SUCCEEDED)
+    first = bench.world.accounts
+    bench.world.keys = {GOOD_KEY, "ex_new_key_000000002"}
+    bench.world.accounts = [*first[:keeps], *OTHERS]
+    with pytest.raises(Fix) as caught:
+        connections.reconnect(
+            bench.app, bench.who, bench.org_id, connection_id, origin="",
+            inputs={"api_key": "ex_new_key_000000002"},
+        )
+    assert caught.value.what == what
+    assert "Another shop" in caught.value.why
+    assert "The key before it was kept." in caught.value.why
+    assert fix in caught.value.fix
+    assert opened_by(bench, connection_id) == GOOD_KEY
+    assert bench.status(connection_id) == "healthy"
+    with bench.read() as ctx:
+        assert {a.external_id for a in connections.accounts_of(ctx, connection_id)} == {
+            a["id"] for a in first}
+        told = connections.log(ctx, connection_id).events[0]
+        assert told.text.startswith("A new key was not taken. This key ")
+    bench.world.accounts = first  # a key of the same account is taken as before
+    connections.reconnect(
+        bench.app, bench.who, bench.org_id, connection_id, origin="",
+        inputs={"api_key": "ex_new_key_000000002"},
+    )
+    assert opened_by(bench, connection_id) == "ex_new_key_000000002"
+
+
+def test_an_account_that_was_gone_before_does_not_speak_against_a_key(bench: Bench) -> None:
+    connection_id = bench.started()
+    end_run(bench, connection_id, RunState.SUCCEEDED)
+    bench.world.accounts = bench.world.accounts[:1]
+    connections.discover_accounts(bench.app, bench.who, bench.org_id, connection_id)
+    bench.world.keys = {"ex_new_key_000000002"}
+    connections.sign_in(
+        bench.app, bench.who, bench.org_id, connection_id,
+        inputs={"api_key": "ex_new_key_000000002"},
+    )
+    assert opened_by(bench, connection_id) == "ex_new_key_000000002"
 
 
 def test_other_accounts_come_back_and_a_person_is_asked(bench: Bench) -> None:

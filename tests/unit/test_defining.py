@@ -21,7 +21,7 @@ from liftos_app.services.quality import check
 from liftos_app.services.sync import provenance
 from liftos_app.services.sync.engine import SyncEngine
 from liftos_app.state import wizard_view, words
-from liftos_app.state.stream_view import Editor, settings_of, show
+from liftos_app.state.stream_view import Editor, fill, raw_of, settings_of, show
 from tests import connection_fixtures, defining_platform
 from tests.connection_fixtures import Bench
 from tests.defining_platform import DEALS, FACTS, PLATFORM, TABLES
@@ -263,3 +263,17 @@ def test_the_wizard_lists_what_was_defined(bench: Bench) -> None:
     assert view.defines
     assert [(s.name, s.defined, s.chosen) for s in view.streams][-1] == ("podcasts", True, True)
     assert view.history[-1].days == 3650
+
+
+def test_the_editor_keeps_what_a_cursor_column_holds() -> None:
+    number = {**DEALS, "mode": "days", "cursor": "ID", "cursor_kind": "number",
+              "overlap_numbers": 50}
+    editor = Editor()
+    fill(editor, read_definition(number))
+    assert (editor.cursor_kind, editor.overlap_numbers) == ("number", "50")
+    raw = raw_of({"cursor": "ID", "cursor_kind": "number", "overlap_numbers": "7"}, editor)
+    assert (raw["cursor_kind"], raw["overlap_numbers"]) == ("number", 7)
+    wrong = raw_of({"overlap_numbers": "a few"}, editor)
+    with pytest.raises(Invalid) as caught:
+        read_definition(wrong, draft=True)
+    assert "overlap_numbers is a whole number" in caught.value.why

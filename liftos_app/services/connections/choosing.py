@@ -9,11 +9,11 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
-from liftos_app.errors import Conflict, Invalid
+from liftos_app.errors import Conflict, Fix, Invalid
 from liftos_app.models import Account, Connection
 from liftos_app.services import audit, condition
 from liftos_app.services.connections import reading
-from liftos_app.services.connectors.spec import AccountInfo
+from liftos_app.services.connectors.spec import STREAM_OF, UNKNOWN_ACCOUNT, AccountInfo
 from liftos_app.services.context import Context
 
 GONE = "This sign-in no longer sees the account."
@@ -98,6 +98,43 @@ def remember(
         )),
         new=tuple(sorted(i.name for i in found if known and i.external_id not in known)),
     )
+
+
+def lost_by(
+    ctx: Context, connection: Connection, found: Sequence[AccountInfo], *, origin: str
+) -> Fix | None:
+    """Why another key must not replace the one that is kept: it does not open what was chosen.
+
+    `found` is what the new key sees, `origin` the platform's name. An account that was gone before,
+    or whose id was never told, says nothing about the key.
+    """
+    seen = {info.external_id for info in found}
+    chosen = [
+        a for a in reading.accounts_of(ctx, connection.id)
+        if a.selected and a.reason != GONE and a.external_id != UNKNOWN_ACCOUNT
+    ]
+    lost = [a for a in chosen if a.external_id not in seen]
+    if not lost:
+        return None
+    names = ", ".join(dict.fromkeys(_own_name(a) for a in lost))[:300]
+    others = ", ".join(i.name for i in found if not i.extra.get(STREAM_OF))[:300] or "no account"
+    if len(lost) == len(chosen):
+        what, fix = f"This key opens another account of {origin}.", (
+            f"Enter a key of {names}, or connect {others} as a connection of its own.")
+    else:
+        what, fix = "This key does not open all accounts that were chosen.", (
+            f"Enter a key that opens {names} as well, or first leave it out of the accounts.")
+    return Fix(
+        what, fix=fix, cause="credential", owner="you",
+        why=f"It opens {others}, but this connection reads {names}. The key before it was kept.",
+    )
+
+
+def _own_name(account: Account) -> str:
+    """An account's name; that of a defined stream is named by the account it was made under."""
+    if account.extra.get(STREAM_OF):
+        return account.external_id.partition("/")[0]
+    return account.name
 
 
 def choose_only_one(ctx: Context, connection: Connection) -> None:

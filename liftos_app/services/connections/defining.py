@@ -34,12 +34,15 @@ from liftos_app.services.connectors.spec import (
     AccountInfo,
     Lands,
     Platform,
+    Sample,
+    SourceColumn,
     SourceObject,
     Task,
 )
 from liftos_app.services.context import App, Context, Principal, open_context
 
 SHOWN: Final = 20  # rows of a preview
+_HOLDS: Final = {"text": "texts", "day": "days", "time": "times", "flag": "yes and no"}
 HIDDEN: Final = "left out"  # what stands for a value that looks personal
 _LONGEST: Final = 120
 
@@ -175,7 +178,7 @@ def preview(
     missing = sorted(set(by_column) - {c.name for c in columns}) if columns else []
     problem = _problem(platform, draft) or (
         f"The source has no column {missing[0]!r}." if missing else ""
-    )
+    ) or _cursor_problem(platform, draft, sample)
     hidden = {c.name for c in columns if c.personal}
     return Preview(
         definition=draft, columns=columns, notes=sample.notes, problem=problem,
@@ -202,23 +205,60 @@ def _problem(platform: Platform, draft: Definition) -> str:
     return ""
 
 
-def _rows(
-    draft: Definition, records: Sequence[Mapping[str, Any]], hidden: set[str], salt: str
-) -> tuple[PreviewRow, ...]:
-    """Each record as text beside its row as text. Days are not limited to a span here."""
+def _cursor_problem(platform: Platform, draft: Definition, sample: Sample) -> str:
+    """Why the cursor column is none, as far as the sample shows; reading checks every value."""
+    held = next((c for c in sample.columns if c.name == draft.cursor), None)
+    if not draft.cursor or not sample.columns:
+        return ""
+    if held is None:
+        return f"The source has no column {draft.cursor!r}."
+    if draft.cursor_kind == "number":
+        return _no_number(platform, draft, sample, held)
+    if held.type == "number" and not draft.date_format:
+        return (f"{held.name} holds numbers. Say that it is a number that grows; or, where it is a "
+                "Unix time, write epoch_s or epoch_ms as the date format.")
+    return ""
+
+
+def _no_number(
+    platform: Platform, draft: Definition, sample: Sample, held: SourceColumn
+) -> str:
+    wanted = f"{held.name} is to hold a whole number that grows. "
+    texts = held.type == "text" and platform.objects is not None  # types are the source's own
+    if texts or held.type in ("day", "time", "flag"):
+        return f"{wanted}It holds {_HOLDS[held.type]}: say so, or choose another column."
+    mapper = _mapper(draft, "")
+    for record in sample.records:
+        value = record.get(held.name)
+        try:
+            if value not in (None, ""):
+                mapper.whole(value)
+        except ValueError as error:
+            return f"{wanted}One value is {error}."
+    return ""
+
+
+def _mapper(draft: Definition, salt: str) -> Mapper:
+    """Its mapping for any day; the currency of daily figures decides the account, not the row."""
     fields = {
         n: m for n, m in draft.fields.items()
-        if not (n == "currency" and draft.lands is Lands.FACTS)  # decides the account, not the row
+        if not (n == "currency" and draft.lands is Lands.FACTS)
     }
     whole = replace(
         draft, mode="whole", fields=fields, currencies=draft.currencies or ("",),
         title=draft.title or "Preview",
     )
-    task = Task(
+    return Mapper(whole, Task(
         stream=stream_of(whole, _never), salt=salt, start=date.min, end=date.max, today=date.min,
         account=AccountInfo("", "", currency=whole.currencies[0], time_zone=draft.time_zone),
-    )
-    mapper = Mapper(whole, task)
+    ))
+
+
+def _rows(
+    draft: Definition, records: Sequence[Mapping[str, Any]], hidden: set[str], salt: str
+) -> tuple[PreviewRow, ...]:
+    """Each record as text beside its row as text. Days are not limited to a span here."""
+    mapper = _mapper(draft, salt)
     found = []
     for record in records:
         source = {k: HIDDEN if k in hidden and v is not None else _shown(v)

@@ -107,8 +107,9 @@ def sign_in(
 ) -> SignedIn:
     """Sign in with a key or with client credentials, given now or kept before.
 
-    New values are stored only when the platform has accepted them, so a wrong key never replaces a
-    working one. Raises Invalid, Conflict or PlatformFault.
+    New values are stored only when the platform has accepted them and, where the connection runs,
+    they open the accounts it reads: a wrong or a foreign key never replaces a working one. Raises
+    Invalid, Conflict or PlatformFault.
     """
     with open_context(app, who, org_id) as ctx:
         ctx.require("connections.write")
@@ -130,10 +131,28 @@ def sign_in(
         seen = _look(platform, trial.client)
     with open_context(app, who, org_id, write=True) as ctx:
         connection = reading.get(ctx, connection_id)
-        drafts.store_inputs(ctx, connection, chosen, checked)
-        links.store_tokens(ctx, connection, trial.tokens)
-        audit.record(ctx, "connection.signed_in", connection, method=chosen.id)
-        return _land(ctx, connection, platform, seen)
+        foreign = _foreign(ctx, connection, platform, seen)
+        if foreign is None:
+            drafts.store_inputs(ctx, connection, chosen, checked)
+            links.store_tokens(ctx, connection, trial.tokens)
+            audit.record(ctx, "connection.signed_in", connection, method=chosen.id)
+            return _land(ctx, connection, platform, seen)
+        audit.record(ctx, "connection.key_refused", connection, method=chosen.id)
+        condition.note(
+            ctx, connection, "credential", f"A new key was not taken. {foreign.sentence()}",
+            level="warning",
+        )
+    raise foreign
+
+
+def _foreign(
+    ctx: Context, connection: Connection, platform: Platform, seen: _Seen
+) -> Fix | None:
+    """What is wrong with a key of other accounts than those a running connection reads."""
+    if not condition.started(connection) or scopes.missing(platform, seen.granted):
+        return None
+    found = accounts_of(platform, connection.options, seen.accounts)
+    return choosing.lost_by(ctx, connection, found, origin=platform.name)
 
 
 def after_sign_in(app: App, who: Principal, org_id: int, connection_id: UUID) -> SignedIn:

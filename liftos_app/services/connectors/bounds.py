@@ -13,13 +13,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from liftos_app.errors import PlatformFault
+from liftos_app.errors import Fix, PlatformFault
+from liftos_app.services.connectors import cursors
 from liftos_app.services.connectors.defined import Definition
 from liftos_app.services.connectors.mapping import EPOCHS, Chunk
 from liftos_app.services.connectors.spec import Task
 
-# day: a date; wall: a time without a zone; utc: a moment; text: ISO text; number: a number.
-Kind = Literal["day", "wall", "utc", "text", "number"]
+# day: a date; wall: a time without a zone; utc: a moment; text: ISO text; whole: exact whole
+# numbers; number: others.
+Kind = Literal["day", "wall", "utc", "text", "whole", "number"]
+NUMBERS: tuple[Kind, ...] = ("whole", "number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +36,18 @@ class Bound:
 
 _UNTIMED = (
     "The column {column} tells no time, so everything is read at each sync. Choose one with the "
-    "time of the last change, or say in the stream's settings how its times are written."
+    "time of the last change, or say in the stream's settings how its times are written, or that "
+    "it is a number that grows."
 )
+_FELL = (
+    "The largest number in {column} is {newest}, and {kept} was there before. If only the last "
+    "rows were deleted, all is well; if counting began anew, change the stream's cursor column or "
+    "its overlap: it is then read from the start."
+)
+_HELD = {
+    "day": "days", "wall": "times", "utc": "times", "text": "texts, also where they look like "
+    "numbers", "number": "numbers with decimals or of limited precision",
+}
 Limit = tuple[str, Bound]  # a column and its bound
 
 
@@ -56,7 +69,9 @@ class Asking:
 def chunks(definition: Definition, task: Task, asking: Asking) -> Iterator[Chunk]:
     """A span of days, the changes since the cursor, or everything. See connectors/spec.py."""
     stream = task.stream
-    if task.changes:
+    if stream.cursor == "number":
+        yield from _by_number(definition, task, asking)
+    elif task.changes:
         yield from _changes(definition, task, asking)
     elif stream.window is None and not stream.cursor:
         yield from asking.query([], "")
@@ -64,20 +79,62 @@ def chunks(definition: Definition, task: Task, asking: Asking) -> Iterator[Chunk
         yield from _span(definition, task, asking, asking.kind(definition.day_column))
 
 
+def _by_number(definition: Definition, task: Task, asking: Asking) -> Iterator[Chunk]:
+    """A span, or every row from the number read last up to the greatest there is, both included.
+
+    Raises Fix when the cursor column holds no exact whole numbers.
+    """
+    column = definition.cursor
+    kind = asking.kind(column)
+    if kind != "whole":
+        raise no_numbers(definition, f"It holds {_HELD.get(kind or '', 'something else')}.")
+    newest = ""
+    if task.changes or task.end >= task.today:  # before the rows are asked for
+        newest = asking.newest(column, kind)
+    if not task.changes:
+        day = asking.kind(definition.day_column)
+        yield from _span(definition, task, asking, day, newest)
+        return
+    limits: list[Limit] = []
+    if task.cursor != cursors.BEFORE_ALL:
+        low = cursors.less(task.cursor, definition.overlap_numbers)
+        limits.append((column, Bound(">=", kind, low)))
+    if newest:
+        limits.append((column, Bound("<=", kind, newest)))
+    reached = cursors.later(task.cursor, newest)
+    for chunk in asking.query(limits, reached):
+        if newest and reached != newest:
+            told = _FELL.format(column=column, newest=newest, kept=task.cursor)
+            chunk.notes = (*chunk.notes, told)
+        yield chunk
+
+
+def no_numbers(definition: Definition, why: str) -> Fix:
+    """A number cursor on a column that holds none."""
+    return Fix(
+        f"{definition.title} cannot be read by its cursor column.",
+        why=f"{definition.cursor} is to hold a whole number that grows with every new or changed "
+        f"row. {why}",
+        fix="Choose another column in the stream's definition, or say that it holds a time, or "
+        "choose none.",
+        cause="source_data", owner="you",
+    )
+
+
 def _span(
-    definition: Definition, task: Task, asking: Asking, kind: Kind | None
+    definition: Definition, task: Task, asking: Asking, kind: Kind | None, cursor: str = ""
 ) -> Iterator[Chunk]:
     """A span; one whose result is too big for one answer is read in halves."""
     bounds = of_days(definition, task, kind) if kind else []
     try:
-        yield from asking.query([(definition.day_column, b) for b in bounds], "")
+        yield from asking.query([(definition.day_column, b) for b in bounds], cursor)
     except PlatformFault as error:
         if not asking.too_big(error) or task.start >= task.end or not bounds:
             raise
         middle = task.start + (task.end - task.start) // 2
-        yield from _span(definition, replace(task, end=middle), asking, kind)
+        yield from _span(definition, replace(task, end=middle), asking, kind, cursor)
         later = replace(task, start=middle + timedelta(days=1))
-        yield from _span(definition, later, asking, kind)
+        yield from _span(definition, later, asking, kind, cursor)
 
 
 def _changes(definition: Definition, task: Task, asking: Asking) -> Iterator[Chunk]:
@@ -107,7 +164,7 @@ def of_days(definition: Definition, task: Task, kind: Kind) -> list[Bound]:
             return []
         first, last = task.start - timedelta(days=1), after + timedelta(days=1)
         return [Bound(">=", kind, first.isoformat()), Bound("<", kind, last.isoformat())]
-    if kind == "number":
+    if kind in NUMBERS:
         if form == "%Y%m%d":
             return [Bound(">=", kind, f"{task.start:%Y%m%d}"),
                     Bound("<=", kind, f"{task.end:%Y%m%d}")]
@@ -130,14 +187,14 @@ def since(definition: Definition, task: Task, kind: Kind) -> Bound | None:
         if definition.date_format:
             return None
         return Bound(">=", kind, (moment - timedelta(days=1)).date().isoformat())
-    if kind == "number" and definition.date_format not in EPOCHS:
+    if kind in NUMBERS and definition.date_format not in EPOCHS:
         return None
     return Bound(">=", kind, _spelt(definition, moment, kind))
 
 
 def cursor_of(definition: Definition, kind: Kind, text: str) -> str:
     """A column's newest value as a cursor: UTC, whole seconds, rounded down; "" for none."""
-    if kind == "number":
+    if kind in NUMBERS:
         if definition.date_format not in EPOCHS:
             return ""
         moment = datetime.fromtimestamp(int(float(text)) // EPOCHS[definition.date_format], UTC)
@@ -152,7 +209,7 @@ def cursor_of(definition: Definition, kind: Kind, text: str) -> str:
 
 
 def _spelt(definition: Definition, moment: datetime, kind: Kind) -> str:
-    if kind == "number":
+    if kind in NUMBERS:
         return str(int(moment.timestamp()) * EPOCHS[definition.date_format])
     if kind == "wall":
         local = moment.astimezone(ZoneInfo(definition.naive_zone))

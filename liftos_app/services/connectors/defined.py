@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from liftos_app.errors import Invalid
 from liftos_app.services.connectors import landing_fields as known
+from liftos_app.services.connectors.cursors import CursorKind
 from liftos_app.services.connectors.rows import CAMPAIGN, CRM_KINDS, PAYMENT_KINDS
 from liftos_app.services.connectors.spec import (
     STREAM_OF,
@@ -30,6 +31,7 @@ from liftos_app.services.connectors.spec import (
 log = logging.getLogger(__name__)
 MOST: Final = 50  # definitions of one connection
 HISTORY_DAYS: Final = 3650
+OVERLAP_NUMBERS: Final = 1_000
 DAYS_PER_REQUEST: Final = 31  # of a source whose own limits nobody knows
 KINDS: Final[Mapping[Lands, tuple[str, ...]]] = {
     Lands.CRM: CRM_KINDS, Lands.PAYMENTS: PAYMENT_KINDS,
@@ -40,8 +42,8 @@ _CODE = re.compile(r"[A-Z]{3}")
 _UNITS = ("whole", "cents", "micros")
 _KEYS = frozenset({
     "name", "title", "object", "lands", "kind", "fields", "cursor", "mode", "reread_days",
-    "overlap_seconds", "time_zone", "naive_zone", "currencies", "decimal", "thousands",
-    "date_format", "sums", "source",
+    "overlap_seconds", "cursor_kind", "overlap_numbers", "time_zone", "naive_zone", "currencies",
+    "decimal", "thousands", "date_format", "sums", "source",
 })
 Read = Callable[..., Iterator[Page]]  # (definition, client, task)
 
@@ -59,9 +61,10 @@ class FieldMap:
 class Definition:
     """One stream as a person defined it.
 
-    mode "days": read by spans of days, the last `reread_days` again each sync; with `cursor` (a
-    column of the time of the last change; not for daily figures) changes are read after the first
-    load. mode "whole": everything each time.
+    mode "days": read by spans of days, the last `reread_days` again each sync; with `cursor` (not
+    for daily figures) changes are read after the first load. The cursor column holds the time of
+    the last change, or a whole number that every new or changed record raises (`cursor_kind`);
+    with a number the last days are read again as well. mode "whole": everything each time.
     """
 
     name: str
@@ -74,6 +77,8 @@ class Definition:
     mode: str = "days"
     reread_days: int = 3
     overlap_seconds: int = 3600
+    cursor_kind: str = "time"  # time, number
+    overlap_numbers: int = OVERLAP_NUMBERS  # numbers given before, but stored after a higher one
     time_zone: str = "UTC"  # days are days there
     naive_zone: str = "UTC"  # what times without a zone mean
     currencies: tuple[str, ...] = ()
@@ -123,6 +128,8 @@ def read_definition(raw: object, *, draft: bool = False) -> Definition:
         fields=_fields(raw.get("fields")), cursor=_text(raw, "cursor", 200),
         mode=_text(raw, "mode") or "days", reread_days=_number(raw, "reread_days", 3, 90),
         overlap_seconds=_number(raw, "overlap_seconds", 3600, 30 * 86_400),
+        cursor_kind=_text(raw, "cursor_kind") or "time",
+        overlap_numbers=_number(raw, "overlap_numbers", OVERLAP_NUMBERS, 10**12),
         time_zone=_text(raw, "time_zone") or "UTC", naive_zone=_text(raw, "naive_zone") or "UTC",
         currencies=_codes(raw.get("currencies")), decimal=_text(raw, "decimal") or ".",
         thousands=str(raw.get("thousands") or ""), date_format=_text(raw, "date_format"),
@@ -193,10 +200,16 @@ def stream_of(
         level=CAMPAIGN if facts else 0, kind=definition.kind,
         key=("entity_id", "day") if facts else ("external_id",),
         required=("entity_id", "day") if facts else ("external_id",), window=window,
-        cursor=bool(definition.cursor) and not facts and definition.mode == "days",
+        cursor=_cursor(definition),
         overlap_seconds=definition.overlap_seconds, defined=True,
         read=partial(read, definition),
     )
+
+
+def _cursor(one: Definition) -> CursorKind:
+    if not one.cursor or one.lands is Lands.FACTS or one.mode != "days":
+        return ""
+    return "number" if one.cursor_kind == "number" else "time"
 
 
 def accounts_of(
@@ -235,10 +248,7 @@ def _problems(one: Definition, *, draft: bool) -> Iterator[tuple[str, str]]:
         yield "A stream is read by days or whole.", "mode"
     if one.mode == "whole" and one.lands is Lands.FACTS:
         yield "Daily figures are read by days.", "mode"
-    if one.cursor and one.lands is Lands.FACTS:
-        yield "Daily figures take no cursor column; their last days are re-read.", "cursor"
-    if one.cursor and one.mode == "whole":
-        yield "What is read whole each time needs no cursor column.", "cursor"
+    yield from _cursor_problems(one)
     kinds = KINDS.get(one.lands, ())
     if kinds and one.kind not in kinds and not draft:
         yield f"The kind of these records is one of: {', '.join(kinds)}.", "kind"
@@ -254,6 +264,15 @@ def _problems(one: Definition, *, draft: bool) -> Iterator[tuple[str, str]]:
     if one.date_format.startswith("epoch_") and one.date_format not in ("epoch_s", "epoch_ms"):
         yield "Unix times are epoch_s or epoch_ms.", "date_format"
     yield from _field_problems(one, draft=draft)
+
+
+def _cursor_problems(one: Definition) -> Iterator[tuple[str, str]]:
+    if one.cursor and one.lands is Lands.FACTS:
+        yield "Daily figures take no cursor column; their last days are re-read.", "cursor"
+    if one.cursor and one.mode == "whole":
+        yield "What is read whole each time needs no cursor column.", "cursor"
+    if one.cursor_kind not in ("time", "number"):
+        yield "A cursor column holds a time or a number.", "cursor_kind"
 
 
 def _field_problems(one: Definition, *, draft: bool) -> Iterator[tuple[str, str]]:

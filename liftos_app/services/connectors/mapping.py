@@ -17,6 +17,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from liftos_app.services.connectors import rows
+from liftos_app.services.connectors.cursors import LONGEST
 from liftos_app.services.connectors.defined import Definition, FieldMap
 from liftos_app.services.connectors.landing_fields import Target, fields_of
 from liftos_app.services.connectors.read import make_page
@@ -85,8 +86,11 @@ class Mapper:
         self._currency = str(task.account.currency or "")
 
     def clean(self, record: Record) -> dict[str, Any]:
-        """The record as it may be kept: mapped columns only, people as keyed hashes."""
-        found = {c: record[c] for c in self._columns if c in record}
+        """The record as it may be kept: mapped columns only, people as keyed hashes.
+
+        A whole number of more than 64 bits becomes text, which is kept exactly.
+        """
+        found = {c: _kept(record[c]) for c in self._columns if c in record}
         for column in self._persons:
             if column in record:
                 found[column] = self._hash(record[column])
@@ -179,6 +183,15 @@ class Mapper:
             raise ValueError(f"not a number: {rows.shown(value)}")
         return text if "e" not in text.lower() else _plain(Decimal(text))
 
+    def whole(self, value: Any) -> int:
+        """A whole number of up to 38 digits, exact. Raises ValueError for anything else."""
+        if isinstance(value, float):  # above 2^53 it is not the number that was meant
+            raise ValueError(f"not an exact whole number: {rows.shown(value)}")  # noqa: TRY004
+        number = Decimal(self._number(value))
+        if number.adjusted() >= LONGEST or number != number.to_integral_value():
+            raise ValueError(f"not a whole number: {rows.shown(value)}")
+        return int(number)
+
     def day(self, value: Any) -> str:
         """A calendar day. A time becomes the day it has in the stream's zone."""
         text = str(value).strip()
@@ -234,6 +247,10 @@ def currency(value: Any) -> str:
     if len(code) != 3 or not code.isascii() or not code.isalpha():
         raise ValueError(f"not a currency: {rows.shown(value)}")
     return code
+
+
+def _kept(value: Any) -> Any:
+    return str(value) if type(value) is int and value.bit_length() > 63 else value
 
 
 def _as_text(value: Any) -> str:

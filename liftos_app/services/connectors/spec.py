@@ -11,10 +11,9 @@ How a stream is read (`Stream.read(client, task) -> pages`):
   account's time zone, and no other. Records the platform sends beside them are left out and
   counted in `Page.skipped`. Afterwards each day of the span is known completely, also when empty.
 - Changes (`stream.cursor` and `task.cursor` given): every record that changed since the cursor
-  (inclusive, minus `overlap_seconds`); its rows may have any day. The last page carries the new
-  cursor, a UTC time as `2026-11-22T10:00:00Z`, never older than the one given. Such a reading
-  completes every day from the day of the cursor up to now. The engine sets the first cursor to
-  the moment its first span reading began.
+  (inclusive, minus the overlap); its rows may have any day. The last page carries the new cursor,
+  never behind the one given; cursors.py has the two kinds. Such a reading completes every day since
+  the last one, once the spans have reached its day: until then spans are read, not changes.
 
 A reading may raise any `errors.PlatformFault`, and `client.Stopped` when asked to stop in a wait.
 """
@@ -27,6 +26,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
+
+from liftos_app.services.connectors.cursors import CursorKind
 
 if TYPE_CHECKING:
     from liftos_app.errors import PlatformFault
@@ -41,6 +42,7 @@ FaultHook = Callable[[int, Mapping[str, str], Any], "PlatformFault | None"]
 PaceHook = Callable[[int, Mapping[str, str], Any], float]
 
 
+UNKNOWN_ACCOUNT = "unknown"  # the id of an account that a key may not name
 STREAM_OF = "defined_stream"  # in AccountInfo.extra: the defined stream an account was made for
 
 
@@ -220,7 +222,7 @@ class Window:
 class Stream:
     """A group of records with one shape and one primary key.
 
-    `window` set: read by spans of days. `cursor` True: spans first, then changes since the cursor.
+    `window` set: read by spans of days. `cursor` set: spans first, then changes since the cursor.
     Neither: read whole each time. The module's docstring has the contract.
     """
 
@@ -233,7 +235,7 @@ class Stream:
     kind: str = ""  # CRM and PAYMENTS: the one kind of its rows (rows.CRM_KINDS, PAYMENT_KINDS)
     required: tuple[str, ...] = ()  # row fields that must not be null (field coverage)
     window: Window | None = None
-    cursor: bool = False
+    cursor: CursorKind = ""
     overlap_seconds: int = 0
     default: bool = True  # chosen unless a person says otherwise
     pii: bool = False
@@ -286,7 +288,7 @@ class Task:
     @property
     def changes(self) -> bool:
         """Whether to read what changed since the cursor instead of a span of days."""
-        return self.stream.cursor and bool(self.cursor)
+        return bool(self.stream.cursor and self.cursor)
 
     def holds(self, day: str) -> bool:
         """Whether an ISO day lies in the span."""
@@ -315,7 +317,7 @@ class Page:
     read_count: int = 0
     skipped: int = 0  # known not to count: outside the span, or folded into another row
     columns: frozenset[str] = frozenset()  # source columns seen, for drift
-    cursor: str = ""  # set on the last page of a cursor stream
+    cursor: str = ""  # set on the last page of a cursor stream, see above
     bytes_read: int = 0
     notes: tuple[str, ...] = ()  # what a person should know: a field refused, a version changed
     source: Sequence[Any] = ()  # the untouched record of each row, beside `rows`; or empty

@@ -80,7 +80,7 @@ def run(
         connection = reading.get(ctx, connection_id)
         platform = registry.get(connection.platform)
         accounts = tables.accounts_of(ctx, connection)
-        names = tables.platforms_of(ctx, accounts)
+        origins = tables.origins_of(ctx, accounts)
         ctx.session.expunge_all()
     if platform.writer is None:
         raise Fix(f"{platform.name} takes no tables.", why="It cannot be published to.",
@@ -93,7 +93,7 @@ def run(
             cancelled=(lambda: not alive()) if alive else None,
         ) as client:
             writer = platform.writer(client, place)
-            for source in tables.sources(names):
+            for source in tables.sources(origins):
                 found = _table(app, org_id, source, accounts, writer)
                 results.append(found)
                 _tell(app, who, connection, found.words, table=found.name, rows=found.rows,

@@ -2,23 +2,39 @@
 
 Rows of the destination's own connection stay out (they came from there), and so do accounts that
 are not chosen; demo and live never mix. People are keyed hashes, as everywhere.
+
+Each row says where it is from: platform, account, provenance, and the sync after which it is so.
+That sync is no part of a row's digest: reading a row again does not send it again.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
 from sqlmodel import Session, col, select
 
-from liftos_app.models import Account, Connection, CrmRecord, Entity, FactDaily, Order, Payment
+from liftos_app.models import (
+    Account,
+    Connection,
+    Coverage,
+    CoverageState,
+    CrmRecord,
+    Entity,
+    FactDaily,
+    Order,
+    Payment,
+)
 from liftos_app.models.facts import Level
+from liftos_app.services.connectors import registry
+from liftos_app.services.connectors.defined import streams_of
 from liftos_app.services.connectors.rows import ATTRIBUTION
+from liftos_app.services.connectors.spec import Lands, Stream
 from liftos_app.services.connectors.writing import DIGEST, KEY, Column, Kind, Table
 from liftos_app.services.context import Context
 
@@ -26,6 +42,7 @@ PAGE: Final = 2_000
 _SETTINGS: Final = {number: name for name, number in ATTRIBUTION.items()}
 _WHOSE: Final = (
     Column("platform", "text"), Column("account_id", "text"), Column("account_name", "text"),
+    Column("provenance", "text"), Column("read_at", "time"), Column("sync_run_id", "text"),
 )
 _ENDS: Final[tuple[tuple[str, Kind], ...]] = (
     ("_micros", "number"), ("_at", "time"), ("day", "day"),
@@ -67,10 +84,33 @@ class Line:
     key: str
     digest: str
     values: Mapping[str, Any]
+    sync: Mapping[str, Any]  # when it was read last, and by which sync
 
     def json(self) -> dict[str, Any]:
         """The row with its key and digest."""
-        return {KEY: self.key, DIGEST: self.digest, **self.values}
+        return {KEY: self.key, DIGEST: self.digest, **self.values, **self.sync}
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the rows of an account are from."""
+
+    platform: str
+    provenance: str  # live or demo
+    streams: tuple[Stream, ...]  # all that its connection offers
+
+
+@dataclass(slots=True)
+class Readings:
+    """The last reading of each day of some streams of an account, and the newest of them all."""
+
+    by_day: dict[dt.date, tuple[datetime, str]] = field(default_factory=dict)
+    newest: tuple[datetime, str] | None = None
+
+    def of(self, day: dt.date) -> dict[str, Any]:
+        """The columns that tell it; streams without days of their own are as of the newest."""
+        at, run_id = self.by_day.get(day) or self.newest or (None, "")
+        return {"read_at": _value("read_at", at), "sync_run_id": run_id}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,23 +134,50 @@ def accounts_of(ctx: Context, connection: Connection) -> dict[int, Account]:
     return {a.key: a for a in rows if a.key is not None}
 
 
-def platforms_of(ctx: Context, accounts: Mapping[int, Account]) -> dict[int, str]:
-    """Account key -> platform id."""
-    rows = ctx.session.exec(
-        select(Connection.id, Connection.platform).where(col(Connection.org_id) == ctx.org)
-    ).all()
-    by_id = dict(rows)
-    return {key: by_id.get(a.connection_id, "") for key, a in accounts.items()}
+def origins_of(ctx: Context, accounts: Mapping[int, Account]) -> dict[int, Origin]:
+    """Account key -> where its rows are from."""
+    by_id = {
+        c.id: Origin(
+            c.platform, str(c.provenance), streams_of(registry.get(c.platform), c.options)
+        )
+        for c in ctx.session.exec(select(Connection).where(
+            col(Connection.org_id) == ctx.org,
+            col(Connection.id).in_({a.connection_id for a in accounts.values()}),
+        ))
+    }
+    return {key: by_id[a.connection_id] for key, a in accounts.items()}
 
 
-def sources(platforms: Mapping[int, str]) -> tuple[Source, ...]:
+def sources(origins: Mapping[int, Origin]) -> tuple[Source, ...]:
     """The four tables in the order in which they are published."""
     return (
-        Source(_FACTS_TABLE, lambda s, o, a: _facts(s, o, a, platforms)),
-        _records(Order, "orders", _ORDER, platforms, "order_id"),
-        _records(Payment, "payments", _PAYMENT, platforms, "kind", "payment_id"),
-        _records(CrmRecord, "crm_records", _CRM, platforms, "kind", "record_id"),
+        Source(_FACTS_TABLE, lambda s, o, a: _facts(s, o, a, origins)),
+        _records(Order, Lands.ORDERS, "orders", _ORDER, origins, "order_id"),
+        _records(Payment, Lands.PAYMENTS, "payments", _PAYMENT, origins, "kind", "payment_id"),
+        _records(CrmRecord, Lands.CRM, "crm_records", _CRM, origins, "kind", "record_id"),
     )
+
+
+def _readings(
+    session: Session, org_id: int, key: int, streams: Iterable[Stream]
+) -> Readings:
+    """When each day of these streams was read last."""
+    daily = {s.name: s.window is not None and not s.cursor for s in streams}
+    columns = (Coverage.stream, Coverage.day, Coverage.read_at, Coverage.run_id)
+    rows = session.execute(
+        select(*(col(c) for c in columns)).where(
+            col(Coverage.org_id) == org_id, col(Coverage.account_key) == key,
+            col(Coverage.stream).in_(list(daily)),
+            col(Coverage.state) != CoverageState.FAILED.value,
+        )
+    )
+    found = Readings()
+    for stream, day, at, run_id in rows:
+        mark = (at, str(run_id or ""))
+        found.newest = max(found.newest or mark, mark)
+        if daily[stream]:
+            found.by_day[day] = max(found.by_day.get(day, mark), mark)
+    return found
 
 
 _FACTS_TABLE: Final = Table("daily_facts", (
@@ -123,10 +190,15 @@ _FACTS_TABLE: Final = Table("daily_facts", (
 
 
 def _facts(
-    session: Session, org_id: int, accounts: Mapping[int, Account], platforms: Mapping[int, str]
+    session: Session, org_id: int, accounts: Mapping[int, Account], origins: Mapping[int, Origin]
 ) -> Iterator[Line]:
     """Daily figures of every level. Levels overlap: add up one of them only."""
     for key, account in accounts.items():
+        own = [s for s in origins[key].streams if s.lands is Lands.FACTS]
+        readings = {
+            level: _readings(session, org_id, key, (s for s in own if s.level == level))
+            for level in {s.level for s in own}
+        }
         found = session.execute(
             select(FactDaily, Entity.external_id, Entity.name, Entity.parent_id)
             .join(Entity, col(Entity.key) == col(FactDaily.entity_key))
@@ -138,7 +210,7 @@ def _facts(
             level = Level(fact.level).name.lower()
             setting = _SETTINGS.get(fact.setting, str(fact.setting))
             values = {
-                **_whose(account, platforms[key]), "level": level, "entity_id": entity_id,
+                **_whose(account, origins[key]), "level": level, "entity_id": entity_id,
                 "entity_name": name, "parent_id": parent_id, "day": fact.day.isoformat(),
                 "attribution": setting, "currency": account.currency,
                 "impressions": _count(fact.impressions), "clicks": _count(fact.clicks),
@@ -146,11 +218,13 @@ def _facts(
                 "conversions": amount(fact.conversions_micros),
                 "conversion_value": amount(fact.value_micros),
             }
-            yield _line(values, ("level", "entity_id", "day", "attribution"))
+            read = readings.get(fact.level, Readings()).of(fact.day)
+            yield _line(values, ("level", "entity_id", "day", "attribution"), read)
 
 
 def _records(
-    model: Any, name: str, fields: Mapping[str, str], platforms: Mapping[int, str], *keys: str
+    model: Any, lands: Lands, name: str, fields: Mapping[str, str], origins: Mapping[int, Origin],
+    *keys: str,
 ) -> Source:
     columns = tuple(Column(n, _kind(n, f)) for n, f in fields.items())
 
@@ -158,30 +232,37 @@ def _records(
         session: Session, org_id: int, accounts: Mapping[int, Account]
     ) -> Iterator[Line]:
         for key, account in accounts.items():
+            own = [s for s in origins[key].streams if s.lands is lands]
+            readings = {
+                kind: _readings(session, org_id, key, (s for s in own if s.kind == kind))
+                for kind in {s.kind for s in own}
+            }
             found = session.execute(
                 select(model).where(model.org_id == org_id, model.account_key == key)
                 .order_by(model.key).execution_options(yield_per=PAGE)
             ).scalars()
             for one in found:
                 values = {n: _value(n, getattr(one, f)) for n, f in fields.items()}
-                yield _line({**_whose(account, platforms[key]), **values}, keys)
+                read = readings.get(getattr(one, "kind", ""), Readings()).of(one.day)
+                yield _line({**_whose(account, origins[key]), **values}, keys, read)
                 session.expunge(one)
 
     return Source(Table(name, (*_WHOSE, *columns)), read)
 
 
-def _line(values: dict[str, Any], keys: tuple[str, ...]) -> Line:
+def _line(values: dict[str, Any], keys: tuple[str, ...], read: Mapping[str, Any]) -> Line:
     parts = [values["platform"], values["account_id"], *(values[k] for k in keys)]
-    return Line(_hash(parts), _hash(list(values.values())), values)
+    return Line(_hash(parts), _hash(list(values.values())), values, read)
 
 
 def _hash(parts: list[Any]) -> str:
     return hashlib.blake2b(orjson.dumps(parts), digest_size=16).hexdigest()
 
 
-def _whose(account: Account, platform: str) -> dict[str, str]:
+def _whose(account: Account, origin: Origin) -> dict[str, str]:
     return {
-        "platform": platform, "account_id": account.external_id, "account_name": account.name,
+        "platform": origin.platform, "account_id": account.external_id,
+        "account_name": account.name, "provenance": origin.provenance,
     }
 
 

@@ -54,7 +54,7 @@ class Scope:
     @property
     def daily(self) -> bool:
         """Whether each day of the stream is asked for and confirmed."""
-        return self.stream.window is not None or self.stream.cursor
+        return self.stream.window is not None or bool(self.stream.cursor)
 
     def due(self, day: dt.date) -> datetime:
         """When a day should have been published: its end plus the platform's latency."""

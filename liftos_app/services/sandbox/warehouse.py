@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from liftos_app.services.sandbox.world import SHOP_ZONE, World
 
 LOAD_HOURS: Final = 6
+VERSIONS: Final = 2**53 + 1  # where the advertiser's old system began to count
 DAYS: Final = 100  # of history the loader keeps
 PLATFORMS: Final = ("meta_business", "google_ads", "tiktok_ads", "linkedin_ads", "x_ads")
 CHANNELS: Final = {
@@ -232,7 +233,7 @@ _ORDERS: Final = (
     Column("subtotal", "fixed", 12, 2), Column("discounts", "fixed", 12, 2),
     Column("shipping", "fixed", 12, 2), Column("tax", "fixed", 12, 2),
     Column("refunded", "fixed", 12, 2), Column("items", "fixed"), Column("status", "text"),
-    Column("is_test", "boolean"), Column("sequence", "fixed"),
+    Column("is_test", "boolean"), Column("sequence", "fixed"), Column("row_version", "fixed"),
 )
 _INVOICES: Final = (
     Column("invoice_id", "text"), Column("channel", "text"), Column("account_id", "text"),
@@ -302,8 +303,13 @@ def _order(one: Any) -> Row:
         f"{stamp(one.cancelled_at)}Z" if one.cancelled_at else None, one.customer_id,
         f"buyer{one.customer_id}@larkspur.example", "USD", *(_money(c * 10_000) for c in cents),
         sum(line.quantity for line in one.lines), one.financial_status, int(one.test),
-        one.customer_index,
+        one.customer_index, version(one.updated_at),
     )
+
+
+def version(changed: datetime) -> int:
+    """A row's version as an old system counts: it never falls, rows may share it, above 2^53."""
+    return VERSIONS + int(changed.timestamp()) // 60
 
 
 def _invoices(world: World, at: datetime) -> list[Row]:

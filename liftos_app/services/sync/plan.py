@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
+from liftos_app.services.connectors import cursors
 from liftos_app.services.connectors.defined import streams_of
 from liftos_app.services.connectors.spec import AccountInfo, Lands, Platform, Stream
+from liftos_app.services.sync.schedule import zone_of
 
 RECENT_DAYS = 30
 CURSOR_DAYS_PER_UNIT = 7
@@ -137,7 +139,7 @@ def _units(
     if ask.is_resync:
         days = [d for d in span if d not in known.done_in_run]
     else:
-        reread = stream.window.reread_days if stream.window and not stream.cursor else 0
+        reread = stream.window.reread_days if stream.window and stream.cursor != "time" else 0
         fresh = today - dt.timedelta(days=reread) if reread else today + dt.timedelta(days=1)
         days = [
             d for d in span
@@ -146,13 +148,16 @@ def _units(
         # what was loaded is re-read as long as the platform restates it, whatever the history is
         days += [d for d in known.covered - known.done_in_run if fresh <= d < first]
         days += [d for d in known.unsettled - known.done_in_run if d < fresh]
-    if stream.cursor and known.cursor and not ask.is_resync:
+    newest = max(known.covered, default=today)
+    if not ask.is_resync and _meets(stream, account, known, newest):
         if today not in known.done_in_run:
-            begin = max(known.covered, default=today)
+            since = cursors.value(stream.cursor, known.cursor)
             yield Unit(
-                account.key, stream.name, Phase.INCREMENT, min(begin, today), today, known.cursor
+                account.key, stream.name, Phase.INCREMENT, min(newest, today), today, since
             )
-        days = [d for d in days if d not in known.covered and d < max(known.covered, default=today)]
+        days = [d for d in days if d in known.covered or d < newest]
+        if stream.cursor == "time":
+            days = [d for d in days if d not in known.covered]
     size = stream.window.days_per_request if stream.window else CURSOR_DAYS_PER_UNIT
     recent = today - dt.timedelta(days=RECENT_DAYS)
     for start, end in _spans(days, size):
@@ -163,9 +168,21 @@ def _units(
         yield Unit(account.key, stream.name, Phase.CATCH_UP, today, today, since, before=oldest)
 
 
+def _meets(stream: Stream, account: AccountDay, known: Known, newest: dt.date) -> bool:
+    """Whether spans were read up to the day of the cursor, so that changes complete the rest.
+
+    They were not where the first span failed: the days before the cursor would pass for complete.
+    """
+    if not stream.cursor or not known.cursor or not known.covered:
+        return False
+    reached = cursors.moment(stream.cursor, known.cursor)
+    zone = zone_of(account.info.time_zone if account.info else "UTC")
+    return reached is None or newest >= min(reached.astimezone(zone).date(), account.today)
+
+
 def _must_catch_up(stream: Stream, known: Known, ask: Ask, oldest: dt.date) -> bool:
     """Refunds of orders older than the history fall into it: they are looked for once."""
-    if not stream.cursor or stream.lands is not Lands.ORDERS or ask.is_resync:
+    if stream.cursor != "time" or stream.lands is not Lands.ORDERS or ask.is_resync:
         return False
     return known.caught_up_from is None or known.caught_up_from > oldest
 

@@ -21,6 +21,7 @@ from sqlmodel import Session, col
 
 from liftos_app.db import end_after
 from liftos_app.models import RunState, StreamRun, SyncEvent, SyncRun
+from liftos_app.services.connectors import cursors
 from liftos_app.services.connectors.client import Client, Stopped
 from liftos_app.services.connectors.spec import AccountInfo, Lands, Rejected, Row, Stream, Task
 from liftos_app.services.context import App
@@ -311,10 +312,11 @@ def _move(
     """Move the stream's position, and tell when its source columns changed."""
     state = drift.state_of(session, work.org_id, work.account_key, stream.name)
     if stream.cursor:
+        began = reading.began_at or now
         if unit.cursor:
-            state.cursor = max(state.cursor, reading.cursor)
-        elif not state.cursor:  # changes after this moment come with the first increment
-            state.cursor = (reading.began_at or now).strftime("%Y-%m-%dT%H:%M:%SZ")
+            state.cursor = cursors.moved(stream.cursor, state.cursor, reading.cursor, began)
+        elif not state.cursor:
+            state.cursor = cursors.first(stream.cursor, reading.cursor, began)
     if unit.phase is Phase.CATCH_UP:
         state.caught_up_from = unit.before
     else:

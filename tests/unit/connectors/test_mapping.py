@@ -6,8 +6,10 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
+import orjson
 import pytest
 
 from liftos_app.errors import Invalid
@@ -22,6 +24,7 @@ from liftos_app.services.connectors.defined import (
     stream_of,
     streams_of,
 )
+from liftos_app.services.connectors.mapping import Mapper
 from liftos_app.services.connectors.spec import STREAM_OF, AccountInfo, Lands, Page, Task
 from tests.example_platform import PLATFORM
 
@@ -308,3 +311,42 @@ def test_personal_columns_are_known_by_name_and_by_value(
 
 
 DEFINING = replace(PLATFORM, define=lambda options: make_streams(options, never))
+
+
+@pytest.mark.parametrize(("value", "number"), [
+    (9007199254740993, 9007199254740993), ("9007199254740993", 9007199254740993),
+    (Decimal("9007199254740993.0"), 9007199254740993), ("-12", -12), ("1.234.567", 1234567),
+    ("9" * 38, 10**38 - 1),
+])
+def test_a_whole_number_is_exact_whatever_its_size(value: Any, number: int) -> None:
+    one = read_definition({**FACTS, "decimal": ",", "thousands": "."})
+    assert Mapper(one, task_of(one)).whole(value) == number
+
+
+@pytest.mark.parametrize("value", ["D-12", "12.5", 12.5, 12.0, True, "", "1e400", "9" * 39, "٣"])
+def test_what_is_no_exact_whole_number_is_none(value: Any) -> None:
+    one = read_definition(FACTS)
+    with pytest.raises(ValueError, match=r"number"):
+        Mapper(one, task_of(one)).whole(value)
+
+
+def test_a_cursor_column_says_what_it_holds() -> None:
+    orders = {
+        "name": "orders", "title": "Orders", "object": "T", "lands": "orders",
+        "currencies": ["EUR"], "cursor": "VERSION", "cursor_kind": "number",
+        "fields": {"external_id": "ID", "processed_at": "AT", "gross": "TOTAL"},
+    }
+    found = read_definition(orders)
+    assert stream_of(found, never).cursor == "number"
+    assert (found.overlap_numbers, read_definition(found.json())) == (1_000, found)
+    without = {k: v for k, v in orders.items() if k != "cursor_kind"}
+    assert stream_of(read_definition(without), never).cursor == "time"
+    with pytest.raises(Invalid, match="cannot be used") as caught:
+        read_definition({**orders, "cursor_kind": "letters"})
+    assert caught.value.why == "A cursor column holds a time or a number."
+
+
+def test_a_number_of_more_than_64_bits_is_kept_exactly() -> None:
+    page = read(FACTS, {**RECORD, "CID": 10**30 + 1})
+    assert page.rows[0]["entity_id"] == str(10**30 + 1)
+    assert orjson.dumps(page.source)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -18,6 +18,7 @@ from liftos_app.errors import Conflict, Denied, Fix, Invalid
 from liftos_app.models import (
     Account,
     Connection,
+    Coverage,
     CrmRecord,
     FactDaily,
     Order,
@@ -26,6 +27,7 @@ from liftos_app.models import (
     Role,
     RunState,
     SyncEvent,
+    SyncRun,
 )
 from liftos_app.services import connections, leases, publish
 from liftos_app.services.connectors.client import Stopped
@@ -180,6 +182,47 @@ def test_every_table_arrives_exactly_and_a_second_time_changes_nothing(
     assert any("daily_facts: " in t and " 0 new" not in t for t in texts)
 
 
+def test_every_row_says_where_it_is_from_and_reading_it_again_sends_nothing(
+    every_place: Place,
+) -> None:
+    place = every_place
+    place.publish()
+    names = ("daily_facts", "orders", "payments", "crm_records")
+    with place.app.db.read() as session:
+        source = session.exec(select(Connection).where(
+            Connection.id != place.connection_id)).one()
+        run = session.exec(select(SyncRun).where(SyncRun.connection_id == source.id)).one()
+        accounts = {a.external_id: a for a in session.exec(select(Account))}
+        orders = {o.external_id: o.currency for o in session.exec(select(Order))}
+        day = session.exec(select(Coverage).where(Coverage.stream == "marketing_daily")).first()
+    before = {n: place.rows(n) for n in names}
+    for row in (r for rows in before.values() for r in rows):
+        account = accounts[row["account_id"]]
+        assert (row["platform"], row["account_name"]) == (source.platform, account.name)
+        assert row["provenance"] == "live"
+        if row["account_id"].endswith("shop_orders") and "kind" in row:
+            continue  # the deal, which no sync brought
+        assert row["sync_run_id"] == str(run.id)
+        assert row["read_at"].startswith(place.app.now().strftime("%Y-%m-%dT%H:%M:%S"))
+    assert day is not None
+    assert {r["order_id"]: r["currency"] for r in before["orders"]} == orders
+    assert before["crm_records"][0]["sync_run_id"] == ""
+    with place.app.db.write() as session:  # another sync has read it all, and changed one order
+        for one in session.exec(select(Coverage)):
+            one.read_at, one.run_id = place.app.now() + timedelta(hours=1), UUID(int=7)
+            session.add(one)
+        order = session.exec(select(Order)).first()
+        assert order is not None
+        order.gross_micros += 10_000
+        session.add(order)
+    again = place.publish()
+    assert [(t.new, t.changed, t.removed) for t in again.tables] == [
+        (0, 0, 0), (0, 1, 0), (0, 0, 0), (0, 0, 0)]
+    told = {r["order_id"]: r["sync_run_id"] for r in place.rows("orders")}
+    assert {i for i, run_id in told.items() if run_id == str(UUID(int=7))} == {order.external_id}
+    assert place.rows("daily_facts") == before["daily_facts"]
+
+
 def test_only_what_changed_is_sent_and_what_is_gone_goes(place: Place) -> None:
     place.publish()
     with place.app.db.write() as session:
@@ -261,8 +304,8 @@ def test_a_column_we_add_later_is_added_to_the_table(
     place.publish()
     whole = tables.sources
 
-    def wider(platforms: Any) -> Any:
-        found = whole(platforms)
+    def wider(origins: Any) -> Any:
+        found = whole(origins)
         facts = found[0]
         table = replace(facts.table, columns=(*facts.table.columns, Column("reach", "number")))
         return (tables.Source(table, facts.read), *found[1:])

@@ -4,13 +4,14 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from liftos_app.services.connectors.cursors import CursorKind
 from liftos_app.services.connectors.spec import AccountInfo, Lands, Stream, Window
 from liftos_app.services.sync.plan import AccountDay, Ask, Known, Phase, make_plan
 
 TODAY = dt.date(2026, 11, 23)
 
 
-def stream(name: str, *, per: int = 7, reread: int = 28, cursor: bool = False) -> Stream:
+def stream(name: str, *, per: int = 7, reread: int = 28, cursor: CursorKind = "") -> Stream:
     return Stream(
         name=name,
         title=name,
@@ -103,7 +104,7 @@ def test_a_resync_reads_exactly_the_days_asked_for() -> None:
 def test_L105_a_cursor_stream_reads_one_increment_and_old_gaps() -> None:
     covered = frozenset(TODAY - dt.timedelta(days=i) for i in range(1, 60))
     plan = plan_of(
-        stream("orders", cursor=True),
+        stream("orders", cursor="time"),
         known={(1, "orders"): Known(covered=covered, cursor="2026-11-22T10:00:00Z")},
     )
     increments = [u for u in plan.units if u.phase is Phase.INCREMENT]
@@ -112,6 +113,30 @@ def test_L105_a_cursor_stream_reads_one_increment_and_old_gaps() -> None:
     ]
     gaps = {d for u in plan.units if u.phase is not Phase.INCREMENT for d in u.each_day()}
     assert gaps == {TODAY - dt.timedelta(days=i) for i in range(60, 91)}
+
+
+def test_L105_changes_wait_until_spans_have_reached_the_day_of_the_cursor() -> None:
+    """The first span failed, the one before it was stored: the newest days are still unknown."""
+    older = frozenset(TODAY - dt.timedelta(days=i) for i in range(7, 14))
+    for kind, cursor in (("time", f"{TODAY}T10:00:00Z"), ("number", f"41@{TODAY}T10:00:00Z")):
+        plan = plan_of(
+            stream("orders", cursor=kind, reread=0), history=30,  # type: ignore[arg-type]
+            known={(1, "orders"): Known(covered=older, cursor=cursor)},
+        )
+        assert {u.phase for u in plan.units} == {Phase.RECENT}
+        assert set(days_of(plan)) == {TODAY - dt.timedelta(days=i) for i in range(31)} - older
+
+
+def test_L105_a_number_is_read_on_from_and_the_last_days_are_read_again() -> None:
+    covered = frozenset(TODAY - dt.timedelta(days=i) for i in range(1, 91))
+    known = {(1, "orders"): Known(covered=covered, cursor="-41@2026-11-22T10:00:00Z")}
+    plan = plan_of(stream("orders", cursor="number", reread=3), known=known)
+    assert [(u.phase, u.start, u.end, u.cursor) for u in plan.units] == [
+        (Phase.INCREMENT, TODAY - dt.timedelta(days=1), TODAY, "-41"),
+        (Phase.RECENT, TODAY - dt.timedelta(days=3), TODAY - dt.timedelta(days=1), ""),
+    ]
+    only = plan_of(stream("orders", cursor="number", reread=0), known=known)
+    assert [u.phase for u in only.units] == [Phase.INCREMENT]
 
 
 def test_days_out_of_the_accounts_reach_are_not_asked_for() -> None:

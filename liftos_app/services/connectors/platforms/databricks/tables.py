@@ -34,12 +34,13 @@ _PATH = re.compile(r"\.".join([_NAME] * 3))
 _HIDDEN = frozenset({"information_schema"})
 _KINDS: Mapping[str, Kind] = {
     "DATE": "day", "TIMESTAMP": "utc", "TIMESTAMP_NTZ": "wall", "STRING": "text", "CHAR": "text",
-    **dict.fromkeys(("BYTE", "SHORT", "INT", "LONG", "DECIMAL"), "number"),
+    **dict.fromkeys(("BYTE", "SHORT", "INT", "LONG", "BIGINT", "DECIMAL"), "whole"),
+    "SCALED": "number",
 }
 _CAST: Mapping[Kind, str] = {
     "day": "CAST(:{0} AS DATE)", "utc": "CAST(:{0} AS TIMESTAMP)",
     "wall": "CAST(:{0} AS TIMESTAMP_NTZ)", "text": ":{0}",
-    "number": "CAST(:{0} AS DECIMAL(38,0))",
+    "number": "CAST(:{0} AS DECIMAL(38,0))", "whole": "CAST(:{0} AS DECIMAL(38,0))",
 }
 _EXACT = "\"yyyy-MM-dd'T'HH:mm:ss.SSSSSS\""
 
@@ -170,7 +171,7 @@ def _kind(definition: Definition, client: Client, column: str) -> Kind | None:
         names = ", ".join(quoted(c) for c in definition.columns)
         sql = f"SELECT {names} FROM {path_of(definition.object)} LIMIT 0"  # noqa: S608
         found = statements.run(client, sql)
-        known = {str(c.get("name")): values.kind_of(c) for c in found.columns}
+        known = {str(c.get("name")): values.exact_kind(c) for c in found.columns}
         client.kept[key] = known
     return _KINDS.get(known.get(column, ""))
 

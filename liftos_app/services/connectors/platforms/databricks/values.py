@@ -23,6 +23,13 @@ def kind_of(column: Mapping[str, Any]) -> str:
     return "TIMESTAMP_NTZ" if text == "TIMESTAMP_NTZ" else name or text
 
 
+def exact_kind(column: Mapping[str, Any]) -> str:
+    """As `kind_of`; SCALED for an exact number with decimals."""
+    kind = kind_of(column)
+    scale = column.get("type_scale") or str(column.get("type_text")).partition(",")[2].strip(" )")
+    return "SCALED" if kind == "DECIMAL" and scale not in ("", "0", 0) else kind
+
+
 def plain_type(column: Mapping[str, Any]) -> Plain:
     """A column's type in plain words."""
     kind = kind_of(column)

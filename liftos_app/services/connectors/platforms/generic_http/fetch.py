@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urljoin
@@ -14,7 +14,13 @@ from liftos_app.errors import Fix, GiveUp, Retry
 from liftos_app.services.connectors.client import Answer, Client
 from liftos_app.services.connectors.platforms.generic_http.decode import Decoded, decode
 from liftos_app.services.connectors.platforms.generic_http.errors import NAME, Moved
-from liftos_app.services.connectors.platforms.generic_http.source import Source, dig, filled
+from liftos_app.services.connectors.platforms.generic_http.source import (
+    Source,
+    Values,
+    dig,
+    filled,
+    has_all,
+)
 
 REDIRECTS: Final = 5
 _NEXT = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?')
@@ -29,13 +35,13 @@ class Asked:
 
 
 def pages(
-    client: Client, source: Source, values: Mapping[str, str], *, most: int = 0
+    client: Client, source: Source, values: Values, *, most: int = 0
 ) -> Iterator[tuple[Answer, Decoded]]:
     """All pages with their records; `most` ends the walk after so many pages (a preview).
 
     Raises GiveUp when a page or cursor comes again, Fix when there are more pages than allowed.
     """
-    asked = Asked([(n, filled(v, values)) for n, v in source.query])
+    asked = Asked([(n, filled(v, values)) for n, v in source.query if has_all(v, values)])
     if source.size_param and source.page_size:
         asked.params.append((source.size_param, str(source.page_size)))
     walk = _Walk(source, list(asked.params))
@@ -129,7 +135,7 @@ class _Walk:
 
 
 def _whole(
-    client: Client, source: Source, asked: Asked, values: Mapping[str, str]
+    client: Client, source: Source, asked: Asked, values: Values
 ) -> tuple[Answer, Decoded]:
     """A page and its records; one that is cut off is asked for again, three times at most."""
     for wait in (1.0, 3.0, 9.0):
@@ -142,7 +148,7 @@ def _whole(
     return answer, decode(source, answer.data, answer.headers)
 
 
-def _get(client: Client, source: Source, asked: Asked, values: Mapping[str, str]) -> Answer:
+def _get(client: Client, source: Source, asked: Asked, values: Values) -> Answer:
     """One answer; redirects are followed on the system's own server, five at most."""
     path = filled(source.path, values)
     link = urljoin(client.addresses.url("api", path), asked.link) if asked.link else ""

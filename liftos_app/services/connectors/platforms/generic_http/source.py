@@ -21,6 +21,7 @@ PAGINGS: Final = (
 )
 DATES: Final = ("", "%d.%m.%Y", "iso_z", "epoch_s", "epoch_ms")
 _TEMPLATE = re.compile(r"\{\{\s*([a-z_]+)\s*\}\}")
+Values = Mapping[str, str | None]  # of placeholders; None: there is none now
 _KNOWN: Final = frozenset({"cursor", "window_start", "window_end"})
 
 
@@ -125,6 +126,12 @@ INPUTS: Final[tuple[Input, ...]] = (
         name="error_path", label="Place of an error", required=False, placeholder="error",
         help="An answer that has something there is an error, whatever its status.",
     ),
+    Input(
+        name="cursor_start", label="Number before the first", required=False, placeholder="0",
+        pattern=r"-?\d{1,38}", wrong="A whole number, such as 0.",
+        help="For a number as cursor: what {{ cursor }} says at the first reading. Left open, the "
+        "parameter is left out then.",
+    ),
 )
 
 
@@ -153,6 +160,7 @@ class Source:
     short_page_ends: bool = False
     max_pages: int = 10_000
     error_path: str = ""
+    cursor_start: str = ""
 
     @property
     def asks_for_days(self) -> bool:
@@ -189,11 +197,14 @@ def read_source(definition: Definition) -> Source:
         size_param=raw.get("size_param", ""), page_size=int(raw.get("page_size") or 0),
         page_start=int(raw.get("page_start") or (0 if raw.get("paging") == "offset" else 1)),
         next_path=raw.get("next_path", ""), total_path=raw.get("total_path", ""),
+        cursor_start=raw.get("cursor_start", ""),
         more_path=raw.get("more_path", ""), short_page_ends=raw.get("short_page_ends") == "yes",
         max_pages=int(raw.get("max_pages") or 10_000), error_path=raw.get("error_path", ""),
     )
     for problem, where in _problems(found):
         raise _invalid(problem, where)
+    if definition.cursor and definition.cursor_kind == "number":
+        _check_number(found)
     return found
 
 
@@ -220,9 +231,36 @@ def _problems(one: Source) -> list[tuple[str, str]]:
     return found
 
 
-def filled(text: str, values: Mapping[str, str]) -> str:
+def filled(text: str, values: Values) -> str:
     """A text with its placeholders filled. Nothing is executed."""
-    return _TEMPLATE.sub(lambda m: values.get(m[1], m[0]), text)
+    return _TEMPLATE.sub(lambda m: values.get(m[1], m[0]) or "", text)
+
+
+def has_all(text: str, values: Values) -> bool:
+    """Whether a parameter is sent: one with a placeholder that has no value now is left out."""
+    return all(values.get(name, "") is not None for name in _TEMPLATE.findall(text))
+
+
+def _check_number(source: Source) -> None:
+    """What a number as cursor needs of the request. Raises Invalid."""
+    fixed = {name for text in (source.path, source.body) for name in _TEMPLATE.findall(text)}
+    asked = {name for _, text in source.query for name in _TEMPLATE.findall(text)}
+    if "cursor" not in fixed | asked:
+        raise _invalid(
+            "Nothing in the request says {{ cursor }}, so all records would come each time. Put it "
+            "where the system takes the number after which to begin, such as after={{ cursor }}.",
+            "query",
+        )
+    if "cursor" in fixed and not source.cursor_start:
+        raise _invalid(
+            "A number in the path or body needs a first value: the one before all records.",
+            "cursor_start",
+        )
+    if fixed - {"cursor"}:
+        raise _invalid(
+            "With a number as cursor the days go into the parameters: they are left out there when "
+            "changes are read.", "path",
+        )
 
 
 def written(moment: dt.datetime, zone: str, form: str) -> str:

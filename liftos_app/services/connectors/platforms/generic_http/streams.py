@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-from liftos_app.services.connectors import mapping
+from liftos_app.services.connectors import cursors, mapping
+from liftos_app.services.connectors.bounds import no_numbers
 from liftos_app.services.connectors.client import Client
 from liftos_app.services.connectors.defined import (
     Definition,
@@ -17,10 +18,12 @@ from liftos_app.services.connectors.defined import (
     read_definition,
     stream_of,
 )
+from liftos_app.services.connectors.mapping import Mapper
 from liftos_app.services.connectors.platforms.generic_http.decode import Decoded
 from liftos_app.services.connectors.platforms.generic_http.fetch import first_page, pages
 from liftos_app.services.connectors.platforms.generic_http.source import (
     Source,
+    Values,
     read_source,
     written,
 )
@@ -52,6 +55,9 @@ def define(options: Mapping[str, Any]) -> tuple[Stream, ...]:
 def read(definition: Definition, client: Client, task: Task) -> Iterator[Page]:
     """Every record of the span, of the changes, or all of them; spec.py has the contract."""
     source = read_source(definition)
+    if task.stream.cursor == "number":
+        yield from _by_number(definition, source, client, task)
+        return
     newest = ""
     for page in mapping.pages(definition, task, _chunks(definition, source, client, task)):
         newest = max(newest, _newest(definition, task, page))
@@ -59,6 +65,42 @@ def read(definition: Definition, client: Client, task: Task) -> Iterator[Page]:
     if task.changes:
         now = task.cursor if not newest else max(task.cursor, newest)
         yield Page(rows=[], cursor=now)
+
+
+def _by_number(
+    definition: Definition, source: Source, client: Client, task: Task
+) -> Iterator[Page]:
+    """As `read`, with the greatest number of all records that came, also of other days'."""
+    numbers = Mapper(definition, task)
+    newest: int | None = None
+
+    def noted() -> Iterator[mapping.Chunk]:
+        nonlocal newest
+        for chunk in _chunks(definition, source, client, task):
+            for record in chunk.records:
+                found = _number_of(numbers, definition, record)
+                newest = found if newest is None or found is None else max(newest, found)
+            yield chunk
+
+    yield from mapping.pages(definition, task, noted())
+    reached = "" if newest is None else str(newest)
+    if task.changes:
+        yield Page(rows=[], cursor=cursors.later(task.cursor, reached))
+    elif task.end >= task.today:
+        yield Page(rows=[], cursor=reached)
+
+
+def _number_of(
+    mapper: Mapper, definition: Definition, record: Mapping[str, Any]
+) -> int | None:
+    """A record's number; None where it has none. Raises Fix for what is no whole number."""
+    value = record.get(definition.cursor)
+    if value is None or value == "":
+        return None
+    try:
+        return mapper.whole(value)
+    except ValueError as error:
+        raise no_numbers(definition, f"One value is {error}.") from None
 
 
 def _chunks(
@@ -85,7 +127,7 @@ def _chunks(
         client.kept[key] = kept
 
 
-def _values(definition: Definition, source: Source, task: Task) -> dict[str, str]:
+def _values(definition: Definition, source: Source, task: Task) -> Values:
     """What the placeholders stand for: whole days of the stream's zone, both included."""
     zone, form = definition.time_zone, source.param_format
     place = ZoneInfo(zone)
@@ -94,12 +136,27 @@ def _values(definition: Definition, source: Source, task: Task) -> dict[str, str
     if form in ("iso_z", "epoch_s", "epoch_ms"):  # moments: up to the last second of the day
         end = dt.datetime.combine(task.end, dt.time(23, 59, 59), place)
     found = {"window_start": written(start, zone, form), "window_end": written(end, zone, form)}
+    if task.stream.cursor == "number":
+        return _by_turns(definition, source, task, found)
     since = start
     if task.changes:
         at = dt.datetime.fromisoformat(task.cursor)
         since = at - dt.timedelta(seconds=definition.overlap_seconds)
     found["cursor"] = written(since, zone, form)
     return found
+
+
+def _by_turns(
+    definition: Definition, source: Source, task: Task, days: Mapping[str, str]
+) -> Values:
+    """Days while spans are read, the number while changes are; None leaves a parameter out.
+
+    One less than the overlap asks for: a system may answer what is above the number only.
+    """
+    number = source.cursor_start or None
+    if task.changes and task.cursor != cursors.BEFORE_ALL:
+        number = cursors.less(task.cursor, max(definition.overlap_numbers, 1))
+    return {**(dict.fromkeys(days) if task.changes else days), "cursor": number}
 
 
 def _newest(definition: Definition, task: Task, page: Page) -> str:

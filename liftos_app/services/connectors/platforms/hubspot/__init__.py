@@ -46,7 +46,7 @@ def _records(
             settle_days=90,
             history_days=_HISTORY,
         ),
-        cursor=True,
+        cursor="time",
         overlap_seconds=900,  # the search index lags seconds to minutes
         about=about,
         read=read,

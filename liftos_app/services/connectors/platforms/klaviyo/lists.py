@@ -12,10 +12,9 @@ from liftos_app.services.connectors import rows
 from liftos_app.services.connectors.client import Answer, Client
 from liftos_app.services.connectors.paging import Link, pages
 from liftos_app.services.connectors.read import listed
-from liftos_app.services.connectors.spec import AccountInfo
+from liftos_app.services.connectors.spec import UNKNOWN_ACCOUNT, AccountInfo
 
 ORDER_METRIC = "placed order"
-UNKNOWN = "unknown"  # the account of a key that may not read accounts
 
 
 def all_of(client: Client, kind: str, params: Mapping[str, Any] | None = None) -> Iterator[Answer]:
@@ -35,7 +34,7 @@ def discover(client: Client) -> list[AccountInfo]:
         client.get("/api/metrics", lane="metrics")
         return [
             AccountInfo(
-                external_id=UNKNOWN,
+                external_id=UNKNOWN_ACCOUNT,
                 name="Klaviyo account",
                 usable=True,
                 reason="The key may not read the account: its time zone and currency are unknown.",

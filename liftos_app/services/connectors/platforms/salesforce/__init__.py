@@ -30,7 +30,7 @@ def _records(one: streams.Object, *, name: str, title: str, about: str) -> Strea
         key=("external_id",),
         required=("created_at", "updated_at"),
         window=_WINDOW,
-        cursor=True,
+        cursor="time",
         overlap_seconds=streams.OVERLAP_SECONDS,
         about=about,
         read=streams.reader(one),

@@ -34,7 +34,7 @@ _STREAMS = (
             settle_days=90,
             history_days=_HISTORY,
         ),
-        cursor=True,
+        cursor="time",
         overlap_seconds=1800,  # the search index lags, and visits are added some minutes later
         about="In the shop's currency and by the shop's calendar. Refunds count on the day the "
         "money went back. Test orders are stored and never counted.",

@@ -34,11 +34,11 @@ _WHO = (
 _HIDDEN = frozenset({"INFORMATION_SCHEMA"})
 _KINDS: dict[str, Kind] = {
     "date": "day", "timestamp_ntz": "wall", "timestamp_ltz": "utc", "timestamp_tz": "utc",
-    "text": "text", "fixed": "number", "real": "number",
+    "text": "text", "fixed": "whole", "scaled": "number", "real": "number",
 }
 _CAST: dict[Kind, str] = {
     "day": "TO_DATE(?)", "wall": "TO_TIMESTAMP_NTZ(?)", "utc": "TO_TIMESTAMP_TZ(?)", "text": "?",
-    "number": "TO_NUMBER(?)",
+    "number": "TO_NUMBER(?)", "whole": "TO_NUMBER(?)",
 }
 _EXACT = "'YYYY-MM-DD\"T\"HH24:MI:SS.FF9'"
 
@@ -169,7 +169,7 @@ def _kind(definition: Definition, client: Client, column: str) -> Kind | None:
         names = ", ".join(quoted(c) for c in definition.columns)
         sql = f"SELECT {names} FROM {path_of(definition.object)} LIMIT 0"  # noqa: S608
         found = statements.run(client, sql)
-        known = {str(c.get("name")): str(c.get("type")).lower() for c in found.row_type}
+        known = {str(c.get("name")): values.kind_of(c) for c in found.row_type}
         client.kept[key] = known
     return _KINDS.get(known.get(column, ""))
 

@@ -25,6 +25,12 @@ def parsers(row_type: Sequence[Mapping[str, Any]]) -> list[Callable[[str], Any]]
     return [_parser(str(c.get("type") or "").lower(), c) for c in row_type]
 
 
+def kind_of(column: Mapping[str, Any]) -> str:
+    """The type's name; "scaled" for an exact number with decimals."""
+    kind = str(column.get("type") or "").lower()
+    return "scaled" if kind == "fixed" and column.get("scale") else kind
+
+
 def plain_type(name: str) -> Plain:
     """A column type in plain words."""
     return _PLAIN.get(name.lower(), "other")

@@ -59,7 +59,7 @@ def _stream(
             settle_days=settle_days,
             history_days=3650,
         ),
-        cursor=True,
+        cursor="time",
         overlap_seconds=overlap_seconds,
         about=about,
         read=read,

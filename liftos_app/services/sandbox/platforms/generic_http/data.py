@@ -52,8 +52,15 @@ def report(call: Call) -> list[dict[str, Any]]:
     return list(bent)
 
 
-def deals(call: Call, since: datetime | None) -> list[dict[str, Any]]:
-    """Deals in USD, those that changed since a time, by number."""
+def revision(changed: datetime) -> int:
+    """The number of a deal's last change. The system counts up to zero and on, beyond 2^53."""
+    return (int(changed.timestamp()) // 60 - 29_920_000) * 3 * 10**12
+
+
+def deals(
+    call: Call, since: datetime | None, after: int | None = None
+) -> list[dict[str, Any]]:
+    """Deals in USD, by number: those that changed since a time, or with a revision above one."""
     found = call.world.crm_deals(as_of=call.now, updated=(since, None))
     stages = {s.id: s.name for s in call.world.crm_pipeline().stages}
     return [
@@ -62,7 +69,9 @@ def deals(call: Call, since: datetime | None) -> list[dict[str, Any]]:
             "changed": deal.updated_at.isoformat(), "stage": stages[deal.stage_id],
             "amount": None if deal.amount is None else str(Decimal(deal.amount) / 100),
             "currency": deal.currency, "won": "ja" if deal.is_won else "nein",
+            "rev": revision(deal.updated_at),
         }
         for deal in found
         if deal.currency == "USD" and deal.deleted_at is None
+        and (after is None or revision(deal.updated_at) > after)
     ]

@@ -103,13 +103,17 @@ def _with(call: Call, query: dict[str, str]) -> Call:
 
 
 def deals(call: Call) -> Response:
-    """Deals changed since a time, with a Link header (RFC 8288)."""
+    """Deals changed since a time or after a revision, with a Link header (RFC 8288)."""
     text = call.query.get("since", "")
     try:
         since = datetime.fromisoformat(text) if text else None
     except ValueError:
         return json_answer({"error": "since is a time, such as 2026-11-20T00:00:00Z"}, 422)
-    rows = data.deals(call, since)
+    try:
+        after = int(call.query["after"]) if "after" in call.query else None
+    except ValueError:
+        return json_answer({"error": "after is a revision, such as 4711"}, 422)
+    rows = data.deals(call, since, after)
     start, size = _number(call, "start", 0), _size(call, "limit")
     headers = {}
     if start + size < len(rows):

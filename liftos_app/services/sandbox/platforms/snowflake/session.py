@@ -220,8 +220,10 @@ def _to_utc(value: Any) -> str:
 
 
 def _to_number(value: Any) -> Any:
-    number = float(value)
-    return int(number) if number.is_integer() else number
+    from decimal import Decimal
+
+    number = Decimal(str(value))
+    return int(number) if number == number.to_integral_value() else float(number)
 
 
 def _to_char(value: Any, form: str) -> str | None:
