@@ -95,7 +95,9 @@ def _finish(
 
 
 def _follow_up(app: App, who: Principal, finished: Finished) -> SignedIn:
-    return connections.after_sign_in(app, who, finished.org_id, finished.connection_id)
+    with app.db.read() as session:
+        there = sessions.acting_in(session, who, finished.org_id)
+    return connections.after_sign_in(app, there, finished.org_id, finished.connection_id)
 
 
 def _for_program(request: Request, platform: str) -> Response:

@@ -20,9 +20,9 @@ from uuid import UUID
 from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
-from liftos_app.errors import Conflict, Invalid, LiftOSError, SignInNeeded
+from liftos_app.errors import Conflict, Denied, Invalid, LiftOSError, SignInNeeded
 from liftos_app.models import Connection, ConnectionStatus, OAuthRequest, Provenance
-from liftos_app.services import audit, condition, links, vault
+from liftos_app.services import access, audit, condition, links, sessions, vault
 from liftos_app.services.audit import notes
 from liftos_app.services.connectors import addresses, grants, grants_oauth1, registry
 from liftos_app.services.connectors.grants_oauth1 import Ticket
@@ -239,6 +239,9 @@ def _take(
                 why="It began in another browser or for another person.",
                 fix="Start it again where you are signed in.",
             )
+        who = sessions.acting_in(session, who, row.org_id)
+        if not access.permits(who, "connections.write"):
+            raise Denied("You may not finish this sign-in.", why="Your role changed meanwhile.")
         gone = session.connection().execute(
             delete(OAuthRequest).where(col(OAuthRequest.state_hash) == row.state_hash)
         )

@@ -246,6 +246,14 @@ def role_in(session: Session, user: User, org_id: int) -> Role | None:
     return Role.SUPER_ADMIN if user.is_super_admin else Role(membership.role)
 
 
+def acting_in(session: Session, who: Principal, org_id: int) -> Principal:
+    """The same actor with the role they hold now in an organization other than the one they came
+    for; whoever is no person stays as they are.
+    """
+    user = session.get(User, who.user_id) if who.user_id else None
+    return who if user is None else replace(who, role=role_in(session, user, org_id))
+
+
 def _look_up(app: App, token: str, now: datetime) -> _Remembered | None:
     with app.db.read() as session:
         row = session.exec(

@@ -178,6 +178,8 @@ def check(
     if standing is None or standing.disabled or standing.epoch != claims["epoch"]:
         raise _not_valid("it was ended")
     asked = _asked(organization) or home
+    if asked not in standing.roles:  # joined a moment ago? A refusal is never from memory
+        standing = _standing(app, user_id, believed_for=timedelta(0)) or standing
     if asked not in standing.roles:
         org_id = standing.roles[home][0] if home in standing.roles else 0
         notes.foreign_organization(app, user_id=user_id, org_id=org_id, ip=ip, name=standing.name)
@@ -278,12 +280,14 @@ def _asked(organization: str | None) -> UUID | None:
         ) from error
 
 
-def _standing(app: App, user_id: UUID) -> _Standing | None:
+def _standing(
+    app: App, user_id: UUID, *, believed_for: timedelta = BELIEVED_FOR
+) -> _Standing | None:
     cache = app.extras.setdefault("standings", {})
     assert isinstance(cache, dict)  # noqa: S101  (this module alone writes the key)
     known: _Standing | None = cache.get(user_id)
     now = app.now()
-    if known is not None and timedelta(0) <= now - known.read_at <= BELIEVED_FOR:
+    if known is not None and timedelta(0) <= now - known.read_at < believed_for:
         return known
     with app.db.read() as session:
         user = session.get(User, user_id)

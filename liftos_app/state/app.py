@@ -15,10 +15,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
+from uuid import UUID
 
 import reflex as rx
 
-from liftos_app.errors import Denied, LiftOSError, ProofNeeded, SignInNeeded
+from liftos_app.errors import Denied, LiftOSError, Missing, ProofNeeded, SignInNeeded
 from liftos_app.services import access, accounts, attention, organization, people
 from liftos_app.services.audit import refusals
 from liftos_app.services.context import NOBODY, Context, open_context
@@ -199,6 +200,18 @@ def _frame(ctx: Context) -> Frame:
         for h in people.my_organizations(ctx)
     ]
     return Frame(ctx.who.name, role, organization.get(ctx).name, homes, attention.count(ctx))
+
+
+def as_id(text: str) -> UUID:
+    """An id from an address, an event or a page. Raises Missing like an id that never was."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Missing(
+            "It is not there.",
+            why="The address is mistyped, or this page is older than the server.",
+            fix="Load the page again, or go back to its list.",
+        ) from None
 
 
 def needs_setup() -> bool:

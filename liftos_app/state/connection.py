@@ -12,9 +12,8 @@ from liftos_app.errors import Invalid, LiftOSError
 from liftos_app.services import connections, publish
 from liftos_app.services.connections import SCHEDULE
 from liftos_app.services.context import App, Context, Principal
-from liftos_app.state.app import AppState, handler, perform, reach
+from liftos_app.state.app import AppState, as_id, handler, perform, reach
 from liftos_app.state.connection_view import KINDS, View, pulse_of, view_of
-from liftos_app.state.connections import as_id
 from liftos_app.state.progress import Progress, of_run
 
 TABS: Final = ("streams", "runs", "changes", "schema", "log", "settings")
@@ -58,7 +57,7 @@ class ConnectionState(AppState):
                     return
                 mine, run_id, known = self._mine(), self.view.active_run, self.view.pulse
             if run_id:
-                found = await perform(of_run, UUID(run_id), "UTC")
+                found = await perform(of_run, as_id(run_id), "UTC")
                 async with self:
                     self.progress = found
             pulse = await perform(pulse_of, mine)
@@ -78,7 +77,7 @@ class ConnectionState(AppState):
     async def cancel(self):
         """End the run that is under way."""
         if self.view.active_run:
-            await perform(_cancel, UUID(self.view.active_run), write=True)
+            await perform(_cancel, as_id(self.view.active_run), write=True)
             self._note(
                 "ok", "The sync stops after the window it is in.", more="What was loaded stays."
             )
@@ -143,7 +142,7 @@ class ConnectionState(AppState):
     async def _refresh(self, *, run: str = "", before: int | None = None) -> None:
         self.view = await perform(view_of, self._mine(), kind=self.kind, run=run, before=before)
         if self.view.opened_run:
-            self.progress = await perform(of_run, UUID(self.view.opened_run), self.view.zone)
+            self.progress = await perform(of_run, as_id(self.view.opened_run), self.view.zone)
         elif not self.view.active_run:
             self.progress = Progress()
 

@@ -12,10 +12,9 @@ from liftos_app.services import connections
 from liftos_app.services import format as fmt
 from liftos_app.services.context import Context
 from liftos_app.services.sync import preview, undo
-from liftos_app.state.app import AppState, handler, perform
+from liftos_app.state.app import AppState, as_id, handler, perform
 from liftos_app.state.connection import ConnectionState
 from liftos_app.state.connection_sync_view import SyncView, view_of
-from liftos_app.state.connections import as_id
 
 
 @dataclass
@@ -141,14 +140,14 @@ def _typed(asked: dict[str, Any]) -> dict[str, Any]:
     days = {}
     for name in ("start", "end"):
         try:
-            days[name] = dt.date.fromisoformat(asked[name])
+            days[name] = dt.date.fromisoformat(asked.get(name, ""))
         except ValueError:
             raise Invalid(
                 "A day is missing.", why="Both days are needed.", fix="Choose both days."
             ) from None
     return {
-        **days, "streams": asked["streams"] or None,
-        "accounts": [as_id(a) for a in asked["accounts"]] or None,
+        **days, "streams": asked.get("streams") or None,
+        "accounts": [as_id(a) for a in asked.get("accounts", ())] or None,
     }
 
 

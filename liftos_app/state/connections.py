@@ -12,7 +12,6 @@ from uuid import UUID
 
 import reflex as rx
 
-from liftos_app.errors import Missing
 from liftos_app.models import ConnectionStatus
 from liftos_app.services import connections, coverage, organization
 from liftos_app.services import format as fmt
@@ -20,7 +19,7 @@ from liftos_app.services.connections import ConnectionRow
 from liftos_app.services.context import Context
 from liftos_app.services.metrics.periods import today_in
 from liftos_app.state import words
-from liftos_app.state.app import AppState, handler, perform
+from liftos_app.state.app import AppState, as_id, handler, perform
 
 _SETTING_UP: Final = frozenset(
     {
@@ -266,15 +265,3 @@ def _run(ctx: Context, connection_id: str) -> str:
 def _pause(ctx: Context, connection_id: str, resume: bool) -> str:
     act = connections.resume if resume else connections.pause
     return act(ctx, as_id(connection_id)).name
-
-
-def as_id(text: str) -> UUID:
-    """An id from an address or an event. Raises Missing like an id that never was."""
-    try:
-        return UUID(text)
-    except ValueError:
-        raise Missing(
-            "This connection is not there.",
-            why="The address is mistyped.",
-            fix="Go back to the list of connections.",
-        ) from None

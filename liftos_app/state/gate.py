@@ -96,5 +96,6 @@ class GateState(AppState):
 
 def safe_path(text: str) -> str:
     """A path of our own to go on to, or an empty text: never another host."""
-    fine = text.startswith("/") and not text.startswith(("//", "/\\")) and "\n" not in text
+    fine = text.startswith("/") and not text.startswith("//") and "\\" not in text
+    fine = fine and text.isprintable()  # browsers drop tabs and line breaks from addresses
     return text[:500] if fine else ""

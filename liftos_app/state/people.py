@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Final
-from uuid import UUID
 
+from liftos_app.errors import Invalid
 from liftos_app.models import Organization, Role
 from liftos_app.services import access, invitations, people
 from liftos_app.services import format as fmt
 from liftos_app.services.context import Context
-from liftos_app.state.app import AppState, handler, perform
+from liftos_app.state.app import AppState, as_id, handler, perform
 
 GRANTABLE: Final = tuple(r for r in access.ORDER if r is not Role.SUPER_ADMIN)
 
@@ -145,19 +145,21 @@ def _row(ctx: Context, member: people.Member, *, zone: str, may_write: bool) -> 
 
 
 def _set_role(ctx: Context, user_id: str, role: str) -> None:
-    people.set_role(ctx, UUID(user_id), Role(role))
+    if role not in set(Role):
+        raise Invalid("This is no role.", fix="Choose one from the list.", field="role")
+    people.set_role(ctx, as_id(user_id), Role(role))
 
 
 def _remove(ctx: Context, user_id: str) -> None:
-    people.remove(ctx, UUID(user_id))
+    people.remove(ctx, as_id(user_id))
 
 
 def _sign_out(ctx: Context, user_id: str) -> int:
-    return people.end_sessions_of(ctx, UUID(user_id))
+    return people.end_sessions_of(ctx, as_id(user_id))
 
 
 def _withdraw(ctx: Context, invitation_id: str) -> None:
-    invitations.revoke(ctx, UUID(invitation_id))
+    invitations.revoke(ctx, as_id(invitation_id))
 
 
 def _require_factor(ctx: Context, on: bool) -> None:

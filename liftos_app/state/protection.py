@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from uuid import UUID
 
 from liftos_app.models import Incident, Organization
 from liftos_app.services import format as fmt
 from liftos_app.services import incidents, mail, protection
 from liftos_app.services.context import Context
 from liftos_app.services.protection import Protection
-from liftos_app.state.app import AppState, handler, perform
+from liftos_app.state.app import AppState, as_id, handler, perform
 
 UNKNOWN = "Unknown"
 _KINDS = {"medium": "warn", "high": "bad", "critical": "bad"}
@@ -58,7 +57,7 @@ class ProtectionState(AppState):
 
 
 def _acknowledge(ctx: Context, incident_id: str) -> None:
-    incidents.acknowledge(ctx, UUID(incident_id))
+    incidents.acknowledge(ctx, as_id(incident_id))
 
 
 def _view(ctx: Context) -> ProtectionView:

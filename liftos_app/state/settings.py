@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
-from uuid import UUID
 
 from liftos_app import __version__
 from liftos_app.errors import LiftOSError
@@ -25,7 +24,7 @@ from liftos_app.services import format as fmt
 from liftos_app.services.context import Context
 from liftos_app.services.organization import Choices
 from liftos_app.state import gate
-from liftos_app.state.app import AppState, handler, perform
+from liftos_app.state.app import AppState, as_id, handler, perform
 
 TABS: Final = ("profile", "security", "keys", "organization", "about")
 _DONE: Final = {
@@ -255,8 +254,8 @@ def _stand_in(ctx: Context, kind: str) -> None:
 
 
 def _revoke(ctx: Context, key_id: str) -> None:
-    api_keys.revoke(ctx, UUID(key_id))
+    api_keys.revoke(ctx, as_id(key_id))
 
 
 def _end(ctx: Context, session_id: str) -> None:
-    sessions.end_mine(ctx, UUID(session_id))
+    sessions.end_mine(ctx, as_id(session_id))

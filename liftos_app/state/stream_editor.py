@@ -12,8 +12,7 @@ from liftos_app.errors import LiftOSError
 from liftos_app.services import catalogue, connections, wizard
 from liftos_app.services.connectors.spec import SourceObject
 from liftos_app.services.context import App, Context, Principal
-from liftos_app.state.app import AppState, handler, perform, reach
-from liftos_app.state.connections import as_id
+from liftos_app.state.app import AppState, as_id, handler, perform, reach
 from liftos_app.state.stream_view import (
     Editor,
     fill,

@@ -16,8 +16,7 @@ from liftos_app.services import condition, connections, consent, wizard
 from liftos_app.services.catalogue import CATEGORIES
 from liftos_app.services.context import App, Context, Principal, open_context
 from liftos_app.state import process
-from liftos_app.state.app import AppState, handler, perform, reach
-from liftos_app.state.connections import as_id
+from liftos_app.state.app import AppState, as_id, handler, perform, reach
 from liftos_app.state.progress import Progress, of_run
 from liftos_app.state.wizard_view import Card, View, card_rows, view_of
 
@@ -86,7 +85,7 @@ class WizardState(AppState):
             async with self:
                 if not self.view.run_id or self.view.step != 5:
                     return
-                run_id = UUID(self.view.run_id)
+                run_id = as_id(self.view.run_id)
             found = await perform(of_run, run_id, "UTC")
             async with self:
                 self.progress = found
@@ -132,7 +131,7 @@ class WizardState(AppState):
         try:
             target = await reach(
                 _sign_in,
-                UUID(self.view.connection_id),
+                as_id(self.view.connection_id),
                 method=self.view.method,
                 typed=typed,
                 origin=self._origin(),
@@ -149,7 +148,7 @@ class WizardState(AppState):
         self.busy = "accounts"
         yield
         try:
-            await reach(_discover, UUID(self.view.connection_id))
+            await reach(_discover, as_id(self.view.connection_id))
             await self._refresh(step=3)
         except LiftOSError as error:
             self._show(error)
@@ -161,11 +160,11 @@ class WizardState(AppState):
         """Step 3."""
         chosen = [as_id(name) for name, value in form.items() if value and len(name) == 36]
         try:
-            await perform(_choose, UUID(self.view.connection_id), chosen, write=True)
+            await perform(_choose, as_id(self.view.connection_id), chosen, write=True)
         except LiftOSError as error:
             self._show(error)
             return None
-        return rx.redirect(wizard.step_address(UUID(self.view.connection_id), 4))
+        return rx.redirect(wizard.step_address(as_id(self.view.connection_id), 4))
 
     @handler("connections.write")
     async def select_all(self, chosen: bool):
@@ -187,7 +186,7 @@ class WizardState(AppState):
         try:
             await perform(
                 _plan,
-                UUID(self.view.connection_id),
+                as_id(self.view.connection_id),
                 streams=streams,
                 days=_number(str(form.get("history", ""))) or self.view.history_days,
                 schedule=str(form.get("schedule", ""))[:80],
@@ -197,7 +196,7 @@ class WizardState(AppState):
         except LiftOSError as error:
             self._show(error)
             return None
-        return rx.redirect(wizard.step_address(UUID(self.view.connection_id), 5))
+        return rx.redirect(wizard.step_address(as_id(self.view.connection_id), 5))
 
     @handler("connections.write")
     async def test(self):
@@ -205,7 +204,7 @@ class WizardState(AppState):
         self.busy, self.tests, self.problem = "test", [], Problem()
         yield
         try:
-            self.tests = await reach(_test, UUID(self.view.connection_id))
+            self.tests = await reach(_test, as_id(self.view.connection_id))
         except LiftOSError as error:
             self._show(error)
         finally:
@@ -216,7 +215,7 @@ class WizardState(AppState):
         """Step 5: test, then the first sync."""
         self.busy, self.problem = "start", Problem()
         yield
-        wanted = UUID(self.view.connection_id)
+        wanted = as_id(self.view.connection_id)
         try:
             self.tests = await reach(_test, wanted)
             if all(t.ok for t in self.tests):
@@ -231,7 +230,7 @@ class WizardState(AppState):
     @handler("connections.write")
     async def discard(self):
         """Delete a draft."""
-        await perform(_discard, UUID(self.view.connection_id), write=True)
+        await perform(_discard, as_id(self.view.connection_id), write=True)
         self._note("ok", "The draft is deleted.")
         return rx.redirect("/connections")
 

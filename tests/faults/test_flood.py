@@ -13,7 +13,7 @@ from socketio.exceptions import BadNamespaceError
 from tests.faults.conftest import ALL
 from tests.journeys.conftest import EMAIL, PASSWORD, Server, servers_in
 from tests.journeys.script import Script
-from tests.journeys.test_socket_guard import HYDRATE, cookie_of, events, knock
+from tests.journeys.stranger import HYDRATE, cookie_of, events, knock
 from tests.journeys.world_totals import Span, expected_ads, stored_ads
 
 FLOODS = 8 if ALL else 3

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
-import json
 import re
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-import aiohttp
 import httpx
 import pytest
-import socketio
 from reflex_base.registry import RegistrationContext
 from socketio.exceptions import ConnectionError as ConnectionRefused
 from sqlalchemy import create_engine, text
@@ -38,11 +34,10 @@ from liftos_app.models import (
     WebSession,
 )
 from liftos_app.services import access, passwords
-from liftos_app.state.app import MARK, PUBLIC
 from tests.journeys.conftest import EMAIL, PASSWORD, Server, servers_in
+from tests.journeys.stranger import HYDRATE, cookie_of, events, knock
 
 SECRET = "Larkspur Confidential"
-HYDRATE = "reflex___state____state.hydrate_and_load"
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -152,86 +147,6 @@ def one_of_everything(session: Session, org: Organization, mark: str) -> dict[st
     }
 
 
-def cookie_of(server: Server, email: str) -> str:
-    """Sign in as the form does; the Cookie header of the session."""
-    answer = httpx.post(
-        f"{server.url}/auth/login", data={"email": email, "password": PASSWORD, "next": "/"},
-        headers={"origin": server.url}, trust_env=False,
-    )
-    assert answer.status_code == 303, answer.text
-    return "; ".join(f"{name}={value}" for name, value in answer.cookies.items())
-
-
-class Stranger:
-    """A socket of one's own: sends events, keeps what comes back."""
-
-    def __init__(self, client: socketio.AsyncClient) -> None:
-        self.client, self.heard = client, []
-        self.news: asyncio.Queue[Any] = asyncio.Queue()
-        client.on("event", self._hear, namespace="/_event")
-
-    def _hear(self, update: Any) -> None:
-        self.heard.append(update)
-        self.news.put_nowait(update)
-
-    async def send(self, name: str, payload: Any = None) -> None:
-        """Cause an event."""
-        await self.client.emit("event", {
-            "name": name, "payload": {} if payload is None else payload,
-            "router_data": {"pathname": "/", "asPath": "/", "query": {}},
-        }, namespace="/_event")
-
-    async def ask(self, name: str, payload: Any = None, *, until: str) -> str:
-        """Cause an event and listen until these words were heard."""
-        before = len(self.heard)
-        await self.send(name, payload)
-        async with asyncio.timeout(10):
-            while until not in said(self.heard[before:]):
-                await self.news.get()
-        return said(self.heard[before:])
-
-    async def listen(self) -> str:
-        """All that was heard, once the server has answered everything and fallen silent."""
-        await self.ask(HYDRATE, until='is_hydrated_rx_state_": true')
-        with contextlib.suppress(TimeoutError):
-            while True:
-                await asyncio.wait_for(self.news.get(), 0.7)
-        return said(self.heard)
-
-
-@asynccontextmanager
-async def knock(
-    server: Server, *, cookie: str = "", origin: str = "", token: str = ""
-) -> AsyncIterator[Stranger]:
-    """Open the socket."""
-    headers = {k: v for k, v in (("Cookie", cookie), ("Origin", origin)) if v}
-    async with aiohttp.ClientSession() as http:
-        client = socketio.AsyncClient(reconnection=False, http_session=http)
-        stranger = Stranger(client)
-        await client.connect(
-            f"{server.url}?token={token or uuid.uuid4()}", socketio_path="/_event",
-            namespaces=["/_event"], transports=["websocket"], headers=headers, wait_timeout=10,
-        )
-        try:
-            yield stranger
-        finally:
-            await client.disconnect()
-            if client.eio.ws is not None:  # ended by the server: the client leaves it open
-                await client.eio.ws.close()
-
-
-def events(*, public: bool = False) -> dict[str, str]:
-    """Every event of ours and the permission it names."""
-    found = RegistrationContext.ensure_context().event_handlers
-    marked = {name: getattr(one.handler.fn, MARK, "") for name, one in found.items()}
-    return {n: m for n, m in marked.items() if m and (m == PUBLIC) is public}
-
-
-def said(updates: list[Any]) -> str:
-    """All updates as one text."""
-    return json.dumps([json.loads(u) if isinstance(u, str) else u for u in updates])
-
-
 def audited(server: Server) -> int:
     """How many acts the audit log holds, beside refusals and what the clock found."""
     with database_of(server) as database, database.read() as session:
@@ -310,6 +225,29 @@ def with_ids() -> list[tuple[str, dict[str, Any]]]:
             more = {"resume": False, "role": "viewer"}
             found.append((name, {n: more.get(n, "") for n in names}))
     return found
+
+
+@pytest.mark.parametrize("odd", ["", "not-an-id", "x\x00", "9" * 40])
+async def test_an_id_that_cannot_be_one_is_no_fault_of_ours(server: Server, odd: str) -> None:
+    """Also a tab that forgot its draft while the server started again: it holds no id at all."""
+    wizard = [n for n in events() if "wizard_state" in n and n.rpartition(".")[2] in {
+        "sign_in", "reread_accounts", "choose_accounts", "save_plan", "test", "start", "discard",
+    }]
+    assert len(wizard) == 7
+    takes_form = {"sign_in", "choose_accounts", "save_plan"}
+    sent = [
+        *((n, {a: odd for a in arguments if a != "resume"} | (
+            {"resume": False} if "resume" in arguments else {}
+        )) for n, arguments in with_ids()),
+        *((n, {"form": {}} if n.rpartition(".")[2] in takes_form else {}) for n in wizard),
+        *((n, {}) for n in events() if n.endswith("connection_sync_state.read_again")),
+    ]
+    async with knock(server, cookie=cookie_of(server, EMAIL), origin=server.url) as admin:
+        for name, payload in sent:
+            await admin.send(name, payload)
+        heard = await admin.listen()
+    assert "It is not there." in heard
+    assert "The fault is ours." not in heard
 
 
 async def test_L17_L21_objects_of_others_and_deleted_ones_answer_like_missing_ones(

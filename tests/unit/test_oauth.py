@@ -11,7 +11,14 @@ import pytest
 from sqlmodel import select
 
 from liftos_app.errors import Conflict, Denied, Fix, Invalid, LiftOSError, Missing, SignInAgain
-from liftos_app.models import AuditEntry, OAuthRequest, Organization, Role, SyncEvent
+from liftos_app.models import (
+    AuditEntry,
+    Membership,
+    OAuthRequest,
+    Organization,
+    Role,
+    SyncEvent,
+)
 from liftos_app.services import connections, demo, oauth
 from liftos_app.services.context import Principal, open_context
 from tests import connection_fixtures
@@ -104,6 +111,30 @@ def test_L46_another_person_cannot_finish_what_was_begun_over_rest(
         bench.finish(params, other)
     in_browser = replace(bench.who, session_id=uuid4())
     assert bench.finish(params, in_browser).connection_id == connection_id
+
+
+@pytest.mark.parametrize("role", [None, Role.VIEWER, Role.ANALYST])
+def test_L8_L46_who_lost_the_right_meanwhile_cannot_finish_from_another_organization(
+    bench: Bench, role: Role | None
+) -> None:
+    """Begun as an administrator here; the token that comes back holds a role somewhere else."""
+    bench.who = replace(bench.who, session_id=None, kind="program")
+    connection_id = bench.draft()
+    _, params = bench.consent(connection_id)
+    with bench.app.db.write() as session:
+        membership = session.get_one(Membership, (bench.org_id, bench.who.user_id))
+        if role is None:
+            session.delete(membership)
+        else:
+            membership.role = role
+        session.add(Membership(
+            org_id=bench.other_org, user_id=membership.user_id, role=Role.ADMIN,
+            created_at=bench.app.now(),
+        ))
+    with pytest.raises(Denied):
+        bench.finish(params, replace(bench.who, role=Role.ADMIN))  # the role in the other one
+    assert bench.status(connection_id) == "authorising"
+    assert bench.world.count("token:authorization_code") == 0
 
 
 def test_L47_the_redirect_address_comes_from_settings_only(bench: Bench) -> None:

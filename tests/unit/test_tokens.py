@@ -519,3 +519,19 @@ def test_session_tokens_and_access_tokens_are_not_each_other(
 def test_the_key_name_tells_nothing_of_the_key(app: App) -> None:
     assert len(tokens.key_id(app)) == 16
     assert tokens.key_id(app) not in signing_key(app).hex()
+
+
+def test_an_organization_joined_a_moment_ago_is_open_at_once(
+    app: App, ann: User, other_organization: Organization
+) -> None:
+    """Whoever makes an organization over REST acts in it with the next request."""
+    asked, access = str(other_organization.public_id), begin(app).access_token
+    with pytest.raises(Denied):
+        tokens.check(app, access, organization=asked)
+    with app.db.write() as session:
+        session.add(Membership(
+            org_id=other_organization.id or 0, user_id=ann.id, role=Role.VIEWER,
+            created_at=app.now(),
+        ))
+    found = tokens.check(app, access, organization=asked)
+    assert (found.org_id, found.who.role) == (other_organization.id, Role.VIEWER)

@@ -82,6 +82,9 @@ def test_an_impossible_address_is_explained(
         ("/\\evil.example", False),
         ("javascript:alert(1)", False),
         ("/a\nb", False),
+        ("/\t/evil.example", False),
+        ("/\r/evil.example", False),
+        ("/a\\b", False),
         ("", False),
     ],
 )
