@@ -236,8 +236,6 @@ def _tell(state: Any, error: Exception, where: str, sent: tuple[object, ...]) ->
         return rx.redirect(f"/auth/confirm?next={here}")
     if isinstance(error, SignInNeeded):
         return rx.redirect("/login", replace=True)
-    if isinstance(error, Denied) and state.forbidden:
-        return None  # the page says so itself
     if isinstance(error, LiftOSError):
         kind = "warn" if isinstance(error, Denied) else "bad"
         state._note(kind, error.what, more=" ".join(p for p in (error.why, error.fix) if p))
