@@ -1,8 +1,14 @@
 // For the few pages that are plain HTML (second step, links, things shown once): the theme, the
 // token behind '#', and copying. Nothing here is needed to fill in a form by hand.
 const kept = localStorage.getItem("theme");
-const dark = kept === "dark" || (kept !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
-document.documentElement.classList.add(dark ? "dark" : "light");
+const system = matchMedia("(prefers-color-scheme: dark)");
+const paint = () => {
+  const dark = kept === "dark" || (kept !== "light" && system.matches);
+  document.documentElement.classList.remove("dark", "light");
+  document.documentElement.classList.add(dark ? "dark" : "light");
+};
+paint();
+system.addEventListener("change", paint);
 
 document.addEventListener("DOMContentLoaded", () => {
   const field = document.querySelector("input[data-from-hash]");

@@ -47,6 +47,7 @@ def chart_card(
             class_name="lo-table",
         ),
         label=title,
+        tall=True,
     )
     return rx.el.section(
         rx.el.div(
@@ -66,7 +67,7 @@ def chart_card(
         ),
         rx.cond(
             as_table,
-            rx.el.div(table, style={"maxHeight": "320px", "overflowY": "auto"}),
+            table,
             chart(figure, words=words),
         ),
         rx.el.p(source, class_name="lo-source"),

@@ -55,9 +55,13 @@ def data_table(
     return table if empty is None else rx.cond(rows.length() > 0, table, empty)
 
 
-def table_box(table: rx.Component, *, label: Text) -> rx.Component:
-    """A scroll area of its own, reachable by keyboard and named for screen readers."""
-    return rx.el.div(table, class_name="lo-table-box", role="region", aria_label=label, tab_index=0)
+def table_box(table: rx.Component, *, label: Text, tall: bool = False) -> rx.Component:
+    """A scroll area of its own, reachable by keyboard and named for screen readers.
+
+    `tall` keeps it as high as a chart, with its head in sight.
+    """
+    look = "lo-table-box lo-table-tall" if tall else "lo-table-box"
+    return rx.el.div(table, class_name=look, role="region", aria_label=label, tab_index=0)
 
 
 def _head(column: Column, sort_by: rx.Var | None, sort_href: Any) -> rx.Component:

@@ -15,13 +15,19 @@ def stepper(
     *,
     current: rx.Var,
     reached: rx.Var,
+    done: rx.Var,
     href: Callable[[int], Any],
     label: str = "Steps",
 ) -> rx.Component:
-    """`current` and `reached` count from 1; steps up to `reached` are links, by `href(number)`."""
+    """`current`, `reached` and the list `done` count from 1; up to `reached` there are links."""
     return rx.el.nav(
         rx.el.ol(
-            *(_step(i + 1, t, current, reached, href) for i, t in enumerate(titles)),
+            *(
+                _step(
+                    i, title, href, current=current, reached=reached, done=done.contains(i)
+                )
+                for i, title in enumerate(titles, 1)
+            ),
             class_name="lo-steps",
         ),
         aria_label=label,
@@ -29,9 +35,14 @@ def stepper(
 
 
 def _step(
-    number: int, title: str, current: rx.Var, reached: rx.Var, href: Callable[[int], Any]
+    number: int,
+    title: str,
+    href: Callable[[int], Any],
+    *,
+    current: rx.Var,
+    reached: rx.Var,
+    done: rx.Var,
 ) -> rx.Component:
-    done = (number < reached) & (current != number)
     mark = rx.el.span(
         rx.cond(done, icon("check", size=12), rx.el.span(str(number))), class_name="lo-step-no"
     )

@@ -12,6 +12,7 @@ from liftos_app.components.states import empty_state, error_state
 from liftos_app.components.status_pill import badge, status_pill
 from liftos_app.state.app import AppState
 from liftos_app.state.connection_sync import ConnectionSyncState as S
+from liftos_app.state.connection_sync_view import POLICIES
 
 
 def changes() -> rx.Component:
@@ -42,7 +43,11 @@ def schema() -> rx.Component:
     return rx.el.section(
         rx.el.div(
             rx.el.h2("Source columns", class_name="lo-h2"),
-            rx.el.span("When they change: ", rx.el.b(S.view.policy), class_name="lo-help"),
+            rx.el.span(
+                "When they change: ",
+                rx.el.b(rx.match(S.view.policy, *POLICIES, S.view.policy)),
+                class_name="lo-help",
+            ),
             class_name="lo-card-head",
         ),
         data_table(

@@ -18,6 +18,7 @@ from liftos_app.components.states import error_state
 from liftos_app.state.app import AppState
 from liftos_app.state.connection import ConnectionState as S
 from liftos_app.state.connection_sync import ConnectionSyncState as X
+from liftos_app.state.connection_sync_view import POLICIES
 
 
 def settings() -> rx.Component:
@@ -167,11 +168,7 @@ def _syncs() -> rx.Component:
             field(
                 "When the platform's columns change",
                 select(
-                    [
-                        ("evolve", "Read on and tell me"),
-                        ("ignore", "Read on and say nothing"),
-                        ("stop", "Stop the stream and ask"),
-                    ],
+                    list(POLICIES),
                     label="When the platform's columns change",
                     for_id="policy",
                     name="policy",

@@ -210,7 +210,7 @@ def sign_in() -> rx.Component:
                 icon("info", size=14),
                 "You go to the platform's page and come back here. It uses the login your browser "
                 "has there; sign out there first to use another one.",
-                class_name="lo-help lo-row",
+                class_name="lo-help lo-note",
             ),
         ),
         foot(

@@ -103,13 +103,12 @@ def _entries() -> rx.Component:
         rx.el.div(rx.el.h2("Entries", class_name="lo-h2"), class_name="lo-card-head"),
         data_table(
             S.audit.rows, columns, label="Entries of the audit log", row_key=lambda e: e.seq,
-            empty=rx.el.div(empty_state("No entries", "Nothing fits these filters."),
-                            class_name="lo-card-head"),
+            empty=empty_state("No entries", "Nothing fits these filters."),
         ),
         rx.cond(
             S.audit.older != "",
             rx.el.div(button_link("Older entries", href=S.audit.older),
-                      class_name="lo-row lo-row-end lo-gap"),
+                      class_name="lo-pages"),
         ),
         class_name="lo-card lo-card-flush",
     )

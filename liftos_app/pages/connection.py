@@ -235,6 +235,7 @@ def _streams() -> rx.Component:
                 rx.el.span(r.stream, class_name="lo-h3"),
                 rx.el.br(),
                 rx.el.span(r.account, ", ", r.grain, class_name="lo-help"),
+                class_name="lo-name",
             ),
         ),
         Column(

@@ -140,7 +140,11 @@ def _name(row: Any) -> rx.Component:
         platform_mark(row.mark),
         rx.el.div(
             rx.el.div(
-                go(row.name, href=row.href, class_name="lo-link"),
+                go(
+                    rx.el.span(row.name, class_name="lo-two", title=row.name),
+                    href=row.href,
+                    class_name="lo-link",
+                ),
                 rx.cond(row.demo != "", badge(row.demo, kind="warn")),
                 class_name="lo-row-tight",
             ),

@@ -101,7 +101,7 @@ def _figures() -> rx.Component:
             rx.el.dl(rx.foreach(S.view.more, _small), class_name="lo-facts"),
             class_name="lo-card",
         ),
-        rx.el.div(_attention(), _claims(), class_name="lo-grid lo-grid-2"),
+        rx.el.div(_attention(), _claims(), class_name="lo-grid lo-grid-2 lo-grid-top"),
         rx.cond(
             S.view.drawn,
             chart_card(
@@ -216,7 +216,10 @@ def _todo(todo: Any) -> rx.Component:
                 rx.cond(todo.why != "", rx.el.p(todo.why, class_name="lo-help")),
                 class_name="lo-grow",
             ),
-            button_link(todo.label, href=todo.href, small=True),
+            rx.cond(
+                AppState.can_write | (todo.label == "Look"),
+                button_link(todo.label, href=todo.href, small=True),
+            ),
             class_name="lo-todo",
         ),
     )
@@ -253,7 +256,7 @@ def _channels() -> rx.Component:
             "Channel",
             lambda r: go(
                 rx.el.i(class_name=r.dot, aria_hidden="true"),
-                r.name,
+                rx.el.span(r.name, class_name="lo-two", title=r.name),
                 rx.cond(
                     r.provenance != "",
                     badge(r.provenance, kind="warn", title="Fallback, in no total"),

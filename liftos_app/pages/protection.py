@@ -62,10 +62,7 @@ def _incidents() -> rx.Component:
         rx.el.div(rx.el.h2("Open incidents", class_name="lo-h2"), class_name="lo-card-head"),
         data_table(
             S.protection.incidents, columns, label="Open incidents", row_key=lambda i: i.id,
-            empty=rx.el.div(
-                empty_state("No open incidents", "The rules are asked every minute."),
-                class_name="lo-card-head",
-            ),
+            empty=empty_state("No open incidents", "The rules are asked every minute."),
         ),
         class_name="lo-card lo-card-flush",
     )

@@ -152,8 +152,13 @@ def _places() -> rx.Component:
             Column(
                 "Connection",
                 lambda r: rx.el.div(
-                    go(r.name, href="/connections/" + r.id.to(str), class_name="lo-link"),
+                    go(
+                        rx.el.span(r.name, class_name="lo-two", title=r.name),
+                        href="/connections/" + r.id.to(str),
+                        class_name="lo-link",
+                    ),
                     rx.el.div(r.platform, class_name="lo-help"),
+                    class_name="lo-name",
                 ),
             ),
             Column("State", lambda r: status_pill(r.kind, r.word)),
@@ -200,7 +205,8 @@ def _rules() -> rx.Component:
             Column(
                 "Check",
                 lambda r: rx.el.div(
-                    rx.el.div(r.title), rx.el.div(r.rule, class_name="lo-help lo-measure")
+                    rx.el.div(r.title), rx.el.div(r.rule, class_name="lo-help lo-measure"),
+                    class_name="lo-words",
                 ),
             ),
             Column("Dimension", lambda r: r.dimension),

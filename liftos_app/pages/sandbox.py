@@ -24,7 +24,7 @@ from liftos_app.state.sandbox import SandboxState as S
     order=1,
     allow="sandbox.control",
     on_load=S.load,
-    only=AppState.demo,
+    only=AppState.can_trouble,
 )
 def sandbox_trouble() -> rx.Component:
     """Planted trouble, faults in force, trouble on demand."""
@@ -89,7 +89,11 @@ def _planted() -> rx.Component:
 
 def _plant(one: Any) -> rx.Component:
     return rx.el.li(
-        rx.el.div(badge(one.platform), class_name="lo-row"),
+        rx.el.div(
+            badge(one.platform),
+            rx.cond(one.day != "", rx.el.span(one.day, class_name="lo-help lo-num")),
+            class_name="lo-row",
+        ),
         rx.el.p(one.words),
         rx.cond(
             one.trigger,

@@ -90,6 +90,16 @@ def welcome() -> rx.Component:
     )
 
 
+def _look_button(kind: str) -> rx.Component:
+    return button(
+        rx.cond(S.runs.length() > 0, "Connect what is missing", "Look around"),
+        kind=kind,
+        icon_tag="flask-conical",
+        on_click=S.look_around,
+        busy=S.connecting,
+    )
+
+
 def _look_around() -> rx.Component:
     return card(
         rx.el.p(
@@ -99,13 +109,7 @@ def _look_around() -> rx.Component:
             class_name="lo-measure",
         ),
         rx.el.div(
-            button(
-                rx.cond(S.runs.length() > 0, "Connect what is missing", "Look around"),
-                kind="solid",
-                icon_tag="flask-conical",
-                on_click=S.look_around,
-                busy=S.connecting,
-            ),
+            rx.cond(S.finished, _look_button("plain"), _look_button("solid")),
             class_name="lo-row lo-gap",
         ),
         title="Look around with demo data",

@@ -52,6 +52,7 @@ def _catalogue() -> rx.Component:
             "on the platform's side.",
             back=("Connections", "/connections"),
         ),
+        rx.cond(S.problem.what != "", _problem()),
         rx.el.form(
             _narrowing(
                 rx.el.input(
@@ -136,7 +137,7 @@ def _steps() -> rx.Component:
                 badge("Demo data", kind="warn", icon_tag="flask-conical"),
             ),
         ),
-        stepper(STEPS, current=S.view.step, reached=S.view.reached, href=href),
+        stepper(STEPS, current=S.view.step, reached=S.view.reached, done=S.view.done, href=href),
         rx.cond(S.problem.what != "", _problem()),
         rx.match(
             S.view.step,

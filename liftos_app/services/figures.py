@@ -53,7 +53,7 @@ def lines(days: Sequence[dt.date], series: Sequence[Line], *, prefix: str = "") 
             data.append(rest)
     layout = {
         "showlegend": len(series) > 1,
-        "xaxis": {"type": "date", "hoverformat": "%a %-d %b %Y"},
+        "xaxis": {"type": "date", "tickformat": "%-d %b", "hoverformat": "%a %-d %b %Y"},
         "yaxis": {"rangemode": "tozero", "tickprefix": prefix},
     }
     return {"data": data, "layout": layout}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, cast
 
@@ -30,6 +30,7 @@ class Planted:
     platform: str
     words: str
     trigger: bool
+    day: date | None = None  # the day it is about
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,9 @@ def read(ctx: Context) -> Trouble:
     return Trouble(
         kinds=KINDS,
         platforms=tuple(sorted(box.platforms)),
-        planted=tuple(Planted(p.kind, p.platform, p.words, p.trigger) for p in planted(box.anchor)),
+        planted=tuple(
+            Planted(p.kind, p.platform, p.words, p.trigger, p.day) for p in planted(box.anchor)
+        ),
         faults=tuple(
             InForce(f.id, f.kind, KINDS[f.kind], f.platform, f.count, f.planted)
             for f in box.trouble.list_all()

@@ -314,7 +314,7 @@ def _history(
     options: Mapping[str, Any],
 ) -> tuple[HistoryRow, ...]:
     longest = connections.longest_history(platform, options)
-    offers = [(d, t) for d, t in HISTORY if d < longest] + [(longest, f"All, {longest} days")]
+    offers = [(d, t) for d, t in HISTORY if d < longest] + [(longest, f"All, {longest:,} days")]
     if chosen not in {d for d, _ in offers}:
         offers.append((chosen, f"{chosen} days"))
     rows = []

@@ -136,6 +136,7 @@ class AppState(rx.State):
     can_write: bool = False
     can_sync: bool = False
     can_check: bool = False
+    can_trouble: bool = False
     attention: int = 0
     notices: list[Notice] = []
     _owner: str = ""
@@ -158,6 +159,7 @@ class AppState(rx.State):
         self.can_write = access.allows(seen.who.role, "connections.write")
         self.can_sync = access.allows(seen.who.role, "syncs.run")
         self.can_check = access.allows(seen.who.role, "quality.run")
+        self.can_trouble = self.demo and access.allows(seen.who.role, "sandbox.control")
         self.attention = frame.attention
         if need != PUBLIC and need in access.PERMISSIONS and not access.permits(seen.who, need):
             self.forbidden = _forbidden(need)
@@ -179,7 +181,9 @@ class AppState(rx.State):
     def _note(self, kind: str, what: str, *, more: str = "", reference: str = "") -> None:
         at = process.app().now().timestamp()
         note = Notice(secrets.token_hex(4), kind, what, more, reference, at)
-        self.notices = [*self.notices, note][-_KEEP_NOTICES:]
+        said = (kind, what, more, reference)
+        others = [n for n in self.notices if (n.kind, n.what, n.more, n.reference) != said]
+        self.notices = [*others, note][-_KEEP_NOTICES:]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import reflex as rx
 
-from liftos_app.errors import Invalid, LiftOSError
+from liftos_app.errors import Invalid, LiftOSError, Missing
 from liftos_app.services import connections, publish
 from liftos_app.services.connections import SCHEDULE
 from liftos_app.services.context import App, Context, Principal
@@ -40,6 +40,7 @@ class ConnectionState(AppState):
         kind = str(given.get("kind", ""))
         self.kind = kind if kind in KINDS else ""
         self.wrong, self.gone, self.busy = "", "", ""
+        self.progress = Progress()  # never that of another connection
         try:
             await self._refresh(
                 run=str(given.get("run", ""))[:40], before=_number(given.get("before"))
@@ -59,8 +60,15 @@ class ConnectionState(AppState):
             if run_id:
                 found = await perform(of_run, as_id(run_id), "UTC")
                 async with self:
+                    if run_id != self.view.active_run:
+                        continue  # another connection was opened meanwhile
                     self.progress = found
-            pulse = await perform(pulse_of, mine)
+            try:
+                pulse = await perform(pulse_of, mine)
+            except Missing as error:  # deleted meanwhile
+                async with self:
+                    self.gone = error.sentence()
+                return
             if pulse != known:
                 async with self:
                     await self._refresh()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from liftos_app.errors import Invalid, LiftOSError
+from liftos_app.errors import Invalid, LiftOSError, Missing
 from liftos_app.services import connections
 from liftos_app.services import format as fmt
 from liftos_app.services.context import Context
@@ -39,7 +40,8 @@ class ConnectionSyncState(AppState):
         """Read what these tabs show."""
         self.wrong = self.clear_wrong = ""
         self.estimate = Estimate()
-        await self._refresh()
+        with contextlib.suppress(Missing):  # the page says that the connection is gone
+            await self._refresh()
 
     @handler("syncs.run")
     async def look_first(self, form: dict[str, Any]):

@@ -19,6 +19,10 @@ from liftos_app.services.sync import breakers, hours, restate, schema, undo
 from liftos_app.state import words
 
 PRIORITY: Final = {1: "first", 0: "usual", -1: "last"}
+POLICIES: Final = (  # what to do when the platform's columns change
+    ("evolve", "Read on and tell me"), ("ignore", "Read on and say nothing"),
+    ("stop", "Stop the stream and ask"),
+)
 FIELDS: Final = {
     "spend_micros": "Spend", "impressions": "Impressions", "clicks": "Clicks",
     "conversions_micros": "Conversions", "value_micros": "Conversion value",

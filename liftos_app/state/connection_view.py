@@ -206,7 +206,7 @@ def _facts(
         ["Data through", fmt.day(row.data_through, today)],
         ["Next run", fmt.moment(row.next_run_at, zone, today) if row.next_run_at else fmt.UNKNOWN],
         ["Rows, 24 h", fmt.count(row.rows_24h)],
-        ["Runs that succeeded, 30 days", f"{good} of {ended}" if ended else fmt.UNKNOWN],
+        ["Good runs, 30 days", f"{good} of {ended}" if ended else fmt.UNKNOWN],
         [
             "Sign-in ends",
             fmt.ago(row.credential_expires_at, now, zone)
@@ -248,7 +248,7 @@ def _streams(
                 newest=fmt.day(one.newest, today),
                 read=fmt.ago(one.last_read_at, ctx.now(), zone),
                 counts=f"{fmt.count(ran.rows_read)} read, {fmt.count(ran.rows_written)} new, "
-                f"{fmt.count(ran.rows_updated)} changed, {fmt.count(ran.rows_unchanged)} same"
+                f"{fmt.count(ran.rows_updated)} changed, {fmt.count(ran.rows_unchanged)} unchanged"
                 if ran
                 else fmt.UNKNOWN,
                 rejected=fmt.count(ran.rows_rejected) if ran else fmt.UNKNOWN,

@@ -115,6 +115,8 @@ class EventGuard(Middleware):
         )
         role, words = access.PERMISSIONS[need]
         mine = await root.get_state(AppState)
+        if mine.forbidden:  # the page itself says so
+            return await _answer(root)
         mine._note(
             "warn",
             "Your role does not allow this.",

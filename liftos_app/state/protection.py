@@ -11,7 +11,6 @@ from liftos_app.services.context import Context
 from liftos_app.services.protection import Protection
 from liftos_app.state.app import AppState, as_id, handler, perform
 
-UNKNOWN = "Unknown"
 _KINDS = {"medium": "warn", "high": "bad", "critical": "bad"}
 
 
@@ -90,7 +89,7 @@ def _mail(now: mail.Standing) -> tuple[str, str]:
 
 def _facts(ctx: Context, now: Protection, zone: str) -> list[list[str]]:
     ago = fmt.ago
-    verified, kind = UNKNOWN, "warn"
+    verified, kind = "Not yet. To read it all now: liftos audit verify", "warn"
     if now.verified is not None:
         when = ago(now.verified.at, ctx.now(), zone)
         verified, kind = f"Whole, {when}, {fmt.count(now.verified.rows)} rows", "ok"
@@ -103,8 +102,9 @@ def _facts(ctx: Context, now: Protection, zone: str) -> list[list[str]]:
     return [
         ["Audit log verified", verified, kind],
         ["Last checkpoint of the log", ago(now.checkpoint, ctx.now(), zone) if now.checkpoint
-         else UNKNOWN, "ok" if now.checkpoint else "warn"],
-        ["Last backup", ago(now.last_backup, ctx.now(), zone) if now.last_backup else UNKNOWN,
+         else "None yet", "ok" if now.checkpoint else "warn"],
+        ["Last backup", ago(now.last_backup, ctx.now(), zone) if now.last_backup
+         else "None known of. To make one: liftos backup",
          "ok" if now.last_backup else "warn"],
         ["Second factor", f"{now.with_factor} of {fmt.plural(now.people, 'person', 'people')}",
          "ok" if covered else "warn"],

@@ -20,6 +20,7 @@ class PlantRow:
     platform: str
     slug: str
     trigger: bool
+    day: str
 
 
 @dataclass
@@ -130,23 +131,30 @@ def _truth(ctx: Context) -> list[TruthRow]:
     ]
 
 
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
 def _view(ctx: Context) -> View:
     found = trouble.read(ctx)
     names = {c.id: c.name for c in catalogue.cards(ctx)} | {"*": "All platforms"}
     return View(
-        kinds=[[key, words] for key, words in found.kinds.items()],
+        kinds=[[key, _sentence(words)] for key, words in found.kinds.items()],
         platforms=[["*", names["*"]], *([p, names.get(p, p)] for p in found.platforms)],
         planted=[
-            PlantRow(p.words, names.get(p.platform, p.platform), p.platform, p.trigger)
+            PlantRow(
+                p.words, names.get(p.platform, p.platform), p.platform, p.trigger,
+                fmt.day(p.day, ctx.now().date()) if p.day else "",
+            )
             for p in found.planted
         ],
         faults=[
             FaultRow(
                 f.id,
-                f.words,
+                _sentence(f.words),
                 names.get(f.platform, f.platform),
                 planted=f.planted,
-                left="until cleared" if f.left is None else fmt.plural(f.left, "answer"),
+                left="Until cleared" if f.left is None else fmt.plural(f.left, "answer"),
             )
             for f in found.faults
         ],

@@ -63,8 +63,10 @@ class WelcomeState(AppState):
             async with self:
                 self.steps = [_step(s) for s in told]
                 self._show(await perform(_runs))
+        found = await perform(_runs)
         async with self:
-            self.connecting = False
+            self.connecting, self.steps = False, [_step(s) for s in told]
+            self._show(found)
         work.result()
 
     @handler("connections.read", background=True)

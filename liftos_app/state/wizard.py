@@ -65,14 +65,20 @@ class WizardState(AppState):
         self.problem, self.busy, self.tests, self.spoken = Problem(), "", [], ""
         self.progress = Progress()
         given = self._given()
-        if not given["id"] and not given["platform"]:
-            self.view, self.search = View(), given["search"]
+        if given["id"] or given["platform"]:
+            self.filled = 0
+            try:
+                await self._refresh(step=_number(given["step"]))
+                self._explain(given["result"])
+            except Missing as error:
+                self.view = View()
+                self.problem = Problem(error.what, error.why, error.fix)
+        else:
+            self.view = View()
+        if not self.view.chosen:
+            self.search = given["search"]
             self.category = given["category"] if given["category"] in CATEGORIES else ""
             self.cards = await perform(card_rows, self.search, self.category)
-        else:
-            self.filled = 0
-            await self._refresh(step=_number(given["step"]))
-            self._explain(given["result"])
         self.loaded = True
         # Not an on_load of the page: a background handler there would not wait for this one.
         return WizardState.follow if self.view.run_id and self.view.step == 5 else None

@@ -141,6 +141,7 @@ class View:
     started: bool = False
     step: int = 1
     reached: int = 1
+    done: list[int] = field(default_factory=list)
     chosen: bool = False  # a platform is chosen
     minutes: str = ""
     role_needed: str = ""
@@ -185,7 +186,7 @@ def card_rows(ctx: Context, search: str, category: str = "") -> list[Card]:
             mark=c.id,
             category=c.category,
             summary=c.summary,
-            facts=f"Tier {c.tier}. About {_minutes(c.setup_minutes)}. History: {c.history}.",
+            facts=f"Set-up: about {_minutes(c.setup_minutes)}. History: {c.history}.",
             have=fmt.plural(sum(c.connections.values()), "connection") if c.connections else "",
             sandbox=bool(c.demo_credentials),
         )
@@ -225,6 +226,7 @@ def view_of(
         chosen=True,
         step=found.step,
         started=found.status not in {"draft", "authorising", "selecting_accounts"},
+        done=[s.number for s in found.steps if s.state == "done"],
         reached=max((s.number for s in found.steps if s.state != "locked"), default=1),
         minutes=_minutes(card.setup_minutes),
         role_needed=card.role_needed,

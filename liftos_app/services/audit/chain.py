@@ -50,6 +50,7 @@ def record(
         session.info[_WAITING] = []
         event.listen(session, "before_commit", _append)
         event.listen(session, "after_soft_rollback", _forget)
+    ident = getattr(target, "id", getattr(target, "key", None))  # None: not stored yet
     fields: dict[str, Any] = {
         "at": ctx.now(),
         "org_id": ctx.org_id,
@@ -58,8 +59,7 @@ def record(
         "session_ref": str(ctx.who.session_id or ""),
         "action": action,
         "object_type": getattr(type(target), "__tablename__", "") if target is not None else "",
-        "object_id": plain(str(getattr(target, "id", getattr(target, "key", "")))[:60])
-        if target is not None else "",
+        "object_id": plain(str(ident)[:60]) if ident is not None else "",
         "result": result,
         "reason": plain(reason[:500]),
         "ip": plain(ctx.who.ip[:64]),

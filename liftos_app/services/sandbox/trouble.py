@@ -22,7 +22,7 @@ WIRE: Final[Mapping[str, str]] = {
     "rate_limited_silent": "429 without a waiting time",
     "quota_exhausted": "the day's quota is used up",
     "server_error": "the platform answers 503",
-    "slow": "the answer takes `seconds`",
+    "slow": "the answer comes late",
     "cut": "the connection breaks in the middle of the body",
     "login_page": "a login page with status 200 instead of data",
     "not_json": "status 200 and a body that is not JSON",

@@ -52,6 +52,14 @@ def test_L85_every_entry_carries_the_hash_of_the_one_before(app: App, write_entr
     assert verify.verify(app).rows == 4
 
 
+def test_an_object_that_is_not_stored_yet_has_no_id_in_its_entry(
+    app: App, open_ctx: OpenCtx
+) -> None:
+    with open_ctx(write=True) as ctx:
+        audit.record(ctx, "test.act", Organization(name="Larkspur"))
+    assert (entries(app)[0].object_type, entries(app)[0].object_id) == ("organization", "")
+
+
 def test_L85_the_mac_needs_the_key_and_names_it(app: App, write_entries: Write) -> None:
     write_entries(1)
     row = entries(app)[0]
