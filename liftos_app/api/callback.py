@@ -95,7 +95,7 @@ def _finish(
 
 
 def _follow_up(app: App, who: Principal, finished: Finished) -> SignedIn:
-    with app.db.read() as session:
+    with app.db.read(finished.org_id) as session:
         there = sessions.acting_in(session, who, finished.org_id)
     return connections.after_sign_in(app, there, finished.org_id, finished.connection_id)
 

@@ -6,15 +6,15 @@ import datetime as dt
 import logging
 import secrets
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from uuid import UUID
 
-from sqlmodel import select
+from sqlmodel import func, select
 
 from liftos_app.errors import GiveUp, LiftOSError, PlatformFault, Quota, Retry, SignInAgain
-from liftos_app.models import StreamRun
+from liftos_app.models import Coverage, StreamRun
 from liftos_app.services import links
 from liftos_app.services.connectors.client import PATIENCE, TRIES, Client, Stopped
 from liftos_app.services.context import App
@@ -26,6 +26,7 @@ from liftos_app.services.sync.schedule import zone_of
 from liftos_app.services.sync.window import (
     LeaseLost,
     Reading,
+    TooMany,
     Work,
     commit_unit,
     read_unit,
@@ -118,16 +119,18 @@ def _units(job: Job, work: Work, client: Client, units: Iterable[Unit]) -> set[s
         ThreadPoolExecutor(1, thread_name_prefix="pack") as work.packer,
     ):
         ahead: tuple[Unit, Future[Reading]] | None = None
-        queue, density = deque(units), dict[str, float]()  # rows a day, by stream
+        queue = _Queue(units, _density(work), most=None if job.is_resync else MOST_ROWS)
         while True:
-            if ahead is not None and _is_read(ahead[1]):
-                density[ahead[0].stream] = len(ahead[1].result().rows) / ahead[0].days
+            if ahead is not None and queue.takes_back(*ahead):
+                ahead = None
             shut = closed_until(job) is not None
-            unit = None if shut else _next(queue, skip, {} if job.is_resync else density)
+            unit = None if shut else queue.next(skip)
             begun = None
             if unit is not None and not job.halted():
                 stream = job.streams[unit.stream]
-                begun = (unit, reader.submit(read_unit, client, work, stream, unit, job.halted))
+                begun = (unit, reader.submit(
+                    read_unit, client, work, stream, unit, job.halted, most=queue.most
+                ))
             if ahead is not None:
                 error = _store(job, work, *ahead)
                 if error is not None:
@@ -141,7 +144,7 @@ def _units(job: Job, work: Work, client: Client, units: Iterable[Unit]) -> set[s
                         breakers.succeeded(job.app, job.platform.slug, work.account_key)
                         told = True
             if begun is None:
-                if shut and queue:
+                if shut and queue.units:
                     raise Closed
                 if outages and error is not None:
                     _count_failure(job, work.account_key, error)
@@ -149,26 +152,55 @@ def _units(job: Job, work: Work, client: Client, units: Iterable[Unit]) -> set[s
             ahead = begun
 
 
-def _is_read(reading: Future[Reading]) -> bool:
-    """Wait until a unit is read: whether it could be. One is read at a time anyway."""
-    return reading.exception() is None
+def _density(work: Work) -> dict[str, float]:
+    """Rows a day, by stream: the most that a day has brought so far."""
+    with work.app.db.read(work.org_id) as session:
+        return dict(session.exec(
+            select(Coverage.stream, func.max(Coverage.row_count))
+            .where(Coverage.org_id == work.org_id, Coverage.account_key == work.account_key)
+            .group_by(Coverage.stream)
+        ).all())
 
 
-def _next(queue: deque[Unit], skip: set[str], density: Mapping[str, float]) -> Unit | None:
-    """The next unit of a stream that still stands. Days that bring too many rows for one
-    transaction and the memory of a small machine are cut: the newest first, the rest waits.
+class _Queue:
+    """What is left to read of an account. Days that bring more rows than `most`, too many for one
+    transaction and the memory of a small machine, are cut: the newest first, the rest waits.
     """
-    while queue:
-        unit = queue.popleft()
-        if unit.stream in skip:
-            continue
-        days = int(MOST_ROWS / max(density.get(unit.stream, 0), 1)) or 1
-        if span_of(unit) is None or unit.days <= days:
-            return unit
-        first = unit.end - dt.timedelta(days=days - 1)
-        queue.appendleft(replace(unit, end=first - dt.timedelta(days=1)))
-        return replace(unit, start=first)
-    return None
+
+    def __init__(
+        self, units: Iterable[Unit], density: dict[str, float], *, most: int | None
+    ) -> None:
+        self.units, self.most = deque(units), most
+        self._density = density  # rows a day, by stream
+
+    def takes_back(self, unit: Unit, reading: Future[Reading]) -> bool:
+        """Wait until a unit is read (one is read at a time anyway), and learn from it. One that
+        brought too many rows is read again, in halves.
+        """
+        ended = reading.exception()
+        if isinstance(ended, TooMany) and self.most is not None:
+            self._density[unit.stream] = 2 * self.most / unit.days
+            self.units.appendleft(unit)
+            return True
+        if ended is None:
+            self._density[unit.stream] = len(reading.result().rows) / unit.days
+        return False
+
+    def next(self, skip: set[str]) -> Unit | None:
+        """The next unit of a stream that still stands."""
+        while self.units:
+            unit = self.units.popleft()
+            if unit.stream in skip:
+                continue
+            if self.most is None or span_of(unit) is None:
+                return unit
+            days = int(self.most / max(self._density.get(unit.stream, 0), 1)) or 1
+            if unit.days <= days:
+                return unit
+            first = unit.end - dt.timedelta(days=days - 1)
+            self.units.appendleft(replace(unit, end=first - dt.timedelta(days=1)))
+            return replace(unit, start=first)
+        return None
 
 
 def _store(job: Job, work: Work, unit: Unit, reading: Future[Reading]) -> LiftOSError | None:

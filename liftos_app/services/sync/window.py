@@ -40,6 +40,10 @@ class LeaseLost(Exception):
     """Another process took the run over, a person cancelled it or a backup was put back: stop."""
 
 
+class TooMany(Exception):
+    """Some days bring more rows than one transaction should hold: they are read again in parts."""
+
+
 @dataclass(slots=True)
 class Reading:
     """What one unit's pages held, before anything is stored."""
@@ -100,6 +104,7 @@ class Work:
     packer: Executor | None = None  # where source records are compressed
     told: set[str] = field(default_factory=set)  # notes already in the log of this run
     listed: dict[str, int] = field(default_factory=dict)  # restated cells written, by stream
+    given_up: int = 0  # requests of readings that ended in TooMany, not counted yet
 
     def place(self, stream: Stream, now: datetime) -> Place:
         """Where and when a stream of this account is read."""
@@ -110,20 +115,27 @@ class Work:
 
 
 def read_unit(
-    client: Client, work: Work, stream: Stream, unit: Unit, cancelled: Callable[[], bool]
+    client: Client, work: Work, stream: Stream, unit: Unit, cancelled: Callable[[], bool],
+    *, most: int | None = None,
 ) -> Reading:
-    """Fetch all pages of a unit. Raises what the client raises, and Stopped when cancelled."""
+    """Fetch all pages of a unit. Raises what the client raises, Stopped when cancelled, and TooMany
+    when days that can be read in parts bring more rows than `most`.
+    """
     task = Task(
         stream=stream, account=work.account, start=unit.start, end=unit.end, today=work.today,
         cursor=unit.cursor, before=unit.before, options=work.options, salt=work.salt,
     )
     reading = Reading(began_at=work.app.now())
     slots: dict[str, Slot] = {}
-    began, sent = time.monotonic(), client.requests
+    began, sent = time.monotonic(), client.requests - work.given_up
+    divisible = most is not None and unit.days > 1 and span_of(unit) is not None
     for page in stream.read(client, task):
         if cancelled():
             raise Stopped
         reading.rows.extend(page.rows)
+        if divisible and len(reading.rows) > (most or 0):
+            work.given_up = client.requests - sent
+            raise TooMany
         provenance.gather(stream, page, slots)
         reading.rejected.extend(page.rejected)
         reading.read += page.read_count
@@ -136,6 +148,7 @@ def read_unit(
         if page.alive is not None:
             reading.alive = (reading.alive or frozenset()) | page.alive
     reading.seconds, reading.requests = time.monotonic() - began, client.requests - sent
+    work.given_up = 0
     if span_of(unit) is not None:
         reading.arranged(stream)
     if slots:

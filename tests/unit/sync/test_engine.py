@@ -403,7 +403,7 @@ def test_a_day_read_while_it_was_running_is_first_read_when_it_was_over(
     assert days["2026-11-22"].first_read_at < over
 
 
-def test_days_with_many_rows_make_the_next_windows_smaller_and_lose_nothing(
+def test_days_with_many_rows_are_read_in_smaller_windows_and_nothing_is_lost(
     bench: Any, source: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(running, "MOST_ROWS", 6)
@@ -412,11 +412,18 @@ def test_days_with_many_rows_make_the_next_windows_smaller_and_lose_nothing(
     assert SyncEngine(bench.app).run(run_id) == RunState.SUCCEEDED
     assert bench.stored() == source.truth()
     first, *others = spans_of(source)
-    assert first == 5
+    assert first == 5  # given up, and read again in halves
     assert set(others) == {1, 2}
-    assert first + sum(others) == 40
     with bench.app.db.read() as session:
         assert session.exec(select(func.count()).select_from(Coverage)).one() == 40
+        run = session.get_one(SyncRun, run_id)
+        assert (run.rows_read, run.rows_written) == (117, 117)
+        assert run.requests == len(source.requests)  # those that were given up too
+
+    source.requests.clear()
+    SyncEngine(bench.app).run(ask(bench))
+    assert max(spans_of(source)) <= 2  # the next run knows from the first window on
+    assert bench.stored() == source.truth()
 
 
 def test_runs_that_end_while_checks_run_share_the_next_turn_of_them(bench: Any) -> None:
