@@ -34,6 +34,7 @@ def served() -> Iterator[RunningSandbox]:
 @pytest.fixture
 def box(served: RunningSandbox) -> RunningSandbox:
     served.reset()
+    served.sandbox.memories.setdefault("databricks", {})["start_polls"] = 0  # it is awake already
     return served
 
 
