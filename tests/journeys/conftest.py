@@ -120,14 +120,6 @@ def a_free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What tests share is made once: those after the tour stay in one worker, others by file."""
-    for item in items:
-        if item.path.parent == ROOT / "tests" / "journeys":
-            shared = "tour" if "tour" in getattr(item, "fixturenames", ()) else item.path.stem
-            item.add_marker(pytest.mark.xdist_group(shared))
-
-
 @contextmanager
 def servers_in(folder: Path) -> Iterator[Callable[..., Server]]:
     """Start servers with a bare environment plus what a test names; all are stopped at the end."""
