@@ -16,6 +16,7 @@ from liftos_app.services import format as fmt
 from liftos_app.services.context import Context
 from liftos_app.services.explorer.records import pretty
 from liftos_app.services.fallback import Kind
+from liftos_app.services.metrics import attribution
 from liftos_app.services.metrics.periods import today_in
 from liftos_app.state import words
 from liftos_app.state.app import AppState, handler, perform
@@ -156,7 +157,7 @@ def _view(ctx: Context, asked: dict[str, str]) -> View:
         heads=[Head(c.title, c.kind in ("count", "money", "amount")) for c in found.columns],
         rows=[
             Line(r.ident, r.slot, [
-                _text(c.kind, v, r.currency, zone)
+                _text("setting" if c.name == "setting" else c.kind, v, r.currency, zone)
                 for c, v in zip(found.columns, r.values, strict=True)
             ])
             for r in found.rows
@@ -180,6 +181,7 @@ def _text(kind: str, value: Any, currency: str, zone: str) -> str:
         "amount": lambda: fmt.number(value, 2),
         "money": lambda: fmt.money(value, currency, code=True),
         "flag": lambda: "yes" if value else "no",
+        "setting": lambda: attribution.short_of(value),
     }.get(kind)
     return write() if write else str(value)
 

@@ -18,6 +18,20 @@ _WORDS: Final[dict[str, str]] = {
     "tiktok_7d_click_1d_view": "7-day click, 1-day view, as the ad group is set",
     "linkedin_30d_click_7d_view": "30-day click, 7-day view, by day of the click or view",
     "x_30d_engagement_1d_view": "30-day engagement, 1-day view",
+    "imported": "as the source counted it",
+    "hubspot_send_date": "as HubSpot counts, by day of sending",
+}
+_SHORT: Final[dict[str, str]] = {
+    "none": "none",
+    "meta_7d_click_1d_view": "7-day click, 1-day view",
+    "google_conversion_window": "account's windows",
+    "klaviyo_event_date": "by day of the order",
+    "klaviyo_send_date": "by day of sending",
+    "tiktok_7d_click_1d_view": "7-day click, 1-day view",
+    "linkedin_30d_click_7d_view": "30-day click, 7-day view",
+    "x_30d_engagement_1d_view": "30-day engagement, 1-day view",
+    "imported": "as imported",
+    "hubspot_send_date": "by day of sending",
 }
 _NAMES: Final = {number: name for name, number in ATTRIBUTION.items()}
 
@@ -40,3 +54,8 @@ def words(setting: int) -> str:
 def words_of(key: str) -> str:
     """A setting's name as people read it."""
     return _WORDS.get(key, key.replace("_", " "))
+
+
+def short_of(key: str) -> str:
+    """A setting's name for the cell of a table."""
+    return _SHORT.get(key, words_of(key))

@@ -12,8 +12,9 @@ import pytest
 from liftos_app.errors import SignInNeeded
 from liftos_app.models import ConnectionStatus, CoverageState, Organization, Provenance
 from liftos_app.models.facts import Level
+from liftos_app.services.connectors.rows import ATTRIBUTION
 from liftos_app.services.context import App, Principal, open_context
-from liftos_app.services.metrics import query, readout
+from liftos_app.services.metrics import attribution, query, readout
 from liftos_app.services.metrics.definitions import METRICS
 from liftos_app.services.metrics.question import Compare, Mode, Question
 from liftos_app.services.metrics.values import Gap, Reason, to_json
@@ -491,3 +492,11 @@ def test_answers_have_a_json_form_with_money_as_text(shop: Facts, open_ctx: Open
     assert answer["passport"]["as_of"] == "2026-11-23T12:00:00Z"
     assert answer["passport"]["provenance"] == "demo"
     assert answer["deltas"]["spend"]["why"] == "new"
+
+
+@pytest.mark.parametrize("key", ATTRIBUTION)
+def test_every_attribution_setting_has_words_for_people(key: str) -> None:
+    for said in (attribution.words_of(key), attribution.short_of(key)):
+        assert "_" not in said
+        assert said != key.replace("_", " ") or key == "none"
+    assert len(attribution.short_of(key)) <= 30  # a cell of a table
