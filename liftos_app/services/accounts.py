@@ -263,8 +263,7 @@ def set_password(app: App, *, email: str, password: str) -> User:
     operator = Principal(kind="operator", role=OPERATOR_ROLE)
     with open_context(app, operator, None, write=True) as ctx:
         ctx.require("installation.admin")
-        key = email.strip().casefold()
-        user = ctx.session.exec(select(User).where(User.email_key == key)).first()
+        user = by_email(ctx.session, email)
         if user is None:
             raise Invalid("There is no account with this e-mail.", field="email")
         set_hash(ctx, user, hashed, keep=None)
@@ -389,3 +388,9 @@ def _name(text: str) -> str:
     if len(name) > 120:
         raise Invalid("A name has at most 120 characters.", field="name")
     return name
+
+
+def by_email(session: Session, email: str) -> User | None:
+    """The account with an address, however it is written; disabled ones too."""
+    key = email.strip().casefold()[:254]
+    return session.exec(select(User).where(User.email_key == key)).first()

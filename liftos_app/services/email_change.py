@@ -12,8 +12,6 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlmodel import select
-
 from liftos_app.errors import Conflict, Invalid, TooMany
 from liftos_app.models import User
 from liftos_app.services import (
@@ -65,7 +63,7 @@ def ask(
             raise _too_many()
         carried = base64.urlsafe_b64encode(address.encode()).decode().rstrip("=")
         token = links_once.make(ctx, links_once.EMAIL, user.id, carried=carried)
-        holder = _holder(ctx, address)
+        holder = accounts.by_email(ctx.session, address)
         if holder is not None and holder.id != user.id:
             words = ("Somebody asked to use this address for another account of LiftOS. It "
                      "belongs to yours already, so nothing was changed.")
@@ -98,7 +96,7 @@ def finish(app: App, who: Principal, org_id: int, token: str) -> str:
 def set_for(ctx: Context, email: str, new: str) -> User:
     """Change somebody's address, as the operator; all their sessions, tokens and links end."""
     ctx.require("installation.admin")
-    user = _holder(ctx, email)
+    user = accounts.by_email(ctx.session, email)
     if user is None:
         raise Invalid("There is no account with this e-mail.", field="email")
     _change(ctx, user, accounts.clean_email(new), keep=None)
@@ -107,7 +105,7 @@ def set_for(ctx: Context, email: str, new: str) -> User:
 
 def _change(ctx: Context, user: User, address: str, *, keep: UUID | None) -> None:
     limits.one_at_a_time(ctx.session, f"address {address.casefold()}")
-    holder = _holder(ctx, address)
+    holder = accounts.by_email(ctx.session, address)
     if holder is not None and holder.id != user.id:
         raise Conflict(
             "This address belongs to another account.", why="Each account has its own.",
@@ -133,8 +131,3 @@ def _too_many() -> TooMany:
     )
     error.code = "too_many_links"
     return error
-
-
-def _holder(ctx: Context, email: str) -> User | None:
-    key = email.strip().casefold()[:254]
-    return ctx.session.exec(select(User).where(User.email_key == key)).first()

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from sqlmodel import select
-
 from liftos_app.errors import Invalid
 from liftos_app.models import Organization, User
 from liftos_app.services import accounts, audit, limits, links_once, mailer, passwords
@@ -33,7 +31,7 @@ class ResetLink:
 def create(ctx: Context, email: str) -> ResetLink:
     """A link for somebody's account, to hand over by a safe way. Earlier links end."""
     ctx.require("installation.admin")
-    user = _by_email(ctx, email)
+    user = accounts.by_email(ctx.session, email)
     if user is None:
         raise Invalid("There is no account with this e-mail.", field="email")
     return ResetLink(user.email, _link(ctx, user))
@@ -50,7 +48,7 @@ def mail_link(app: App, email: str, *, ip: str) -> None:
     Call it once the answer is out: its time would tell whether there is such an account (L27).
     """
     with open_context(app, Principal(ip=ip), None, write=True) as ctx:
-        user = _by_email(ctx, email)
+        user = accounts.by_email(ctx.session, email)
         if user is None or user.disabled_at is not None or not mailer.is_on(app):
             return
         limits.one_at_a_time(ctx.session, f"reset {user.id}")
@@ -92,8 +90,3 @@ def _link(ctx: Context, user: User) -> str:
     token = links_once.make(ctx, links_once.RESET, user.id)
     audit.record(ctx, "auth.reset_link_made", user)
     return f"{ctx.settings.public_url}/auth/reset#{token}"
-
-
-def _by_email(ctx: Context, email: str) -> User | None:
-    key = email.strip().casefold()[:254]
-    return ctx.session.exec(select(User).where(User.email_key == key)).first()

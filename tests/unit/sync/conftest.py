@@ -24,6 +24,7 @@ from liftos_app.services import vault
 from liftos_app.services.connectors import platforms, registry
 from liftos_app.services.context import App, Context, job_principal, open_context
 from liftos_app.services.vault import Vault
+from tests.sandbox_server import RunningSandbox, running_sandbox
 
 ROOT = Path(__file__).resolve().parents[3]
 TODAY = dt.date(2026, 11, 23)
@@ -208,3 +209,18 @@ def bench(
         made = Bench(app, org_id, connection.id, account.key or 0)
     yield made
     app.db.close()
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[RunningSandbox]:
+    """A sandbox without planted trouble, for all tests of a module."""
+    with running_sandbox(plant=False) as found:
+        yield found
+
+
+@pytest.fixture
+def box(served: RunningSandbox) -> RunningSandbox:
+    """The sandbox as new; its Databricks warehouse runs."""
+    served.reset()
+    served.sandbox.memories.setdefault("databricks", {})["start_polls"] = 0  # it is awake already
+    return served

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -34,7 +34,7 @@ from liftos_app.services.sync.engine import SILENT, SyncEngine
 from tests.contract.warehouse_truth import orders_now
 from tests.faults.conftest import ended, in_child
 from tests.faults.test_kills import dying
-from tests.sandbox_server import RunningSandbox, running_sandbox
+from tests.sandbox_server import RunningSandbox
 
 HISTORY = {"databricks": 250, "snowflake": 250, "generic_http": 100}  # days: several windows
 PLACES = {"databricks": "/{workspace}", "snowflake": "/{account}", "generic_http": ""}
@@ -52,19 +52,6 @@ def stream(slug: str, **more: Any) -> dict[str, Any]:
     if slug == "generic_http":
         found["source"] = {**known["source"], "query": "after={{ cursor }}"}
     return {**found, **more}
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[RunningSandbox]:
-    with running_sandbox(plant=False) as found:
-        yield found
-
-
-@pytest.fixture
-def box(served: RunningSandbox) -> RunningSandbox:
-    served.reset()
-    served.sandbox.memories.setdefault("databricks", {})["start_polls"] = 0  # it is awake already
-    return served
 
 
 class Bench:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -17,25 +17,12 @@ from liftos_app.services.context import App, Principal, open_context
 from liftos_app.services.sandbox.credentials import DEMO, STREAMS
 from liftos_app.services.sync.engine import SyncEngine
 from tests.contract.warehouse_truth import marketing, orders
-from tests.sandbox_server import RunningSandbox, running_sandbox
+from tests.sandbox_server import RunningSandbox
 
 # platform -> the part of its address that a connection fills in, and a sign-in kind of programs
 WAREHOUSES = {
     "databricks": ("{workspace}", "service_principal"), "snowflake": ("{account}", "key_pair"),
 }
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[RunningSandbox]:
-    with running_sandbox(plant=False) as found:
-        yield found
-
-
-@pytest.fixture
-def box(served: RunningSandbox) -> RunningSandbox:
-    served.reset()
-    served.sandbox.memories.setdefault("databricks", {})["start_polls"] = 0  # it is awake already
-    return served
 
 
 @pytest.fixture(params=WAREHOUSES)
