@@ -19,6 +19,8 @@ from typing import Any
 import certifi
 import pytest
 from argon2 import PasswordHasher
+from hypothesis import HealthCheck
+from hypothesis import settings as property_settings
 from sqlalchemy import create_engine, text
 
 from liftos_app import config
@@ -36,6 +38,11 @@ TEST_ENV = {
 # The suite keeps worlds and schemas for its whole life: walking over them ever again is most of
 # what collecting costs.
 gc.set_threshold(50_000, 25, 50)
+# A busy machine makes an example slow, not wrong.
+property_settings.register_profile(
+    "liftos", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+property_settings.load_profile("liftos")
 # No test speaks TLS with the world: one root instead of 140 makes each of thousands of clients
 # open in no time.
 _ROOT = Path(tempfile.mkdtemp(prefix="liftos-root-")) / "root.pem"

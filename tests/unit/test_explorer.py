@@ -16,6 +16,7 @@ from liftos_app.services.connectors.spec import Page, Rejected
 from liftos_app.services.context import App
 from liftos_app.services.sync import provenance
 from liftos_app.services.sync.load import Landing, Target, load
+from liftos_app.services.sync.reading import Reading
 from tests.facts_builder import PLATFORMS, Facts, facts, platforms  # noqa: F401 - fixtures
 
 DAY = dt.date(2026, 11, 20)
@@ -42,7 +43,7 @@ def place(app: App, facts: Facts) -> tuple[Any, Any]:  # noqa: F811
         rejected: list[Rejected] = []
         load(Landing(session, target, stream, rows, (DAY, DAY), rejected))
         slots: dict[str, provenance.Slot] = {}
-        provenance.gather(stream, Page(rows=rows, source=source), slots)
+        Reading().take(stream, Page(rows=rows, source=source), slots, whole=True)
         packed = provenance.pack(target, stream, slots, {})
         provenance.keep(session, target, stream, packed, span=(DAY, DAY))
     return connection, account

@@ -61,6 +61,11 @@ class Lands(StrEnum):
         """Whether rows are things with an id that live on, rather than figures of a day."""
         return self in (Lands.ORDERS, Lands.CRM, Lands.PAYMENTS)
 
+    @property
+    def daily(self) -> bool:
+        """Whether rows are figures of an entity and a day."""
+        return self in (Lands.FACTS, Lands.MAIL)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:

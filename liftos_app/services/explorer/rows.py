@@ -140,7 +140,6 @@ _SHAPES: Final[dict[Lands, tuple[Any, tuple[Cell, ...]]]] = {
     Lands.ORDERS: (Order, _ORDERS), Lands.ENTITIES: (Entity, _ENTITIES),
     Lands.CRM: (CrmRecord, _CRM), Lands.PAYMENTS: (Payment, _PAYMENTS),
 }
-_DAILY: Final = (Lands.FACTS, Lands.MAIL)
 
 
 def browse(ctx: Context, asked: Asked) -> Found:
@@ -222,7 +221,7 @@ def _query(
     ctx: Context, account: Account, stream: Stream, asked: Asked
 ) -> tuple[Select[Any], list[Any]]:
     """The rows asked for, and their order."""
-    make = _figures if stream.lands in _DAILY else _things
+    make = _figures if stream.lands.daily else _things
     query, order, places = make(stream)
     table: Table = _SHAPES[stream.lands][0].__table__
     limits: list[Any] = [table.c.org_id == ctx.org, table.c.account_key == account.key]
@@ -277,7 +276,7 @@ def _row(found: Any, columns: Sequence[Cell], stream: Stream, currency: str) -> 
         elif column.kind in ("money", "amount") and value is not None:
             value = Decimal(value) / MICRO
         out.append(value)
-    if stream.lands in _DAILY:
+    if stream.lands.daily:
         return StoredRow(tuple(out), values["day"].isoformat(), values["entity_id"], currency)
     return StoredRow(tuple(out), values["external_id"], values["external_id"], currency)
 

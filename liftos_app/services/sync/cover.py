@@ -82,18 +82,23 @@ def known(session: Session, place: Place, first: dt.date, last: dt.date) -> dict
     }
 
 
-def digests_of(stream: Stream, by_day: Mapping[str, list[Row]]) -> dict[str, str]:
-    """A short digest of each day's rows; "" where they hold what JSON cannot."""
-    found = {}
-    for day, rows in by_day.items():
-        seed = hashlib.blake2b(_loader() + bytes([stream.level]), digest_size=8)
+class Digest:
+    """A short digest of a day's rows, page by page; "" where they hold what JSON cannot."""
+
+    __slots__ = ("_broken", "_found")
+
+    def __init__(self, stream: Stream) -> None:
+        self._found = hashlib.blake2b(_loader() + bytes([stream.level]), digest_size=8)
+        self._broken = False
+
+    def add(self, rows: list[Row]) -> None:
         try:
-            seed.update(orjson.dumps(rows, default=str))
+            self._found.update(orjson.dumps(rows, default=str)[1:-1] + b",")
         except TypeError:  # a number of more than 64 bits: it will be rejected
-            found[day] = ""
-        else:
-            found[day] = seed.hexdigest()
-    return found
+            self._broken = True
+
+    def text(self) -> str:
+        return "" if self._broken else self._found.hexdigest()
 
 
 def write(
@@ -166,5 +171,5 @@ def _loader() -> bytes:
 
 
 __all__ = [
-    "NOTHING", "RECORD_MODELS", "Before", "Place", "digests_of", "known", "write",
+    "NOTHING", "RECORD_MODELS", "Before", "Digest", "Place", "known", "write",
 ]

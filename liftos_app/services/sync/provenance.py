@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from liftos_app.models import SourceRecord
-from liftos_app.services.connectors.spec import Lands, Page, Row, Stream
+from liftos_app.services.connectors.spec import Row, Stream
 from liftos_app.services.context import Context
 from liftos_app.services.sync.load import Target
 
@@ -54,28 +54,23 @@ class Packed:
 
 def slot_of(stream: Stream, row: Row) -> str:
     """Under which slot a row's record is kept: its day for daily figures, else its id."""
-    if stream.lands in (Lands.FACTS, Lands.MAIL):
+    if stream.lands.daily:
         return str(row.get("day"))
     return str(row.get("external_id"))[:120]
 
 
-def gather(stream: Stream, page: Page, into: dict[str, Slot]) -> None:
-    """Add the records of a page to their slots; nothing when the page carries none."""
-    if len(page.source) != len(page.rows) or not page.rows:
-        return
-    groups: dict[str, list[Any]] = {}
-    for row, record in zip(page.rows, page.source, strict=True):
-        groups.setdefault(slot_of(stream, row), []).append(record)
-    for slot, records in groups.items():
-        body = orjson.dumps(records, default=str)[1:-1]
+def gather(records: Mapping[str, Sequence[Any]], into: dict[str, Slot]) -> None:
+    """Add the records of a page, by slot, to their slots."""
+    for slot, found in records.items():
+        body, number = orjson.dumps(found, default=str)[1:-1], len(found)
         if len(body) > LARGEST:
-            lines = [orjson.dumps(r, default=str) for r in records]
-            records = [line for line in lines if len(line) <= LARGEST]  # noqa: PLW2901
-            body = b",".join(records)
+            lines = [orjson.dumps(r, default=str) for r in found]
+            kept = [line for line in lines if len(line) <= LARGEST]
+            body, number = b",".join(kept), len(kept)
         if body:
-            found = into.setdefault(slot, Slot())
-            found.records += len(records)
-            found.parts.append(body)
+            to = into.setdefault(slot, Slot())
+            to.records += number
+            to.parts.append(body)
 
 
 def known_digests(
@@ -117,7 +112,7 @@ def keep(
 
     `span` as in `load.Landing`: the days that were read completely.
     """
-    if span is not None and stream.lands in (Lands.FACTS, Lands.MAIL):
+    if span is not None and stream.lands.daily:
         _forget(session, target, stream, span=span, keep=packed.slots)
     if not packed.fresh:
         return

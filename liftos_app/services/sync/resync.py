@@ -13,19 +13,13 @@ from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
 from liftos_app.models import ResyncChange, StagedUnit
-from liftos_app.services.connectors.spec import Rejected, Stream
+from liftos_app.services.connectors.spec import Page, Rejected, Stream
 from liftos_app.services.sync import codec
 from liftos_app.services.sync.load import Replaced
 from liftos_app.services.sync.plan import Phase, Unit
 from liftos_app.services.sync.provenance import Packed
-from liftos_app.services.sync.window import (
-    Reading,
-    Work,
-    count_reading,
-    land,
-    leased,
-    span_of,
-)
+from liftos_app.services.sync.reading import Reading, Work, span_of
+from liftos_app.services.sync.window import count_reading, land, leased
 
 
 def is_staged(unit: Unit) -> bool:
@@ -81,16 +75,21 @@ def _opened(staged: StagedUnit, stream: Stream) -> tuple[Unit, Reading]:
     unit = Unit(
         staged.account_key, stream.name, Phase(found["phase"]), staged.first_day, staged.last_day
     )
-    return unit, Reading(
-        rows=found["rows"], rejected=[Rejected(*r) for r in found["rejected"]],
-        read=found["read"], skipped=found["skipped"], columns=set(found["columns"]),
-        notes=set(found["notes"]), began_at=found["began_at"], gone=frozenset(found["gone"]),
-        alive=frozenset(found["alive"]) if found["alive"] is not None else None,
+    reading = Reading(
+        began_at=found["began_at"],
         packed=Packed(
             frozenset(found["slots"]),
             tuple({**f, "body": b64decode(f["body"])} for f in found["fresh"]),
         ),
-    ).arranged(stream)
+    )
+    page = Page(
+        rows=found["rows"], rejected=[Rejected(*r) for r in found["rejected"]],
+        read_count=found["read"], skipped=found["skipped"], columns=frozenset(found["columns"]),
+        notes=tuple(found["notes"]), gone=frozenset(found["gone"]),
+        alive=frozenset(found["alive"]) if found["alive"] is not None else None,
+    )
+    reading.take(stream, page, {}, whole=True)
+    return unit, reading
 
 
 def _keep(session: Session, work: Work, stream: Stream, rows: list[Replaced]) -> None:

@@ -22,16 +22,9 @@ from liftos_app.services.sync import breakers, drift, outcome, resync
 from liftos_app.services.sync.job import Job, Stop, Wait, cause_of, closed_until, info_of, prepare
 from liftos_app.services.sync.load import Target
 from liftos_app.services.sync.plan import Unit
+from liftos_app.services.sync.reading import Reading, TooMany, Work, read_unit, span_of
 from liftos_app.services.sync.schedule import zone_of
-from liftos_app.services.sync.window import (
-    LeaseLost,
-    Reading,
-    TooMany,
-    Work,
-    commit_unit,
-    read_unit,
-    span_of,
-)
+from liftos_app.services.sync.window import LeaseLost, commit_unit
 
 log = logging.getLogger(__name__)
 MOST_ROWS = 50_000  # that a window of days may bring; one that brings more makes the next smaller

@@ -7,14 +7,10 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor, Future
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import update
 from sqlmodel import Session, col
@@ -22,15 +18,13 @@ from sqlmodel import Session, col
 from liftos_app.db import end_after
 from liftos_app.models import RunState, StreamRun, SyncEvent, SyncRun
 from liftos_app.services.connectors import cursors
-from liftos_app.services.connectors.client import Client, Stopped
-from liftos_app.services.connectors.spec import AccountInfo, Lands, Rejected, Row, Stream, Task
-from liftos_app.services.context import App
+from liftos_app.services.connectors.spec import Stream
 from liftos_app.services.sync import cover, drift, provenance, restate
-from liftos_app.services.sync.cover import Before, Place
-from liftos_app.services.sync.job import Stored
-from liftos_app.services.sync.load import Changes, Counts, Landing, Target, load
+from liftos_app.services.sync.cover import Before
+from liftos_app.services.sync.load import Changes, Counts, Landing, load
 from liftos_app.services.sync.plan import Phase, Unit
-from liftos_app.services.sync.provenance import Packed, Slot, Span
+from liftos_app.services.sync.provenance import Span
+from liftos_app.services.sync.reading import Reading, Work, span_of
 
 log = logging.getLogger(__name__)
 COMMIT_SECONDS = 300  # for each window; a process that stands still in it lets go after that
@@ -38,135 +32,6 @@ COMMIT_SECONDS = 300  # for each window; a process that stands still in it lets 
 
 class LeaseLost(Exception):
     """Another process took the run over, a person cancelled it or a backup was put back: stop."""
-
-
-class TooMany(Exception):
-    """Some days bring more rows than one transaction should hold: they are read again in parts."""
-
-
-@dataclass(slots=True)
-class Reading:
-    """What one unit's pages held, before anything is stored."""
-
-    rows: list[Row] = field(default_factory=list)
-    rejected: list[Rejected] = field(default_factory=list)
-    read: int = 0
-    skipped: int = 0
-    columns: set[str] = field(default_factory=set)
-    cursor: str = ""
-    bytes_read: int = 0
-    notes: set[str] = field(default_factory=set)
-    seconds: float = 0.0
-    requests: int = 0
-    began_at: datetime | None = None
-    gone: frozenset[str] = frozenset()
-    alive: frozenset[str] | None = None
-    by_day: dict[str, list[Row]] = field(default_factory=dict)  # daily figures only
-    digests: dict[str, str] = field(default_factory=dict)  # of by_day
-    packed: Future[Packed] | Packed = field(default_factory=Packed)  # the source records
-
-    @property
-    def adds_up(self) -> bool:
-        """Whether every source record became a row, was rejected or was rightly left out."""
-        return self.read == len(self.rows) + len(self.rejected) + self.skipped
-
-    def arranged(self, stream: Stream) -> Reading:
-        """With its daily figures by day, and the digest of each."""
-        if stream.lands in (Lands.FACTS, Lands.MAIL):
-            for row in self.rows:
-                self.by_day.setdefault(str(row.get("day")), []).append(row)
-            self.digests = cover.digests_of(stream, self.by_day)
-        return self
-
-    def records(self) -> Packed:
-        """The source records, once they are compressed."""
-        return self.packed.result() if isinstance(self.packed, Future) else self.packed
-
-
-@dataclass(slots=True, kw_only=True)
-class Work:
-    """One account's part of a run."""
-
-    app: App
-    run_id: UUID
-    epoch: int
-    org_id: int
-    connection_id: UUID
-    account_key: int
-    account: AccountInfo
-    target: Target
-    options: dict[str, Any]
-    salt: str
-    today: dt.date
-    drift_policy: str
-    holder: str
-    stored: Stored
-    packer: Executor | None = None  # where source records are compressed
-    told: set[str] = field(default_factory=set)  # notes already in the log of this run
-    listed: dict[str, int] = field(default_factory=dict)  # restated cells written, by stream
-    given_up: int = 0  # requests of readings that ended in TooMany, not counted yet
-
-    def place(self, stream: Stream, now: datetime) -> Place:
-        """Where and when a stream of this account is read."""
-        return Place(
-            org_id=self.org_id, account_key=self.account_key, stream=stream,
-            zone=self.account.time_zone, run_id=self.run_id, now=now,
-        )
-
-
-def read_unit(
-    client: Client, work: Work, stream: Stream, unit: Unit, cancelled: Callable[[], bool],
-    *, most: int | None = None,
-) -> Reading:
-    """Fetch all pages of a unit. Raises what the client raises, Stopped when cancelled, and TooMany
-    when days that can be read in parts bring more rows than `most`.
-    """
-    task = Task(
-        stream=stream, account=work.account, start=unit.start, end=unit.end, today=work.today,
-        cursor=unit.cursor, before=unit.before, options=work.options, salt=work.salt,
-    )
-    reading = Reading(began_at=work.app.now())
-    slots: dict[str, Slot] = {}
-    began, sent = time.monotonic(), client.requests - work.given_up
-    divisible = most is not None and unit.days > 1 and span_of(unit) is not None
-    for page in stream.read(client, task):
-        if cancelled():
-            raise Stopped
-        reading.rows.extend(page.rows)
-        if divisible and len(reading.rows) > (most or 0):
-            work.given_up = client.requests - sent
-            raise TooMany
-        provenance.gather(stream, page, slots)
-        reading.rejected.extend(page.rejected)
-        reading.read += page.read_count
-        reading.skipped += page.skipped
-        reading.columns |= page.columns
-        reading.cursor = page.cursor or reading.cursor
-        reading.bytes_read += page.bytes_read
-        reading.notes.update(page.notes)
-        reading.gone |= page.gone
-        if page.alive is not None:
-            reading.alive = (reading.alive or frozenset()) | page.alive
-    reading.seconds, reading.requests = time.monotonic() - began, client.requests - sent
-    work.given_up = 0
-    if span_of(unit) is not None:
-        reading.arranged(stream)
-    if slots:
-        with work.app.db.read() as session:
-            known = provenance.known_digests(session, work.target, stream, list(slots))
-        if work.packer is None:
-            reading.packed = provenance.pack(work.target, stream, slots, known)
-        else:
-            reading.packed = work.packer.submit(
-                provenance.pack, work.target, stream, slots, known
-            )
-    return reading
-
-
-def span_of(unit: Unit) -> Span | None:
-    """The days a unit reads completely; None when it reads changes or everything."""
-    complete = unit.phase in (Phase.RECENT, Phase.BACKFILL)
-    return (unit.start, unit.end) if complete else None
 
 
 def commit_unit(work: Work, stream: Stream, unit: Unit, *, reading: Reading) -> Counts:
@@ -264,7 +129,8 @@ def _load(
 
 def _digests(unit: Unit, reading: Reading) -> dict[str, str]:
     return {
-        day.isoformat(): reading.digests.get(day.isoformat(), cover.NOTHING)
+        day.isoformat(): found.text() if (found := reading.digests.get(day.isoformat()))
+        else cover.NOTHING
         for day in unit.each_day()
     } if reading.by_day or not reading.rows else {}
 

@@ -14,6 +14,7 @@ from liftos_app.services.connectors.spec import Lands, Page, Row, Stream
 from liftos_app.services.context import App
 from liftos_app.services.sync import provenance
 from liftos_app.services.sync.load import Counts, Landing, Target, load
+from liftos_app.services.sync.reading import Reading
 from tests.unit.sync.test_load import D1, D2, D3, SPAN, a_stream, target  # noqa: F401
 
 AT = dt.datetime(2026, 11, 1, 9, tzinfo=dt.UTC)
@@ -130,7 +131,7 @@ def test_a_deal_may_have_no_amount_but_a_payment_may_not(
 
 def keep(app: App, into: Target, stream: Stream, page: Page, span: Any = SPAN) -> None:
     slots: dict[str, provenance.Slot] = {}
-    provenance.gather(stream, page, slots)
+    Reading().take(stream, page, slots, whole=span is not None)
     with app.db.write() as session:
         known = provenance.known_digests(session, into, stream, list(slots))
         packed = provenance.pack(into, stream, slots, known)

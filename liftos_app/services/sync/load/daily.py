@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -141,14 +143,13 @@ def _existing(
 def _insert(
     connection: DbConnection, table: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]
 ) -> None:
-    """Add rows that are known to be new: COPY on PostgreSQL, one prepared INSERT on SQLite."""
+    """Add rows that are known to be new: COPY on PostgreSQL, INSERT of many rows on SQLite."""
     if not rows:
         return
     names = ", ".join(columns)
     raw: Any = connection.connection.driver_connection
     if connection.dialect.name == "sqlite":
-        marks = ", ".join("?" * len(columns))
-        raw.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)  # noqa: S608
+        _insert_sqlite(raw, f"INSERT INTO {table} ({names}) VALUES ", rows)  # noqa: S608
         return
     with raw.cursor() as cursor, cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
         for start in range(0, len(rows), 2000):
@@ -156,6 +157,18 @@ def _insert(
                 "\t".join(["\\N" if v is None else str(v) for v in row]) + "\n"
                 for row in rows[start:start + 2000]
             ))
+
+
+def _insert_sqlite(raw: Any, head: str, rows: list[tuple[Any, ...]]) -> None:
+    """Many rows by each statement: every step of SQLite gives the interpreter away, and has to wait
+    for the thread that reads on to give it back, up to five milliseconds (sys.setswitchinterval).
+    """
+    width = len(rows[0])
+    most = max(1, min(2000, raw.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // width))
+    row = "(" + ",".join("?" * width) + ")"
+    for start in range(0, len(rows), most):
+        part = rows[start:start + most]
+        raw.execute(head + ",".join([row] * len(part)), list(chain.from_iterable(part)))
 
 
 def _checked(

@@ -90,11 +90,13 @@ def entity_keys(
         ])
         target.names_loaded.discard(level)
         known = _known(session, target, level)
-    for i, name in sorted(named):
-        key, old = known[level, i]
-        if name and name != old and i not in unseen:
-            session.execute(
-                update(table).where(table.c.key == key).values(name=name, updated_at=target.now)
-            )
-            known[level, i] = (key, name)
+    renamed = [
+        (i, name) for i, name in named if name and i not in unseen and known[level, i][1] != name
+    ]
+    for i, name in sorted(renamed):
+        key, _ = known[level, i]
+        session.execute(
+            update(table).where(table.c.key == key).values(name=name, updated_at=target.now)
+        )
+        known[level, i] = (key, name)
     return {i: known[level, i][0] for i, _ in named}
