@@ -41,7 +41,7 @@ def store(session: Session, target: Target, stream: Stream, cells: Sequence[Cell
     """Write cells into the ledger, with the ids the platform uses."""
     if not cells:
         return
-    names = {key: ident for (_, ident), (key, _) in target.entities.items()}
+    names = {key: i for known in target.entities.values() for i, key in known.keys.items()}
     table: Any = Restatement.__table__  # type: ignore[attr-defined]
     session.execute(table.insert(), [
         {

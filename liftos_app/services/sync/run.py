@@ -27,7 +27,7 @@ from liftos_app.services.sync.schedule import zone_of
 from liftos_app.services.sync.window import LeaseLost, commit_unit
 
 log = logging.getLogger(__name__)
-MOST_ROWS = 50_000  # that a window of days may bring; one that brings more makes the next smaller
+MOST_ROWS = 25_000  # that a window of days may bring; one that brings more makes the next smaller
 OUTAGES = 2  # streams of one account in a row that a platform could not answer
 
 

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import select, update
 from sqlmodel import Session
 
 from liftos_app.models import Entity
 from liftos_app.services.connectors.spec import Row
-from liftos_app.services.sync.load.shared import Counts, Landing, Target, table_of, unique
+from liftos_app.services.sync.load.shared import (
+    Counts,
+    Entities,
+    Landing,
+    Target,
+    table_of,
+    unique,
+)
 
 
-def _known(session: Session, target: Target, level: int) -> dict[tuple[int, str], tuple[int, str]]:
-    if level not in target.names_loaded:
-        found = session.execute(
+def _known(session: Session, target: Target, level: int) -> Entities:
+    found = target.entities.get(level)
+    if found is None:
+        rows = session.execute(
             select(Entity.external_id, Entity.key, Entity.name).where(  # type: ignore[call-overload]
                 Entity.org_id == target.org_id, Entity.account_key == target.account_key,
                 Entity.level == level,
             )
+        ).all()
+        found = target.entities[level] = Entities(
+            {i: key for i, key, _ in rows}, {i: name for i, _, name in rows}
         )
-        target.entities.update({(level, i): (k, n) for i, k, n in found})
-        target.names_loaded.add(level)
-    return target.entities
+    return found
 
 
 def load_entities(landing: Landing) -> Counts:
@@ -64,21 +73,22 @@ def load_entities(landing: Landing) -> Counts:
             update(table).where(table.c.key == key).values(**values, updated_at=target.now)
         )
     counts.written, counts.updated = len(new), len(changed)
-    target.names_loaded.clear()
     target.entities.clear()
     return counts
 
 
 def entity_keys(
     session: Session, target: Target, level: int, rows: Sequence[Row]
-) -> dict[str, int]:
+) -> Mapping[str, int]:
     """Keys of all entities the rows name; unseen ones are created, renamed ones renamed."""
     known = _known(session, target, level)
-    named = {(row["entity_id"], row.get("entity_name") or "") for row in rows}
-    unseen = {i for i, _ in named if (level, i) not in known}
+    names = known.names
+    odd = [row for row in rows if names.get(row["entity_id"]) != row.get("entity_name")]
+    if not odd:
+        return known.keys
     table = table_of(Entity)
+    unseen = {row["entity_id"]: row for row in reversed(odd) if row["entity_id"] not in known.keys}
     if unseen:
-        first = {row["entity_id"]: row for row in reversed(rows) if row["entity_id"] in unseen}
         session.execute(table.insert(), [
             {
                 "org_id": target.org_id, "account_key": target.account_key, "level": level,
@@ -86,17 +96,19 @@ def entity_keys(
                 "name": row.get("entity_name") or "", "status": row.get("status") or "",
                 "attrs": {}, "first_seen_at": target.now, "updated_at": target.now,
             }
-            for i, row in first.items()
+            for i, row in unseen.items()
         ])
-        target.names_loaded.discard(level)
+        del target.entities[level]
         known = _known(session, target, level)
-    renamed = [
-        (i, name) for i, name in named if name and i not in unseen and known[level, i][1] != name
-    ]
+    renamed = {
+        (i, name) for row in odd
+        if (name := row.get("entity_name")) and (i := row["entity_id"]) not in unseen
+        and known.names[i] != name
+    }
     for i, name in sorted(renamed):
-        key, _ = known[level, i]
         session.execute(
-            update(table).where(table.c.key == key).values(name=name, updated_at=target.now)
+            update(table).where(table.c.key == known.keys[i])
+            .values(name=name, updated_at=target.now)
         )
-        known[level, i] = (key, name)
-    return {i: known[level, i][0] for i, _ in named}
+        known.names[i] = name
+    return known.keys

@@ -44,6 +44,14 @@ class Counts:
 
 
 @dataclass(slots=True)
+class Entities:
+    """The entities of an account and level, by the platform's id."""
+
+    keys: dict[str, int]
+    names: dict[str, str]
+
+
+@dataclass(slots=True)
 class Target:
     """Where rows go: one account of one organization, with what is known of its entities."""
 
@@ -51,8 +59,7 @@ class Target:
     account_key: int
     run_id: UUID
     now: datetime
-    entities: dict[tuple[int, str], tuple[int, str]] = field(default_factory=dict)  # -> key, name
-    names_loaded: set[int] = field(default_factory=set)
+    entities: dict[int, Entities] = field(default_factory=dict)  # by level, as far as looked up
 
 
 @dataclass(slots=True)
@@ -73,7 +80,6 @@ class Landing:
     changes: Changes = field(default_factory=Changes)  # what it replaces, for who listens
     gone: frozenset[str] = frozenset()  # CRM ids reported as deleted
     alive: frozenset[str] | None = None  # all CRM ids there are, when the platform listed them
-
 
 
 def table_of(model: Any) -> Table:
