@@ -169,24 +169,30 @@ def leased(work: Work, *, windows: int) -> Iterator[Session]:
         with work.app.db.write() as session:
             end_after(session, COMMIT_SECONDS * max(1, windows))
             yield session
-            result = session.execute(
-                update(SyncRun)
-                .where(
-                    col(SyncRun.id) == work.run_id, col(SyncRun.org_id) == work.org_id,
-                    col(SyncRun.epoch) == work.epoch, col(SyncRun.state) == RunState.RUNNING,
-                    col(SyncRun.holder) == work.holder,
-                    col(SyncRun.windows_done) >= work.stored.windows,
-                )
-                .values(heartbeat_at=work.app.now(), windows_done=SyncRun.windows_done + windows)
-                .execution_options(synchronize_session=False)
-            )
-            if result.rowcount != 1:  # type: ignore[attr-defined]
-                log.warning("sync.lease_lost", extra={"run_id": str(work.run_id)})
-                raise LeaseLost
+            _hold(session, work, windows=windows)
     except BaseException:
         work.target.entities.clear()  # keys of new entities went with the transaction
         raise
     work.stored.add(windows)
+
+
+def _hold(session: Session, work: Work, *, windows: int) -> None:
+    """Count these windows as stored and show that the run is alive; LeaseLost when it is not ours.
+    """
+    result = session.execute(
+        update(SyncRun)
+        .where(
+            col(SyncRun.id) == work.run_id, col(SyncRun.org_id) == work.org_id,
+            col(SyncRun.epoch) == work.epoch, col(SyncRun.state) == RunState.RUNNING,
+            col(SyncRun.holder) == work.holder,
+            col(SyncRun.windows_done) >= work.stored.windows,
+        )
+        .values(heartbeat_at=work.app.now(), windows_done=SyncRun.windows_done + windows)
+        .execution_options(synchronize_session=False)
+    )
+    if result.rowcount != 1:  # type: ignore[attr-defined]
+        log.warning("sync.lease_lost", extra={"run_id": str(work.run_id)})
+        raise LeaseLost
 
 
 def _move(

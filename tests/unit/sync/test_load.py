@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -23,9 +25,12 @@ from liftos_app.models import (
     RejectedRow,
     SyncRun,
 )
-from liftos_app.services.connectors.spec import Lands, Rejected, Stream, Window
+from liftos_app.services.connectors.spec import AccountInfo, Lands, Rejected, Stream, Window
 from liftos_app.services.context import App
+from liftos_app.services.sync.job import Stored
 from liftos_app.services.sync.load import Counts, Landing, Target, load
+from liftos_app.services.sync.reading import Work
+from liftos_app.services.sync.window import LeaseLost, leased
 
 D1, D2, D3 = (dt.date(2026, 11, d) for d in (1, 2, 3))
 SPAN = (D1, D3)
@@ -196,6 +201,25 @@ def test_rows_create_and_rename_their_entity(app: App, target: Target) -> None:
     put(app, target, [fact("c1", D1, entity_name=nasty)])
     with app.db.read() as session:
         assert session.exec(select(Entity.name)).all() == [nasty]
+
+
+def test_more_rows_than_one_statement_takes_are_stored(app: App, target: Target) -> None:
+    rows = [fact(f"c{i}", D1, i) for i in range(4_321)]
+    assert put(app, target, rows).written == 4_321
+    assert stored(app) == {(f"c{i}", "2026-11-01"): i for i in range(4_321)}
+
+
+def test_the_keys_of_entities_go_with_their_transaction(app: App, target: Target) -> None:
+    work = Work(
+        app=app, run_id=target.run_id, epoch=1, org_id=target.org_id, target=target, options={},
+        connection_id=uuid4(), account_key=target.account_key, account=AccountInfo("a", "A"),
+        salt="", today=D3, drift_policy="evolve", holder="nobody", stored=Stored(),
+    )
+    lost = Landing(None, target, a_stream(Lands.FACTS), [fact("c1", D1)], SPAN, [])  # type: ignore[arg-type]
+    with pytest.raises(LeaseLost), leased(work, windows=1) as session:
+        load(replace(lost, session=session))
+    put(app, target, [fact("c1", D1)])
+    assert stored(app) == {("c1", "2026-11-01"): 1_000_000}
 
 
 def test_entities_are_read_whole_and_compared(app: App, target: Target) -> None:

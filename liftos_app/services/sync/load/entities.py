@@ -83,7 +83,7 @@ def entity_keys(
     """Keys of all entities the rows name; unseen ones are created, renamed ones renamed."""
     known = _known(session, target, level)
     names = known.names
-    odd = [row for row in rows if names.get(row["entity_id"]) != row.get("entity_name")]
+    odd = [r for r in rows if names.get(r["entity_id"]) != (r.get("entity_name") or "")]
     if not odd:
         return known.keys
     table = table_of(Entity)
