@@ -165,14 +165,16 @@ def leased(work: Work, *, windows: int) -> Iterator[Session]:
     LeaseLost, and nothing stored, when the run is not ours any more or windows that we stored are
     missing: then a backup was put back, and what was planned before does not fit the tables.
     """
+    committed = False
     try:
         with work.app.db.write() as session:
             end_after(session, COMMIT_SECONDS * max(1, windows))
             yield session
             _hold(session, work, windows=windows)
-    except BaseException:
-        work.target.entities.clear()  # keys of new entities went with the transaction
-        raise
+        committed = True
+    finally:
+        if not committed:
+            work.target.entities.clear()  # keys of new entities went with the transaction
     work.stored.add(windows)
 
 
