@@ -42,7 +42,16 @@ def before() -> rx.Component:
             ),
             card(
                 rx.el.h3("What we read", class_name="lo-h3"),
-                rx.el.ul(rx.foreach(S.view.brings, lambda b: rx.el.li(b, class_name="lo-help"))),
+                rx.cond(
+                    S.view.brings.length() > 0,
+                    rx.el.ul(
+                        rx.foreach(S.view.brings, lambda b: rx.el.li(b, class_name="lo-help"))
+                    ),
+                    rx.el.p(
+                        "The streams that you define in step 4, and nothing else.",
+                        class_name="lo-help",
+                    ),
+                ),
                 rx.el.h3("What we never do", class_name="lo-h3 lo-gap"),
                 rx.el.ul(rx.foreach(S.view.never, lambda n: rx.el.li(n, class_name="lo-help"))),
                 title="What this connection does",

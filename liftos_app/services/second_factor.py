@@ -229,7 +229,7 @@ def _spend_totp(ctx: Context, row: SecondFactor, code: str) -> None:
     typed = re.sub(r"[\s-]", "", code)
     step = totp.matching_step(_open(ctx, row).reveal(), typed, ctx.now()) if typed else None
     if step is None:
-        raise _wrong()
+        raise _wrong(enrolled=row.confirmed_at is not None)
     done = ctx.session.execute(
         update(SecondFactor)
         .where(col(SecondFactor.user_id) == row.user_id, col(SecondFactor.last_step) < step)
@@ -237,7 +237,7 @@ def _spend_totp(ctx: Context, row: SecondFactor, code: str) -> None:
         .execution_options(synchronize_session=False)
     )
     if getattr(done, "rowcount", 0) != 1:  # this code, or a later one, was used before
-        raise _wrong()
+        raise _wrong(enrolled=row.confirmed_at is not None)
     ctx.session.refresh(row)
 
 
@@ -294,10 +294,12 @@ def _user(session: Session, user_id: UUID | None) -> User:
     return user
 
 
-def _wrong() -> WrongCode:
+def _wrong(*, enrolled: bool = True) -> WrongCode:
     return WrongCode(
         "This code is not right.", why="It is mistyped, too old, or was used before.",
-        fix="Type the newest code of your authenticator app, or a recovery code.", field="code",
+        fix="Type the newest code of your authenticator app"
+        + (", or a recovery code." if enrolled else "."),
+        field="code",
     )
 
 

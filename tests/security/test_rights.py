@@ -483,6 +483,10 @@ def test_L100_a_preview_counts_what_goes_and_erases_nothing(
         }
         with pytest.raises(Missing):
             rights.preview_account(ctx, "nobody@example.com")
+    with app.db.write() as session:
+        session.get_one(User, who.user_id).email_key = "strasse@example.com"
+    with open_context(app, operator, None) as ctx:
+        assert rights.preview_account(ctx, "Straße@example.com ")["membership"] == 1
     assert rights.find_organization(app, operator, organization.public_id) == (
         organization.id, organization.name
     )

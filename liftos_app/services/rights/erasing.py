@@ -32,7 +32,7 @@ from liftos_app.models import (
     User,
     WebSession,
 )
-from liftos_app.services import audit, mailer, people, sessions, vault
+from liftos_app.services import accounts, audit, mailer, people, sessions, vault
 from liftos_app.services.context import App, Context, Principal, job_principal, open_context
 from liftos_app.services.retention import choices
 from liftos_app.services.rights import datamap
@@ -110,7 +110,7 @@ def _of_people() -> list[Table]:
 
 
 def _by_email(session: Session, email: str) -> User:
-    user = session.exec(select(User).where(User.email_key == email.strip().lower())).first()
+    user = accounts.by_email(session, email)
     return _user(session, user.id if user else None)
 
 

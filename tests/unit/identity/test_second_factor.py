@@ -68,6 +68,16 @@ def test_L26_a_seed_is_never_shown_again_once_confirmed(
         second_factor.begin(app, enrolled[0].user_id, organization.id or 0)  # type: ignore[arg-type]
 
 
+def test_a_wrong_first_code_does_not_speak_of_recovery_codes(
+    app: App, organization: Organization, make_person: Callable[..., Principal]
+) -> None:
+    ann = make_person(Role.ADMIN)
+    second_factor.begin(app, ann.user_id, organization.id or 0)  # type: ignore[arg-type]
+    with pytest.raises(WrongCode) as caught:
+        second_factor.confirm(app, ann.user_id, "000000", ip=IP)  # type: ignore[arg-type]
+    assert "recovery" not in caught.value.sentence()
+
+
 def test_L26_the_password_alone_opens_nothing(app: App, enrolled: Made) -> None:
     with pytest.raises(accounts.SecondStepNeeded) as caught:
         sign_in(app)
