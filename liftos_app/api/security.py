@@ -34,6 +34,7 @@ _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,40}")
 _PORTS: Final = {"http": 80, "https": 443}
 _HASHED_FILES: Final = "/assets/"  # their names change with their content
 _QUIET_FILES: Final = ("/fonts/", "/platforms/", "/favicon")
+_WITH_EFFECT: Final = {"/api/v1/platform-connections/oauth/callback"}  # GET, but not a mere read
 _DATA_PATHS: Final = ("/api/", "/auth/", "/oauth/")
 _SIGN_IN_PATHS: Final = ("/auth/", "/oauth/")  # their answers name no referrer (L54)
 
@@ -144,19 +145,22 @@ class SecurityHeaders:
                 self._decorate(MutableHeaders(scope=message), path, status, scope)
             await send(message)
 
+        answer: Send = out
+        if scope["method"] == "HEAD" and path.startswith("/api/") and path not in _WITH_EFFECT:
+            scope, answer = {**scope, "method": "GET"}, _without_body(out)
         if path in self.pages:
             scope = {**scope, "path": path + "/", "raw_path": (path + "/").encode()}
         try:
             _check_head(scope)
             _check_length(headers.get("content-length", "0"))
-            await self.app(scope, _bounded(receive), out)
+            await self.app(scope, _bounded(receive), answer)
         except HTTPException as error:
             if not status:
-                await problems.of_http(scope, error)(scope, receive, out)
+                await problems.of_http(scope, error)(scope, receive, answer)
         except Exception as error:  # an edge: whatever escapes gets a reference, never a trace
             if status:
                 raise
-            await problems.of_unknown(scope, error)(scope, receive, out)
+            await problems.of_unknown(scope, error)(scope, receive, answer)
         finally:
             if self.settings.enable_request_logging:
                 _log(scope, path, status, started)
@@ -280,3 +284,15 @@ def _log(scope: Scope, path: str, status: int, started: float) -> None:
             "client": (scope.get("client") or ("",))[0],
         },
     )
+
+
+def _without_body(send: Send) -> Send:
+    """An answer to HEAD: what GET would say, without what it would send (RFC 9110, 9.3.2)."""
+
+    async def head(message: Message) -> None:
+        if message["type"] != "http.response.body":
+            await send(message)
+        elif not message.get("more_body"):
+            await send({"type": "http.response.body", "body": b""})
+
+    return head

@@ -84,6 +84,15 @@ async def test_L72_every_answer_carries_the_headers(
     assert len(answer.headers["x-request-id"]) == 32
 
 
+async def test_head_says_what_get_would_and_sends_nothing(client: httpx.AsyncClient) -> None:
+    for path in ("/api/v1/health", "/api/v1/nothing", "/api/v1/organization/members"):
+        get, head = await client.get(path), await client.head(path)
+        assert (head.status_code, head.content) == (get.status_code, b"")
+        assert head.headers["content-length"] == get.headers["content-length"]
+    consent = await client.head("/api/v1/platform-connections/oauth/callback?state=x&code=y")
+    assert consent.status_code == 405  # it does something: only GET does it
+
+
 async def test_pages_may_run_their_inline_scripts_by_hash_and_no_others(
     page: SecurityHeaders,
 ) -> None:
