@@ -100,7 +100,7 @@ def read(ctx: Context, question: Question, metrics: Sequence[str] = TILES) -> Ov
     """The Overview of a period."""
     reading = query.read(ctx, question)
     totals, days = reading.totals(metrics), reading.by_day(metrics)
-    report = score.latest(ctx, mode=question.mode)
+    report = score.latest(ctx, mode=question.mode, results=score.FAILING)
     return Overview(
         passport=reading.passport,
         tiles=tuple(

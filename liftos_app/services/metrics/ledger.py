@@ -30,6 +30,7 @@ from liftos_app.services.metrics.sums import CLAIMED, Cell
 from liftos_app.services.metrics.values import Amount, Gap, Reason, Value
 
 PLACES = 6  # money to the micro-unit, ratios and shares to the millionth
+_NOTHING = Amount()
 UNREAD = frozenset({Gap.MISSING, Gap.FAILED, Gap.BEFORE_HISTORY, Gap.PARTIAL})
 
 
@@ -51,12 +52,16 @@ class Ledger:
         self.sources, self.currency, self.basis = sources, currency, basis
         self.cover, self.rates = cover, rates
         self._cells: dict[tuple[int, Supply, dt.date], list[Cell]] = {}
-        self.add(cells)
         self._by_key = {s.account_key: s for s in sources}
+        # Metrics share components, scopes share accounts: each sum is made once, and read only.
         self._known: dict[tuple[str, int, dt.date], Amount | None] = {}
+        self._spans: dict[tuple[str, int, tuple[dt.date, ...]], Amount] = {}
+        self._amounts: dict[tuple[str, tuple[dt.date, ...], frozenset[int] | None], Amount] = {}
+        self.add(cells)
 
     def add(self, cells: Sequence[Cell]) -> None:
         """Take in cells of components that were not loaded at first."""
+        self._known, self._spans, self._amounts = {}, {}, {}
         for cell in cells:
             self._cells.setdefault((cell.account_key, cell.supply, cell.day), []).append(cell)
 
@@ -72,7 +77,19 @@ class Ledger:
     def amount(
         self, component: str, days: Iterable[dt.date], accounts: frozenset[int] | None = None
     ) -> Amount:
-        """One component over days and accounts, exact, in stored units (money: micro-units)."""
+        """One component over days and accounts, exact, in stored units (money: micro-units).
+
+        The same object for the same question: not to be changed.
+        """
+        key = (component, tuple(days), accounts)
+        found = self._amounts.get(key)
+        if found is None:
+            found = self._amounts[key] = self._amount(*key)
+        return found
+
+    def _amount(
+        self, component: str, days: tuple[dt.date, ...], accounts: frozenset[int] | None
+    ) -> Amount:
         supply = COMPONENTS[component].supply
         total, any_source = Amount(), False
         for source in self.sources:
@@ -81,10 +98,7 @@ class Ledger:
             if accounts is not None and source.account_key not in accounts:
                 continue
             any_source = True
-            for day in days:
-                found = self._at(component, source.account_key, day)
-                if found is not None:
-                    total.add(found)
+            total.add(self._span(component, source.account_key, days))
         if not any_source:
             return Amount(reason=Reason.NO_SOURCE)
         if component in NOT_ADDITIVE and total.known > 1:
@@ -92,6 +106,19 @@ class Ledger:
         if not total.known and not total.missing:  # days that have not begun
             total.reason = Reason.NOT_LOADED
         return total
+
+    def _span(self, component: str, account_key: int, days: tuple[dt.date, ...]) -> Amount:
+        if len(days) == 1:
+            return self._at(component, account_key, days[0]) or _NOTHING
+        key = (component, account_key, days)
+        found = self._spans.get(key)
+        if found is None:
+            found = self._spans[key] = Amount()
+            for day in days:
+                there = self._at(component, account_key, day)
+                if there is not None:
+                    found.add(there)
+        return found
 
     def brings(self, supply: Supply, accounts: frozenset[int] | None = None) -> bool:
         """Whether any of the accounts brings a supply."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -70,6 +70,9 @@ class Finding:
         return self.numerator / self.denominator if self.denominator else None
 
 
+FAILING: Final = ("warn", "fail")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """The newest evaluation."""
@@ -82,7 +85,7 @@ class Report:
 
     def worst(self, count: int = 5) -> tuple[Finding, ...]:
         """The findings that failed most, lowest share first."""
-        failing = [f for f in self.findings if f.result in {"warn", "fail"}]
+        failing = [f for f in self.findings if f.result in FAILING]
         return tuple(sorted(failing, key=lambda f: (f.share or 0, -f.denominator))[:count])
 
 
@@ -143,8 +146,12 @@ def verdict(
     return "green"
 
 
-def latest(ctx: Context, *, mode: Mode = Mode.AUTO) -> Report | None:
-    """The newest evaluation of this provenance with all its findings; None before the first."""
+def latest(
+    ctx: Context, *, mode: Mode = Mode.AUTO, results: Collection[str] = ()
+) -> Report | None:
+    """The newest evaluation of this provenance with its findings, all or those with one of these
+    results; None before the first.
+    """
     ctx.require("quality.read")
     provenance = choose_mode(ctx, mode)
     row = ctx.session.exec(
@@ -157,7 +164,7 @@ def latest(ctx: Context, *, mode: Mode = Mode.AUTO) -> Report | None:
     return Report(
         batch=row.batch, provenance=row.provenance, evaluated_at=row.evaluated_at,
         scores=Scores(**{f: getattr(row, f) for f in Scores.__dataclass_fields__}),
-        findings=_findings(ctx, row.batch),
+        findings=_findings(ctx, row.batch, results),
     )
 
 
@@ -177,9 +184,11 @@ def trend(ctx: Context, *, days: int = 90, mode: Mode = Mode.AUTO) -> list[Quali
     )
 
 
-def _findings(ctx: Context, batch: UUID) -> tuple[Finding, ...]:
-    rows = ctx.session.exec(
-        select(CheckResult, Account, Connection)
+def _findings(ctx: Context, batch: UUID, results: Collection[str]) -> tuple[Finding, ...]:
+    asked = (
+        select(  # type: ignore[call-overload]
+            CheckResult, Account.name, Connection.id, Connection.name, Connection.platform
+        )
         .join(Account, col(CheckResult.account_key) == Account.key)
         .join(Connection, col(Account.connection_id) == Connection.id)
         .where(
@@ -187,14 +196,17 @@ def _findings(ctx: Context, batch: UUID) -> tuple[Finding, ...]:
             Connection.org_id == ctx.org, CheckResult.batch == batch,
         )
         .order_by(col(CheckResult.id))
-    ).all()
+    )
+    if results:
+        asked = asked.where(col(CheckResult.result).in_(results))
     return tuple(
         Finding(
-            check=r.check, dimension=r.dimension, connection_id=c.id, connection=c.name,
-            platform=c.platform, account=a.name, stream=r.stream, numerator=r.numerator,
-            denominator=r.denominator, result=r.result, reason=r.reason, evidence=r.evidence,
+            check=r.check, dimension=r.dimension, connection_id=connection_id,
+            connection=connection, platform=platform, account=account, stream=r.stream,
+            numerator=r.numerator, denominator=r.denominator, result=r.result, reason=r.reason,
+            evidence=r.evidence,
         )
-        for r, a, c in rows
+        for r, account, connection_id, connection, platform in ctx.session.exec(asked)
     )
 
 
