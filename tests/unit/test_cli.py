@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -27,6 +28,19 @@ def liftos(
         capture_output=True, check=False, input=typed,
         env={**base, "PYTHONPATH": str(ROOT), "LIFTOS_HOME": str(home), **env},
     )
+
+
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("migrated") / "home"
+    assert liftos(home, "migrate").returncode == 0
+    return home
+
+
+@pytest.fixture
+def home(migrated: Path, tmp_path: Path) -> Path:
+    """What `liftos migrate` leaves behind, of one's own."""
+    return shutil.copytree(migrated, tmp_path / "home")
 
 
 @pytest.mark.parametrize(("name", "value"), [
@@ -92,54 +106,52 @@ def test_doctor_finds_a_missing_schema_and_a_readable_key(tmp_path: Path) -> Non
     assert "Run: liftos migrate" not in after.stdout
 
 
-def test_doctor_names_a_wrong_vault_key(tmp_path: Path) -> None:
-    assert liftos(tmp_path, "migrate").returncode == 0
-    assert liftos(tmp_path, "doctor").returncode in (0, 1)
+def test_doctor_names_a_wrong_vault_key(home: Path) -> None:
+    assert liftos(home, "doctor").returncode in (0, 1)
     other = "k1:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="
-    key = (tmp_path / "keys" / "api_vault_master_key").read_text().strip()
-    liftos(tmp_path, "doctor", API_VAULT_MASTER_KEY=f"k1:{key}")
-    done = liftos(tmp_path, "doctor", API_VAULT_MASTER_KEY=other)
+    key = (home / "keys" / "api_vault_master_key").read_text().strip()
+    liftos(home, "doctor", API_VAULT_MASTER_KEY=f"k1:{key}")
+    done = liftos(home, "doctor", API_VAULT_MASTER_KEY=other)
     assert done.returncode == 1
     assert "API_VAULT_MASTER_KEY" in done.stdout
 
 
-def test_the_first_administrator_can_be_made_and_only_once(tmp_path: Path) -> None:
+def test_the_first_administrator_can_be_made_and_only_once(home: Path) -> None:
     words = ("admin", "create", "--email", "ada@example.com", "--password",
              "a quiet harbour in winter", "--organization", "Larkspur")
-    first = liftos(tmp_path, *words)
+    first = liftos(home, *words)
     assert first.returncode == 0, first.stderr
     assert "ada@example.com can sign in" in first.stdout
-    second = liftos(tmp_path, *words)
+    second = liftos(home, *words)
     assert second.returncode == 2
     assert "Traceback" not in second.stderr
 
 
-def test_L30_mail_test_sends_one_message_or_says_why_not(tmp_path: Path) -> None:
-    none = liftos(tmp_path, "mail", "test", "ann@example.com")
+def test_L30_mail_test_sends_one_message_or_says_why_not(home: Path) -> None:
+    none = liftos(home, "mail", "test", "ann@example.com")
     assert none.returncode == 1
     assert "LIFTOS_SMTP_URL" in none.stderr
     with SmtpServer() as server:
         given = {"LIFTOS_SMTP_URL": f"smtp://127.0.0.1:{server.port}",
                  "LIFTOS_MAIL_FROM": "liftos@example.com"}
-        done = liftos(tmp_path, "mail", "test", "ann@example.com", **given)
+        done = liftos(home, "mail", "test", "ann@example.com", **given)
         assert done.returncode == 0, done.stderr
         assert f"127.0.0.1:{server.port} took the message for ann@example.com." in done.stdout
         assert [m.to for m in server.received] == [["ann@example.com"]]
         server.refuse["RCPT"] = "550 5.1.1 nobody here"
-        refused = liftos(tmp_path, "mail", "test", "eve@example.com", **given)
-        odd = liftos(tmp_path, "mail", "test", "eve", **given)
+        refused = liftos(home, "mail", "test", "eve@example.com", **given)
+        odd = liftos(home, "mail", "test", "eve", **given)
     assert (refused.returncode, odd.returncode) == (1, 1)
     assert refused.stderr == "The mail server refused the recipient (550 5.1.1).\n"
     assert "address" in odd.stderr
-    down = liftos(tmp_path, "mail", "test", "ann@example.com", **given)
+    down = liftos(home, "mail", "test", "ann@example.com", **given)
     assert down.stderr == f"Nothing takes connections at 127.0.0.1:{server.port}.\n"
 
 
-def test_the_doctor_tells_of_mail(tmp_path: Path) -> None:
-    liftos(tmp_path, "migrate")
-    assert "Mail: not set up; links are shown to copy." in liftos(tmp_path, "doctor").stdout
+def test_the_doctor_tells_of_mail(home: Path) -> None:
+    assert "Mail: not set up; links are shown to copy." in liftos(home, "doctor").stdout
     given = {"LIFTOS_SMTP_URL": "smtp://127.0.0.1:9", "LIFTOS_MAIL_FROM": "liftos@example.com"}
-    assert "Mail goes out; 0 waiting." in liftos(tmp_path, "doctor", **given).stdout
+    assert "Mail goes out; 0 waiting." in liftos(home, "doctor", **given).stdout
 
 
 def test_demo_is_refused_when_the_sandbox_is_off(tmp_path: Path) -> None:
@@ -148,34 +160,32 @@ def test_demo_is_refused_when_the_sandbox_is_off(tmp_path: Path) -> None:
     assert "DEMO_MODE" in done.stderr
 
 
-def test_evidence_is_written_verified_and_tampering_is_told(tmp_path: Path) -> None:
-    assert liftos(tmp_path, "migrate").returncode == 0
-    made = liftos(tmp_path, "evidence", "make", "--out", str(tmp_path / "out"))
+def test_evidence_is_written_verified_and_tampering_is_told(home: Path) -> None:
+    made = liftos(home, "evidence", "make", "--out", str(home / "out"))
     assert made.returncode == 0, made.stderr
-    [bundle] = (tmp_path / "out").iterdir()
-    good = liftos(tmp_path, "evidence", "verify", str(bundle))
+    [bundle] = (home / "out").iterdir()
+    good = liftos(home, "evidence", "verify", str(bundle))
     assert (good.returncode, "is as it was made" in good.stdout) == (0, True), good.stderr
     with zipfile.ZipFile(bundle, "a") as archive:
         archive.writestr("more.json", "{}")
-    bad = liftos(tmp_path, "evidence", "verify", str(bundle))
+    bad = liftos(home, "evidence", "verify", str(bundle))
     assert (bad.returncode, bad.stderr.strip()) == (1, "FAIL more.json was added.")
-    none = liftos(tmp_path, "evidence", "make", "--junit", str(tmp_path / "none.xml"))
+    none = liftos(home, "evidence", "make", "--junit", str(home / "none.xml"))
     assert none.returncode == 2
     assert "is no JUnit file" in none.stderr
 
 
-def test_erasing_shows_what_goes_and_needs_the_word_typed(tmp_path: Path) -> None:
-    assert liftos(tmp_path, "migrate").returncode == 0
+def test_erasing_shows_what_goes_and_needs_the_word_typed(home: Path) -> None:
     made = liftos(
-        tmp_path, "admin", "create", "--email", "ann@example.com", "--password",
+        home, "admin", "create", "--email", "ann@example.com", "--password",
         "kettle violin harbour 29", "--organization", "Larkspur",
     )
     assert made.returncode == 0, made.stderr
-    with sqlite3.connect(tmp_path / "liftos.db") as database:
+    with sqlite3.connect(home / "liftos.db") as database:
         [(org,)] = database.execute("SELECT public_id FROM organization").fetchall()
 
     def said(*words: str, typed: str = "") -> str:
-        done = liftos(tmp_path, "erase", *words, typed=typed)
+        done = liftos(home, "erase", *words, typed=typed)
         return done.stdout + done.stderr
 
     for shown in (said("person", "ann@example.com", "--dry-run"),
@@ -191,14 +201,14 @@ def test_erasing_shows_what_goes_and_needs_the_word_typed(tmp_path: Path) -> Non
     assert "does not exist" in said("organization", str(uuid4()), "--dry-run")
 
 
-def test_L30_the_operator_changes_an_address(tmp_path: Path) -> None:
+def test_L30_the_operator_changes_an_address(home: Path) -> None:
     given = {"LIFTOS_ADMIN_EMAIL": "ann@example.com",
              "LIFTOS_ADMIN_PASSWORD": "kettle violin harbour 29"}
-    done = liftos(tmp_path, "admin", "change-email", "ANN@example.com", "a@example.com", **given)
+    done = liftos(home, "admin", "change-email", "ANN@example.com", "a@example.com", **given)
     assert done.returncode == 0, done.stderr
     assert "a@example.com" in done.stdout
-    gone = liftos(tmp_path, "admin", "change-email", "ann@example.com", "b@example.com")
+    gone = liftos(home, "admin", "change-email", "ann@example.com", "b@example.com")
     assert gone.returncode == 2
     assert "no account" in gone.stderr
-    wrong = liftos(tmp_path, "admin", "change-email", "a@example.com", "nothing")
+    wrong = liftos(home, "admin", "change-email", "a@example.com", "nothing")
     assert wrong.returncode == 2

@@ -327,7 +327,8 @@ SYSTEM = {
     "services/resets.py", "services/retention/walking.py", "services/rights/erasing.py",
     "services/second_factor.py", "services/second_step.py", "services/sessions.py",
     "services/sync/breakers.py", "services/sync/engine.py", "services/sync/job.py",
-    "services/sync/outcome.py", "services/sync/run.py", "services/sync/undo.py",
+    "services/sync/outcome.py", "services/sync/reading.py", "services/sync/run.py",
+    "services/sync/undo.py",
     "services/sync/window.py", "services/tokens.py", "services/vault/rotation.py",
     "state/app.py",
 }

@@ -220,7 +220,15 @@ def served() -> Iterator[RunningSandbox]:
 
 @pytest.fixture
 def box(served: RunningSandbox) -> RunningSandbox:
-    """The sandbox as new; its Databricks warehouse runs."""
+    """The sandbox as new; see `awake`."""
+    return awake(served)
+
+
+def awake(served: RunningSandbox) -> RunningSandbox:
+    """As new. The Databricks warehouse runs, statements of Snowflake are done when asked for: how
+    connectors wait is for the contract suite.
+    """
     served.reset()
-    served.sandbox.memories.setdefault("databricks", {})["start_polls"] = 0  # it is awake already
+    served.sandbox.memories.setdefault("databricks", {})["start_polls"] = 0
+    served.sandbox.memories.setdefault("snowflake", {})["polls"] = 0
     return served

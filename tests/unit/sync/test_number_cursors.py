@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -30,11 +30,13 @@ from liftos_app.services.context import App, Principal, open_context
 from liftos_app.services.sandbox.credentials import DEMO, STREAMS
 from liftos_app.services.sandbox.platforms.generic_http.data import revision
 from liftos_app.services.sandbox.warehouse import DAYS, VERSIONS, loaded_at
+from liftos_app.services.sandbox.world import World
 from liftos_app.services.sync.engine import SILENT, SyncEngine
 from tests.contract.warehouse_truth import orders_now
 from tests.faults.conftest import ended, in_child
 from tests.faults.test_kills import dying
-from tests.sandbox_server import RunningSandbox
+from tests.sandbox_server import RunningSandbox, running_sandbox
+from tests.unit.sync.conftest import awake
 
 HISTORY = {"databricks": 250, "snowflake": 250, "generic_http": 100}  # days: several windows
 PLACES = {"databricks": "/{workspace}", "snowflake": "/{account}", "generic_http": ""}
@@ -143,15 +145,23 @@ class Bench:
             return cursors.value("number", state.cursor)
 
 
+@pytest.fixture(scope="module")
+def small() -> Iterator[RunningSandbox]:
+    """A small shop, whose warehouse is loaded quickly, again and again."""
+    with running_sandbox(plant=False, world=World(volume=0.2)) as found:
+        yield found
+
+
 @pytest.fixture
 def bench_of(
     app: App, organization: Organization, make_principal: Callable[..., Principal],
-    box: RunningSandbox,
+    box: RunningSandbox, small: RunningSandbox,
 ) -> Callable[[str], Bench]:
     def made(slug: str) -> Bench:
         assert organization.id is not None
+        place = box if slug == "generic_http" else awake(small)
         who = make_principal(Role.ADMIN, organization)
-        return Bench(app, who, organization.id, slug, box)
+        return Bench(app, who, organization.id, slug, place)
 
     return made
 
