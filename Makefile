@@ -39,7 +39,7 @@ page: $(VENV)/.runtime  ## build the web page when its sources changed
 # workers than cores: tests wait for their databases and servers half of the time. Neighbours stay
 # in one worker, because they share what is dear to make.
 test: setup  ## the whole test suite, browser tests included
-	@$(BIN)/python -m pytest -n 5 --dist worksteal --ignore tests/journeys
+	@$(BIN)/python -m pytest -n 4 --dist worksteal --ignore tests/journeys
 	@$(BIN)/python -m pytest -n 3 --dist loadfile tests/journeys
 
 test-faults: $(VENV)/.dev .web/.built  ## the whole fault matrix and the soak: kills, storms, full disks, restarts

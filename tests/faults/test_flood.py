@@ -57,13 +57,18 @@ async def test_a_flood_of_events_ends_its_sockets_and_neither_syncs_nor_people(
             for platform in ("meta_business", "google_ads")
         ]
         cookies = [await asyncio.to_thread(cookie_of, server, EMAIL) for _ in range(2)]
+        # asked for beforehand: the flood asks for syncs too, up to the person's limit for an hour
+        syncs = [await asyncio.to_thread(script.ask_for_sync, ident) for ident in ids]
         done, ended = asyncio.Event(), list[str]()
         floods = [
             asyncio.create_task(flood(server, cookies[0], done, ended)) for _ in range(FLOODS)
         ]
         person = asyncio.create_task(waits(server, cookies[1], done))
         try:
-            runs = [await asyncio.to_thread(script.sync, ident) for ident in ids]
+            runs = [
+                await asyncio.to_thread(script.wait, ident, sync_id)
+                for ident, sync_id in zip(ids, syncs, strict=True)
+            ]
             async with asyncio.timeout(90):
                 while len(ended) < FLOODS:
                     await asyncio.sleep(0.1)

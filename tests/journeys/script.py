@@ -98,9 +98,12 @@ class Script:
         })
         return connection_id
 
+    def ask_for_sync(self, connection_id: str) -> str:
+        found: str = self.call("POST", f"/connections/{connection_id}/sync", 202)["sync_id"]
+        return found
+
     def sync(self, connection_id: str) -> dict[str, Any]:
-        sync_id = self.call("POST", f"/connections/{connection_id}/sync", 202)["sync_id"]
-        return self.wait(connection_id, sync_id)
+        return self.wait(connection_id, self.ask_for_sync(connection_id))
 
     def wait(self, connection_id: str, sync_id: str) -> dict[str, Any]:
         deadline = time.monotonic() + 150
