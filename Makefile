@@ -43,7 +43,7 @@ test: setup  ## the whole test suite, browser tests included
 	@$(BIN)/python -m pytest -n 3 --dist loadfile tests/journeys
 
 test-faults: $(VENV)/.dev .web/.built  ## the whole fault matrix and the soak: kills, storms, full disks, restarts
-	@FAULTS=all $(BIN)/python -m pytest -n 2 tests/faults
+	@FAULTS=all $(BIN)/python -m pytest -n 2 -o faulthandler_timeout=1200 tests/faults
 
 test-fast: $(VENV)/.dev  ## unit and architecture tests only
 	@$(BIN)/python -m pytest -n 2 tests/unit tests/architecture
