@@ -116,35 +116,35 @@ def test_doctor_names_a_wrong_vault_key(home: Path) -> None:
     assert "API_VAULT_MASTER_KEY" in done.stdout
 
 
-def test_the_first_administrator_can_be_made_and_only_once(home: Path) -> None:
+def test_the_first_administrator_can_be_made_and_only_once(tmp_path: Path) -> None:
     words = ("admin", "create", "--email", "ada@example.com", "--password",
              "a quiet harbour in winter", "--organization", "Larkspur")
-    first = liftos(home, *words)
+    first = liftos(tmp_path, *words)
     assert first.returncode == 0, first.stderr
     assert "ada@example.com can sign in" in first.stdout
-    second = liftos(home, *words)
+    second = liftos(tmp_path, *words)
     assert second.returncode == 2
     assert "Traceback" not in second.stderr
 
 
-def test_L30_mail_test_sends_one_message_or_says_why_not(home: Path) -> None:
-    none = liftos(home, "mail", "test", "ann@example.com")
+def test_L30_mail_test_sends_one_message_or_says_why_not(tmp_path: Path) -> None:
+    none = liftos(tmp_path, "mail", "test", "ann@example.com")
     assert none.returncode == 1
     assert "LIFTOS_SMTP_URL" in none.stderr
     with SmtpServer() as server:
         given = {"LIFTOS_SMTP_URL": f"smtp://127.0.0.1:{server.port}",
                  "LIFTOS_MAIL_FROM": "liftos@example.com"}
-        done = liftos(home, "mail", "test", "ann@example.com", **given)
+        done = liftos(tmp_path, "mail", "test", "ann@example.com", **given)
         assert done.returncode == 0, done.stderr
         assert f"127.0.0.1:{server.port} took the message for ann@example.com." in done.stdout
         assert [m.to for m in server.received] == [["ann@example.com"]]
         server.refuse["RCPT"] = "550 5.1.1 nobody here"
-        refused = liftos(home, "mail", "test", "eve@example.com", **given)
-        odd = liftos(home, "mail", "test", "eve", **given)
+        refused = liftos(tmp_path, "mail", "test", "eve@example.com", **given)
+        odd = liftos(tmp_path, "mail", "test", "eve", **given)
     assert (refused.returncode, odd.returncode) == (1, 1)
     assert refused.stderr == "The mail server refused the recipient (550 5.1.1).\n"
     assert "address" in odd.stderr
-    down = liftos(home, "mail", "test", "ann@example.com", **given)
+    down = liftos(tmp_path, "mail", "test", "ann@example.com", **given)
     assert down.stderr == f"Nothing takes connections at 127.0.0.1:{server.port}.\n"
 
 
@@ -201,14 +201,14 @@ def test_erasing_shows_what_goes_and_needs_the_word_typed(home: Path) -> None:
     assert "does not exist" in said("organization", str(uuid4()), "--dry-run")
 
 
-def test_L30_the_operator_changes_an_address(home: Path) -> None:
+def test_L30_the_operator_changes_an_address(tmp_path: Path) -> None:
     given = {"LIFTOS_ADMIN_EMAIL": "ann@example.com",
              "LIFTOS_ADMIN_PASSWORD": "kettle violin harbour 29"}
-    done = liftos(home, "admin", "change-email", "ANN@example.com", "a@example.com", **given)
+    done = liftos(tmp_path, "admin", "change-email", "ANN@example.com", "a@example.com", **given)
     assert done.returncode == 0, done.stderr
     assert "a@example.com" in done.stdout
-    gone = liftos(home, "admin", "change-email", "ann@example.com", "b@example.com")
+    gone = liftos(tmp_path, "admin", "change-email", "ann@example.com", "b@example.com")
     assert gone.returncode == 2
     assert "no account" in gone.stderr
-    wrong = liftos(home, "admin", "change-email", "a@example.com", "nothing")
+    wrong = liftos(tmp_path, "admin", "change-email", "a@example.com", "nothing")
     assert wrong.returncode == 2

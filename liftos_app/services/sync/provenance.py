@@ -20,7 +20,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from liftos_app.models import SourceRecord
-from liftos_app.services.connectors.spec import Row, Stream
+from liftos_app.services.connectors.spec import Stream
 from liftos_app.services.context import Context
 from liftos_app.services.sync.load import Target
 
@@ -52,15 +52,8 @@ class Packed:
     fresh: tuple[dict[str, Any], ...] = ()
 
 
-def slot_of(stream: Stream, row: Row) -> str:
-    """Under which slot a row's record is kept: its day for daily figures, else its id."""
-    if stream.lands.daily:
-        return str(row.get("day"))
-    return str(row.get("external_id"))[:120]
-
-
 def gather(records: Mapping[str, Sequence[Any]], into: dict[str, Slot]) -> None:
-    """Add the records of a page, by slot, to their slots."""
+    """Add the records of a page to their slots: the day for daily figures, else the id."""
     for slot, found in records.items():
         body, number = orjson.dumps(found, default=str)[1:-1], len(found)
         if len(body) > LARGEST:

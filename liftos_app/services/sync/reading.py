@@ -75,7 +75,7 @@ class Reading:
         elif records:
             by_id: dict[str, list[Any]] = {}
             for row, record in zip(page.rows, records, strict=True):
-                by_id.setdefault(provenance.slot_of(stream, row), []).append(record)
+                by_id.setdefault(str(row.get("external_id"))[:120], []).append(record)
             provenance.gather(by_id, slots)
 
     def _take_days(

@@ -28,7 +28,7 @@ def test_L105_a_day_is_read_until_it_has_settled_and_then_left_alone(
     day = clock.now.date() - timedelta(days=1)
     engine = SyncEngine(bench.app)
     reads = []
-    for _ in range(45):
+    for _ in range(60):
         assert engine.run(ask(bench)) is RunState.SUCCEEDED
         if read_at(bench, day) == clock.now:
             reads.append((clock.now.date() - day).days)
