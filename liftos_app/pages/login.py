@@ -8,6 +8,10 @@ from liftos_app.components.elements import NativeForm, PlainLink, button, field,
 from liftos_app.components.shell import gate
 from liftos_app.state.gate import GateState
 
+# The tab's last visit may have left a path or a trouble; they count once this address was read.
+_fresh = GateState.is_hydrated
+_next_path = rx.cond(_fresh, GateState.next_path, "")
+
 
 @rx.page(route="/login", title="Sign in · LiftOS", on_load=GateState.open_login)
 def login() -> rx.Component:
@@ -15,7 +19,7 @@ def login() -> rx.Component:
     return gate(
         rx.el.h1("Sign in"),
         rx.cond(
-            GateState.trouble != "",
+            _fresh & (GateState.trouble != ""),
             rx.el.p(
                 icon("circle-alert", size=16),
                 GateState.trouble,
@@ -25,11 +29,11 @@ def login() -> rx.Component:
             ),
         ),
         rx.cond(
-            GateState.said != "",
+            _fresh & (GateState.said != ""),
             rx.el.p(icon("check", size=16), GateState.said, class_name="lo-help", role="status"),
         ),
         NativeForm.create(
-            rx.el.input(type="hidden", name="next", value=GateState.next_path),
+            rx.el.input(type="hidden", name="next", value=_next_path),
             field(
                 "E-mail",
                 text_input(
@@ -62,7 +66,7 @@ def login() -> rx.Component:
             PlainLink.create(
                 icon("key-round"),
                 "Sign in with your organization",
-                href="/auth/provider?next=" + GateState.next_path.to(str),
+                href="/auth/provider?next=" + _next_path.to(str),
                 class_name="lo-btn",
             ),
         ),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -122,12 +125,18 @@ def a_free_port() -> int:
 
 @contextmanager
 def servers_in(folder: Path) -> Iterator[Callable[..., Server]]:
-    """Start servers with a bare environment plus what a test names; all are stopped at the end."""
+    """Start servers with a bare environment plus what a test names; all are stopped at the end.
+
+    Each has a home of its own: an empty one, or a copy of what another server left behind.
+    """
     servers: list[Server] = []
 
-    def start(**env: str) -> Server:
+    def start(*, left_by: Path | None = None, **env: str) -> Server:
         port, home = a_free_port(), folder / f"home{len(servers)}"
-        home.mkdir()
+        if left_by is None:
+            home.mkdir()
+        else:
+            shutil.copytree(left_by, home)
         base = {k: v for k, v in os.environ.items() if k in PASSED_ON}
         server = Server(port, home, {
             **base, "PORT": str(port), "LIFTOS_HOME": str(home),
@@ -259,37 +268,47 @@ class Tour:
 
 @pytest.fixture(scope="session")
 def tour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tour]:
-    """Set up, look around and wait for the first syncs, once for every test that wants figures.
-
-    In a thread, so that its browser can come and go whatever the modules' browsers do.
+    """An installation of this worker's own after the look-around, which one worker walks for all:
+    thirteen first syncs are the dearest thing here.
     """
-    with servers_in(tmp_path_factory.mktemp("tour")) as start, ThreadPoolExecutor(1) as thread:
-        made = Tour(start())
-        thread.submit(_walk, made).result()
-        yield made
+    own = tmp_path_factory.getbasetemp()
+    shared = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "tour"
+    shared.mkdir(exist_ok=True)
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        told = shared / "told.json"
+        if not told.exists():
+            # In a thread, so that its browser can come and go whatever the modules' browsers do.
+            with servers_in(shared) as start, ThreadPoolExecutor(1) as thread:
+                told.write_text(json.dumps(thread.submit(_walk, start()).result()))
+    with servers_in(tmp_path_factory.mktemp("tour")) as start:
+        yield Tour(start(left_by=shared / "home0"), **json.loads(told.read_text()))
 
 
-def _walk(tour: Tour) -> None:
+def _walk(server: Server) -> dict[str, list[str]]:
+    """Set up, look around and wait for the first syncs: what was seen on the way."""
     from tests.journeys import steps
 
+    seen: list[str] = []
     with chromium() as launched, tabs_of(launched) as opened:
-        tab = opened(tour.server)
+        tab = opened(server)
         steps.set_up(tab.page)
         try:
-            steps.look_around(tab.page, tour.seen)
+            steps.look_around(tab.page, seen)
         except AssertionError as error:
-            raise AssertionError(f"{error}\n{tour.server.told()}") from None
-        tour.errors, tour.foreign = tab.errors, tab.foreign
+            raise AssertionError(f"{error}\n{server.told()}") from None
+        return {"seen": seen, "errors": tab.errors, "foreign": tab.foreign}
 
 
 @pytest.fixture
 def shot() -> Callable[[Page, str], Path]:
-    """Save a full-page picture under test-results/."""
+    """Save a full-page picture under test-results/, where SHOTS is set: they are for people."""
 
     def save(page: Page, name: str) -> Path:
-        SHOTS.mkdir(exist_ok=True)
         path = SHOTS / f"{name}.png"
-        page.screenshot(path=path, full_page=True)
+        if "SHOTS" in os.environ:
+            SHOTS.mkdir(exist_ok=True)
+            page.screenshot(path=path, full_page=True)
         return path
 
     return save

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, WebSocketRoute, expect
 from sqlmodel import select
 
 from liftos_app.db import Database
@@ -79,6 +80,37 @@ def test_from_invitation_to_a_new_role(server: Server, admin: Watched, open_tab:
     expect(steps.heading(ben.page)).to_have_text("Sign in")
     steps.sign_in(ben.page, "ben@larkspur.example", NEW)
     admin.assert_clean()
+
+
+def test_the_sign_in_form_goes_where_its_own_address_says(
+    server: Server, open_tab: Open
+) -> None:
+    page = open_tab(server).page
+    page.goto("/login?next=/connections")
+    goes_to = page.locator("input[name=next]")
+    expect(goes_to).to_have_value("/connections")
+    told: list[str] = []
+
+    def tell_the_old_only(socket: WebSocketRoute) -> None:
+        """What the tab's last visit left is painted; what this address means comes late."""
+        behind = socket.connect_to_server()
+
+        def pass_on(message: str | bytes) -> None:
+            if not told:
+                socket.send(message)
+            if "next_path" in str(message):
+                told.append(str(message))
+
+        behind.on_message(pass_on)
+
+    page.route_web_socket(re.compile("/_event"), tell_the_old_only)
+    page.goto("/login")
+    deadline = time.monotonic() + 20
+    while len(told) < 2 and time.monotonic() < deadline:
+        page.wait_for_timeout(100)
+    assert "/connections" in told[0]
+    assert len(told) > 1, "the address was read in the same message"
+    expect(goes_to).to_have_value("")
 
 
 def test_a_second_factor_from_settings_to_the_next_sign_in(
