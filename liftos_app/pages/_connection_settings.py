@@ -78,7 +78,7 @@ def settings() -> rx.Component:
                 _credentials(),
                 class_name="lo-stack",
             ),
-            class_name="lo-grid lo-grid-2",
+            class_name="lo-grid lo-grid-2 lo-grid-top",
         ),
         rx.cond(AppState.can_write, _danger()),
     )

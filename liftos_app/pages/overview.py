@@ -101,7 +101,7 @@ def _figures() -> rx.Component:
             rx.el.dl(rx.foreach(S.view.more, _small), class_name="lo-facts"),
             class_name="lo-card",
         ),
-        rx.el.div(_attention(), _claims(), class_name="lo-grid lo-grid-2 lo-grid-top"),
+        rx.el.div(_attention(), _claims(), class_name="lo-grid lo-grid-2"),
         rx.cond(
             S.view.drawn,
             chart_card(

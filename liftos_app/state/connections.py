@@ -233,7 +233,7 @@ def _summary(counts: dict[str, int]) -> str:
     late = counts["delayed"] + counts["degraded"]
     need = counts["needs_reauth"] + counts["failing"] + counts["disabled"]
     parts = [
-        f"{good} healthy",
+        f"{good} healthy" if any(counts.values()) else "",
         f"{late} late or partly failing" if late else "",
         f"{need} {'needs' if need == 1 else 'need'} you" if need else "",
         f"{counts['paused']} paused" if counts["paused"] else "",

@@ -12,6 +12,7 @@ from sqlmodel import col, select
 from liftos_app.errors import Conflict, Invalid
 from liftos_app.models import Connection, Credential, Provenance
 from liftos_app.services import audit, catalogue, condition, preferences, vault
+from liftos_app.services import format as fmt
 from liftos_app.services.connections import reading
 from liftos_app.services.connections.inputs import Checked, check_inputs, check_name
 from liftos_app.services.connectors.defined import streams_of
@@ -200,7 +201,7 @@ def set_history(ctx: Context, connection_id: UUID, days: int) -> Connection:
         )
     before, connection.history_days = connection.history_days, days
     if before != days:
-        _changed(ctx, connection, f"History set to {days} days")
+        _changed(ctx, connection, f"History set to {fmt.plural(days, 'day')}")
         audit.record(ctx, "connection.history_set", connection, before=before, after=days)
     return connection
 

@@ -16,6 +16,7 @@ from uuid import UUID
 from liftos_app.errors import Conflict, Fix, Invalid, PlatformFault, Retry
 from liftos_app.models import Account, Connection, ConnectionStatus, Provenance
 from liftos_app.services import audit, catalogue, condition, links, sync
+from liftos_app.services import format as fmt
 from liftos_app.services.connections import choosing, defining, drafts, life, reading, scopes
 from liftos_app.services.connections.choosing import Difference
 from liftos_app.services.connections.inputs import check_inputs, check_name
@@ -253,7 +254,8 @@ def _land(
         connection.wizard_step = max(connection.wizard_step, 3)
         choosing.choose_only_one(ctx, connection)
         condition.note(
-            ctx, connection, "credential", f"Signed in. {len(seen.accounts)} accounts found."
+            ctx, connection, "credential",
+            f"Signed in. {fmt.plural(len(seen.accounts), 'account')} found.",
         )
     else:
         run_id = _returned(ctx, connection, difference)

@@ -10,6 +10,7 @@ from liftos_app.services.sandbox.world.accounts import BY_ID
 from liftos_app.services.sandbox.world.ad_views import Level, total
 
 _STREAM = {"meta_business": "insights"}  # what the others call "daily"
+_STREAM_OF_ADS = {"google_ads": "daily.ad"}  # where rows of ads can be withheld alone
 
 
 def ad_days(
@@ -28,6 +29,8 @@ def ad_days(
         return rows
     platform = BY_ID[account_id].platform
     stream = _STREAM.get(platform, "daily")
+    if level == "ad":
+        stream = _STREAM_OF_ADS.get(platform, stream)
     return [
         row for row in rows if not trouble.is_day_missing(platform, account_id, stream, row.day)
     ]

@@ -45,7 +45,10 @@ KINDS: Final[Mapping[str, str]] = {**WIRE, **ROWS, **STATES}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One kind of trouble aimed at a platform ("*" all), an account and a stream ("" any)."""
+    """One kind of trouble aimed at a platform ("*" all), an account and a stream ("" any).
+
+    "daily" also means the parts of that stream: "daily.ad".
+    """
 
     kind: str
     platform: str = "*"
@@ -64,7 +67,7 @@ class Fault:
         return (
             self.platform in {"*", platform}
             and self.account in {"", account}
-            and self.stream in {"", stream}
+            and (self.stream in {"", stream} or stream.startswith(f"{self.stream}."))
         )
 
 
@@ -85,18 +88,18 @@ def planted(anchor: date) -> tuple[Plant, ...]:
     """What is planted where in a demo whose first day was `anchor`.
 
     The missing day and the duplicate lie in the last 30 settled days of a first sync. Both leave
-    sums exact: the missing day is delivered as empty below the account level, and a duplicate has
-    the same key as its twin.
+    sums exact: the missing day lacks the rows of ads, whose campaigns are all there, and a
+    duplicate has the same key as its twin.
     """
     return (
         Plant(
             kind="missing_day",
             platform="google_ads",
             account="4567890123",
-            stream="daily",
+            stream="daily.ad",
             day=anchor - timedelta(days=44),
-            words="Google Ads Larkspur EU answers no campaign rows for this day, while its account "
-            "total shows delivery.",
+            words="Google Ads Larkspur EU answers no rows of ads for this day, while its campaigns "
+            "show delivery. Data quality tells which.",
         ),
         Plant(
             kind="duplicated_rows",

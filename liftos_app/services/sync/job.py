@@ -25,6 +25,7 @@ from liftos_app.models import (
     SyncPreference,
     SyncRun,
 )
+from liftos_app.services import format as fmt
 from liftos_app.services import retention
 from liftos_app.services.audit import notes
 from liftos_app.services.connectors import registry
@@ -223,7 +224,8 @@ def _announce(job: Job) -> bool:
         run.windows_total = run.windows_done + len(job.plan.units)
         session.add(run)
         if run.attempts == 0 and not there:
-            session.add(job.event(f"Sync started: {len(job.plan.units)} windows to read."))
+            windows = fmt.plural(len(job.plan.units), "window")
+            session.add(job.event(f"Sync started: {windows} to read."))
             notes.sync_started(job.app, session, run, windows=len(job.plan.units))
     return True
 

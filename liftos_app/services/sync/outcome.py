@@ -22,6 +22,7 @@ from liftos_app.models import (
     SyncEvent,
     SyncRun,
 )
+from liftos_app.services import format as fmt
 from liftos_app.services import status
 from liftos_app.services.audit import notes
 from liftos_app.services.context import App
@@ -72,7 +73,7 @@ def finish(job: Job) -> None:
         drop_staged(session, job.org_id, job.run_id)
         _settle(job, session, connection, run, now)
         session.add(job.event(
-            f"Sync {run.state}: {run.rows_read:,} rows read, {run.rows_written:,} new, "
+            f"Sync {run.state}: {fmt.plural(run.rows_read, 'row')} read, {run.rows_written:,} new, "
             f"{run.rows_updated:,} changed, {run.rows_unchanged:,} unchanged, "
             f"{run.rows_rejected:,} rejected.",
             level="info" if run.state == RunState.SUCCEEDED else "error",
@@ -108,8 +109,8 @@ def drop_staged(session: Session, org_id: int, run_id: UUID) -> None:
 def _tell_restated(job: Job, session: Session, row: StreamRun) -> None:
     if row.rows_restated and row.account_key in job.accounts:
         session.add(job.event(
-            f"{job.accounts[row.account_key].name}: {row.rows_restated:,} numbers of days read "
-            "before were changed by the platform.",
+            f"{job.accounts[row.account_key].name}: the platform changed "
+            f"{fmt.plural(row.rows_restated, 'number')} of days read before.",
             kind="restatement", stream=row.stream, facts={"cells": row.rows_restated},
         ))
 
@@ -117,7 +118,7 @@ def _tell_restated(job: Job, session: Session, row: StreamRun) -> None:
 def _left_out(run: SyncRun) -> LiftOSError:
     if run.rows_rejected:
         return GiveUp(
-            f"{run.rows_rejected} rows could not be stored.",
+            f"{fmt.plural(run.rows_rejected, 'row')} could not be stored.",
             why="The platform sent values that do not fit; each is kept with its reason.",
             fix="Open the connection's log to see them.", cause="source_data",
             owner="the_platform",

@@ -561,3 +561,18 @@ async def test_a_missing_day_leaves_the_accounts_total_alone(site: Site):
     account = await site.rows(EU, gaql(wish, "customer"))
     assert "2026-08-09" not in {r["segments"]["date"] for r in campaigns}
     assert "2026-08-09" in {r["segments"]["date"] for r in account}
+
+
+async def test_rows_of_ads_alone_can_be_missing(site: Site):
+    await site.sign_in()
+    day = {"detail": {"day": "2026-08-09"}, "stream": "daily.ad", "count": None}
+    site.trouble.add("missing_day", "google_ads", account=EU, **day)
+    wish = "segments.date, metrics.cost_micros"
+    ads = await site.rows(EU, gaql(wish, "ad_group_ad"))
+    campaigns = await site.rows(EU, gaql(wish, "campaign"))
+    assert "2026-08-09" not in {r["segments"]["date"] for r in ads}
+    assert "2026-08-09" in {r["segments"]["date"] for r in campaigns}
+    site.trouble.clear()
+    site.trouble.add("missing_day", "google_ads", account=EU, **{**day, "stream": "daily"})
+    ads = await site.rows(EU, gaql(wish, "ad_group_ad"))
+    assert "2026-08-09" not in {r["segments"]["date"] for r in ads}

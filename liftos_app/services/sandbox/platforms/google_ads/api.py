@@ -33,6 +33,7 @@ LIVE = ("v26", "v25", "v24", "v23")
 _STREAMS = {"campaign": "campaigns", "ad_group": "ad_groups", "ad_group_ad": "ads",
             "customer": "account", "customer_client": "clients",
             "campaign_budget": "budgets"}  # fmt: skip
+_DAILY = {"customer": "daily_total", "ad_group_ad": "daily.ad"}  # with metrics, else "daily"
 _FROM = re.compile(rb"(?i)\bfrom\s+([a-z_]+)")
 _ID = re.compile(r"[0-9]{10}")
 MAX_QUERY = 500_000  # characters; an IN list may hold 20,000 values
@@ -228,7 +229,7 @@ def _stream_name(answer: Answer) -> str:
     has_metrics = any(f.prefix in {"metrics", "segments"} for f in answer.fields)
     if not has_metrics:
         return _STREAMS[answer.resource]
-    return "daily_total" if answer.resource == "customer" else "daily"
+    return _DAILY.get(answer.resource, "daily")
 
 
 def _day_of(row: Mapping[str, Any]) -> date | None:
@@ -325,5 +326,5 @@ def classify(call: Call) -> Target:
     stream = _STREAMS.get(resource, "")
     selected = call.body[: asked.start()].lower() if asked else b""
     if b"metrics." in selected or b"segments." in selected:
-        stream = "daily_total" if resource == "customer" else "daily"
+        stream = _DAILY.get(resource, "daily")
     return Target(account=customer, stream=stream)
