@@ -33,6 +33,7 @@ NOT_STARTED: Final = frozenset(
 )
 MISSING_SCOPE: Final = "missing_scope"  # codes of causes that only the sign-in sets
 OTHER_ACCOUNTS: Final = "other_accounts"
+UNCHECKED: Final = "unchecked_accounts"
 TOKENS: Final = frozenset({"access_token", "refresh_token"})
 
 _ACTIVE: Final = (RunState.QUEUED.value, RunState.RUNNING.value)

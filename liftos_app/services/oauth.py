@@ -20,7 +20,7 @@ from uuid import UUID
 from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
-from liftos_app.errors import Conflict, Denied, Invalid, LiftOSError, SignInNeeded
+from liftos_app.errors import Conflict, Denied, Fix, Invalid, LiftOSError, SignInNeeded
 from liftos_app.models import Connection, ConnectionStatus, OAuthRequest, Provenance
 from liftos_app.services import access, audit, condition, links, sessions, vault
 from liftos_app.services.audit import notes
@@ -345,6 +345,8 @@ def _keep(
     with open_context(app, who, taken.org_id, write=True) as ctx:
         connection = links.connection_of(ctx, taken.connection_id)
         links.store_tokens(ctx, connection, tokens)
+        if condition.started(connection):
+            _hold(ctx, connection)
         condition.refresh(ctx, connection)
         if not condition.started(connection):
             connection.wizard_step = max(connection.wizard_step, 3)
@@ -356,6 +358,20 @@ def _keep(
     told = tokens.scopes if platform.granted is None else ()  # else the platform is asked itself
     missing = tuple(s.name for s in platform.scopes if s.required and told and s.name not in told)
     return Finished(taken.connection_id, taken.org_id, missing)
+
+
+def _hold(ctx: Context, connection: Connection) -> None:
+    """Nothing is read with another login before it has shown the accounts that were chosen."""
+    connection.cause = condition.cause_of(
+        Fix(
+            "The accounts of this sign-in were not read yet.",
+            why="The platform gave its consent, then did not list the accounts.",
+            fix="Open the accounts and read them again, or sign in again.",
+            cause="credential", owner="you",
+        ),
+        now=ctx.now(), before=connection.cause, code=condition.UNCHECKED,
+    )
+    ctx.session.add(connection)
 
 
 def _note_failure(app: App, who: Principal, taken: _Taken, error: LiftOSError) -> None:

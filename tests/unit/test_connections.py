@@ -39,7 +39,7 @@ from liftos_app.models import (
     StreamState,
     SyncRun,
 )
-from liftos_app.services import connections, links, wizard
+from liftos_app.services import condition, connections, links, wizard
 from liftos_app.services.connectors import registry
 from liftos_app.services.context import Principal, open_context
 from tests import connection_fixtures, example_platform
@@ -492,6 +492,40 @@ def test_other_accounts_come_back_and_a_person_is_asked(bench: Bench) -> None:
         new = [a for a in connections.accounts_of(ctx, connection_id) if a.external_id == "b1"]
         connections.select_accounts(ctx, connection_id, [new[0].id])
     assert bench.status(connection_id) == "healthy"
+
+
+def test_nothing_is_read_with_a_login_that_has_not_shown_its_accounts(bench: Bench) -> None:
+    connection_id = bench.signed_in(start=True)
+    end_run(bench, connection_id, RunState.SUCCEEDED)
+    _, params = bench.consent(connection_id)
+    bench.finish(params)
+    bench.world.api_status = 503
+    with pytest.raises(Retry):
+        connections.after_sign_in(bench.app, bench.who, bench.org_id, connection_id)
+    assert bench.status(connection_id) == "needs_reauth"
+    with bench.write() as ctx:
+        with pytest.raises(Conflict, match="authorised again"):
+            connections.request_sync(ctx, connection_id)
+        assert "accounts of this sign-in" in connections.get(ctx, connection_id).cause["what"]
+    bench.world.api_status = 0
+    accounts, bench.world.accounts = bench.world.accounts, [
+        {"id": "b1", "name": "Another shop", "currency": "USD", "zone": "UTC", "on": True}
+    ]
+    connections.discover_accounts(bench.app, bench.who, bench.org_id, connection_id)
+    with bench.read() as ctx:
+        assert connections.get(ctx, connection_id).cause["code"] == "other_accounts"
+    assert bench.status(connection_id) == "needs_reauth"
+    bench.world.accounts = accounts
+    _, params = bench.consent(connection_id)
+    bench.finish(params)
+    bench.world.api_status = 503
+    with pytest.raises(Retry):
+        connections.after_sign_in(bench.app, bench.who, bench.org_id, connection_id)
+    bench.world.api_status = 0
+    connections.discover_accounts(bench.app, bench.who, bench.org_id, connection_id)
+    assert bench.status(connection_id) == "healthy"
+    with bench.read() as ctx:
+        assert condition.active_run(ctx, connection_id).trigger == "resume"
 
 
 def test_what_another_connection_reads_is_shown(bench: Bench) -> None:

@@ -185,9 +185,14 @@ def discover_accounts(
         found = tuple(platform.discover(client))
     with open_context(app, who, org_id, write=True) as ctx:
         connection = reading.get(ctx, connection_id)
-        choosing.remember(ctx, connection, accounts_of(platform, connection.options, found))
+        difference = choosing.remember(
+            ctx, connection, accounts_of(platform, connection.options, found)
+        )
         if not condition.started(connection):
             choosing.choose_only_one(ctx, connection)
+            condition.refresh(ctx, connection)
+        elif (connection.cause or {}).get("code") == condition.UNCHECKED:
+            _returned(ctx, connection, difference)
             condition.refresh(ctx, connection)
         audit.record(ctx, "connection.accounts_read", connection, found=len(found))
         return reading.accounts_of(ctx, connection_id)
