@@ -13,7 +13,15 @@ from uuid import UUID
 
 from sqlmodel import func, select
 
-from liftos_app.errors import GiveUp, LiftOSError, PlatformFault, Quota, Retry, SignInAgain
+from liftos_app.errors import (
+    GiveUp,
+    LiftOSError,
+    Missing,
+    PlatformFault,
+    Quota,
+    Retry,
+    SignInAgain,
+)
 from liftos_app.models import Coverage, StreamRun
 from liftos_app.services import links
 from liftos_app.services.connectors.client import PATIENCE, TRIES, Client, Stopped
@@ -92,7 +100,7 @@ def _account(job: Job, key: int, units: list[Unit]) -> None:
         if job.is_resync and not job.halted():
             for stream in sorted({s for k, s in job.staged if k == key} - failed):
                 resync.swap(work, job.streams[stream])
-    except LeaseLost:
+    except (LeaseLost, Missing):  # somebody else has the run now, or its connection was deleted
         job.lost.set()
     except Stopped:
         return

@@ -31,7 +31,7 @@ from liftos_app.models import (
     SyncEvent,
     SyncRun,
 )
-from liftos_app.services import sync
+from liftos_app.services import connections, sync
 from liftos_app.services.context import Principal, open_context
 from liftos_app.services.sync import run as running
 from liftos_app.services.sync.engine import SyncEngine
@@ -262,6 +262,25 @@ def test_cancelling_keeps_what_is_stored_and_stops_asking(bench: Any, source: An
     assert SyncEngine(bench.app).run(run_id) is RunState.CANCELLED
     assert len(bench.stored()) == 30
     assert len(source.requests) <= 4  # the window under way, and the one being read ahead
+
+
+def test_a_connection_deleted_before_its_account_is_opened_ends_the_run_quietly(
+    bench: Any, source: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    source.fill(20)
+    run_id = ask(bench)
+    opened = running.links.open_client
+
+    def after_deleting(*args: Any, **more: Any) -> Any:
+        with bench.ctx(write=True) as ctx:
+            connections.life.delete(ctx, bench.connection_id)
+        return opened(*args, **more)
+
+    monkeypatch.setattr(running.links, "open_client", after_deleting)
+    SyncEngine(bench.app).run(run_id)
+    assert source.requests == []
+    assert bench.stored() == {}
+    assert [r.message for r in caplog.records if r.levelname == "ERROR"] == []
 
 
 def test_L107_a_due_schedule_fires_once_for_two_engines(
