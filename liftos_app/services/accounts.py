@@ -17,11 +17,13 @@ from liftos_app.services import (
     limits,
     links_once,
     mailer,
+    names,
     passwords,
     second_factor,
     sessions,
 )
 from liftos_app.services.context import App, Context, Principal, open_context
+from liftos_app.services.organization import check_title
 from liftos_app.services.sessions import SignedInAs, resolve, resolve_async, sign_out
 from liftos_app.tenancy import lifted
 
@@ -34,6 +36,7 @@ __all__ = [
 log = logging.getLogger(__name__)
 OPERATOR_ROLE: Final = Role.SUPER_ADMIN  # whoever can run commands on the machine owns it anyway
 LOCAL_EMAIL: Final = "you@localhost"
+LONGEST_NAME: Final = 120  # characters of a person's name
 _EMAIL: Final = re.compile(r"[^@\s\x00-\x1f<>\"]{1,64}@[^@\s\x00-\x1f<>\"]{1,189}")
 
 
@@ -85,7 +88,7 @@ def create_first_admin(
             "LiftOS is set up already.", why="There is an administrator.",
             fix="Sign in, or ask an administrator for an account.",
         )
-    address, title = clean_email(email), _title(organization)
+    address, title = clean_email(email), check_title(organization, field="organization")
     if shortest == passwords.SHORTEST:
         passwords.check_new(password, about=(address, title, name))
     elif len(password) < shortest:
@@ -373,21 +376,8 @@ def home_of(session: Session, user: User) -> int | None:
     ).first()
 
 
-def _title(text: str) -> str:
-    title = " ".join(text.split())
-    if not 1 <= len(title) <= 120:
-        raise Invalid(
-            "The organization needs a name of 1 to 120 characters.",
-            fix="Use the name your colleagues know.", field="organization",
-        )
-    return title
-
-
 def _name(text: str) -> str:
-    name = " ".join(text.split())
-    if len(name) > 120:
-        raise Invalid("A name has at most 120 characters.", field="name")
-    return name
+    return names.check(text, of="A person", longest=LONGEST_NAME, optional=True)
 
 
 def by_email(session: Session, email: str) -> User | None:

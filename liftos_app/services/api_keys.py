@@ -24,7 +24,7 @@ from sqlmodel import col, select
 
 from liftos_app.errors import Denied, Invalid, Missing, SignInNeeded
 from liftos_app.models import ApiKey, Organization, Role, User
-from liftos_app.services import access, audit, mailer, sessions
+from liftos_app.services import access, audit, mailer, names, sessions
 from liftos_app.services.context import App, Context, Principal
 from liftos_app.services.sessions import SignedInAs
 
@@ -48,9 +48,7 @@ def create(ctx: Context, *, name: str, scopes: list[str], days: int) -> Made:
     """A key of the person who asks, in this organization. Sensitive: asks for a fresh proof."""
     ctx.require("keys.write")
     ctx.require_proof()
-    title = " ".join(name.split())
-    if not 1 <= len(title) <= 80:
-        raise Invalid("A key needs a name of 1 to 80 characters.", field="name")
+    title = names.check(name, of="A key", longest=80)
     if not 1 <= days <= LONGEST_DAYS:
         raise Invalid(f"A key lives for 1 to {LONGEST_DAYS} days.", field="days")
     chosen = _checked_scopes(ctx, scopes)

@@ -17,7 +17,7 @@ from sqlmodel import Session, col, select
 
 from liftos_app.errors import Conflict, Denied, Missing
 from liftos_app.models import Invitation, Membership, Organization, Role, User
-from liftos_app.services import accounts, audit, limits, mailer, passwords, people, sessions
+from liftos_app.services import accounts, audit, limits, mailer, names, passwords, people, sessions
 from liftos_app.services.context import App, Context, Principal, open_context
 
 LIFE: Final = timedelta(days=7)
@@ -168,7 +168,8 @@ def accept_verified(ctx: Context, *, email: str, name: str) -> User | None:
     user = _account(ctx.session, key)
     if user is None and rows:
         user = accounts.new_user(
-            ctx, email=email, name=name[:120], password_hash=passwords.UNUSABLE
+            ctx, email=email, name=names.clean(name, longest=accounts.LONGEST_NAME),
+            password_hash=passwords.UNUSABLE,
         )
         ctx.session.add(user)
         ctx.session.flush()

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from liftos_app.errors import Invalid, Missing
 from liftos_app.models import Organization
-from liftos_app.services import audit, currencies
+from liftos_app.services import audit, currencies, names
 from liftos_app.services.context import Context
 from liftos_app.services.metrics.definitions import BASIS_TITLES
 
@@ -75,22 +75,16 @@ def time_zones() -> tuple[str, ...]:
     )
 
 
+def check_title(text: str, *, field: str = "name") -> str:
+    """The name of an organization, or Invalid."""
+    return names.check(
+        text, of="The organization", longest=_LONGEST_NAME, field=field,
+        fix="Use the name your colleagues know.",
+    )
+
+
 def _checked(choices: Choices) -> dict[str, str | int]:
-    name = " ".join(choices.name.split())
-    if not name:
-        raise Invalid(
-            "The organization needs a name.",
-            why="The name is empty.",
-            fix="Type the name people know it by.",
-            field="name",
-        )
-    if len(name) > _LONGEST_NAME:
-        raise Invalid(
-            "This name is too long.",
-            why=f"It has {len(name)} characters.",
-            fix=f"Use at most {_LONGEST_NAME}.",
-            field="name",
-        )
+    name = check_title(choices.name)
     currency = choices.currency.strip().upper()
     if not currencies.is_currency(currency):
         raise Invalid(

@@ -25,6 +25,7 @@ from liftos_app.models import (
 )
 from liftos_app.services import access, audit, limits, mailer, second_factor, sessions
 from liftos_app.services.context import Context
+from liftos_app.services.organization import check_title
 from liftos_app.tenancy import lifted
 
 
@@ -73,12 +74,7 @@ def my_organizations(ctx: Context) -> list[Home]:
 def create_organization(ctx: Context, name: str) -> Organization:
     """A new, empty organization; whoever makes it is its first administrator."""
     ctx.require("installation.admin")
-    title = " ".join(name.split())
-    if not 1 <= len(title) <= 120:
-        raise Invalid(
-            "The organization needs a name of 1 to 120 characters.",
-            fix="Use the name your colleagues know.", field="name",
-        )
+    title = check_title(name)
     row = Organization(created_at=ctx.now(), name=title)
     with lifted(ctx.session):
         ctx.session.add(row)

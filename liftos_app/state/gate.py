@@ -18,8 +18,9 @@ TROUBLES: Final = {
     "origin": "This page was opened under an address LiftOS does not know as its own. Open the "
     "address LiftOS printed at start, or set LIFTOS_PUBLIC_URL.",
     "invalid_email": "This is not an e-mail address. It looks like name@example.com.",
-    "invalid_organization": "The organization needs a name of 1 to 120 characters.",
-    "invalid_name": "A name has at most 120 characters.",
+    "invalid_organization": "The organization needs a name of 1 to 120 characters, all of which "
+    "print.",
+    "invalid_name": "A name has at most 120 characters, all of which print.",
     "password_short": "This password is too short. Use at least 15 characters: several unrelated "
     "words work well.",
     "password_long": "This password is too long. Use at most 128 characters.",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from liftos_app.errors import Invalid
+from liftos_app.services import names
 from liftos_app.services.connectors.spec import AuthMethod, Input, Platform
 
 NAME_LENGTH: Final = 120
@@ -66,18 +67,10 @@ def check_inputs(
 
 def check_name(text: str) -> str:
     """A connection's name. Raises Invalid for an empty, overlong or unprintable one."""
-    name = " ".join(text.split()) if not _CONTROL.search(text.strip()) else ""
-    if not name:
-        raise Invalid(
-            "The connection needs a name.",
-            why="It is empty or holds characters that do not print.",
-            fix="Type a short name, for example the shop's or the account's.", field="name",
-        )
-    if len(name) > NAME_LENGTH:
-        raise Invalid(
-            f"This name has {len(name)} characters.", why=f"A name may have {NAME_LENGTH}.",
-            fix="Type a shorter one.", field="name",
-        )
+    name = names.check(
+        text, of="The connection", longest=NAME_LENGTH,
+        fix="Type a short name, for example the shop's or the account's.",
+    )
     if re.search(r"[<>]", name):
         raise Invalid(
             "This name holds < or >.",
