@@ -496,7 +496,6 @@ def test_other_accounts_come_back_and_a_person_is_asked(bench: Bench) -> None:
 
 def test_nothing_is_read_with_a_login_that_has_not_shown_its_accounts(bench: Bench) -> None:
     connection_id = bench.signed_in(start=True)
-    end_run(bench, connection_id, RunState.SUCCEEDED)
     _, params = bench.consent(connection_id)
     bench.finish(params)
     bench.world.api_status = 503
@@ -504,6 +503,7 @@ def test_nothing_is_read_with_a_login_that_has_not_shown_its_accounts(bench: Ben
         connections.after_sign_in(bench.app, bench.who, bench.org_id, connection_id)
     assert bench.status(connection_id) == "needs_reauth"
     with bench.write() as ctx:
+        assert condition.active_run(ctx, connection_id) is None  # the first sync, asked for before
         with pytest.raises(Conflict, match="authorised again"):
             connections.request_sync(ctx, connection_id)
         assert "accounts of this sign-in" in connections.get(ctx, connection_id).cause["what"]
@@ -523,7 +523,7 @@ def test_nothing_is_read_with_a_login_that_has_not_shown_its_accounts(bench: Ben
         connections.after_sign_in(bench.app, bench.who, bench.org_id, connection_id)
     bench.world.api_status = 0
     connections.discover_accounts(bench.app, bench.who, bench.org_id, connection_id)
-    assert bench.status(connection_id) == "healthy"
+    assert bench.status(connection_id) == "backfilling"
     with bench.read() as ctx:
         assert condition.active_run(ctx, connection_id).trigger == "resume"
 

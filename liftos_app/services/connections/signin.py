@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
-from liftos_app.errors import Conflict, Fix, Invalid, PlatformFault, Retry
+from liftos_app.errors import Conflict, Fix, Invalid, LiftOSError, PlatformFault, Retry
 from liftos_app.models import Account, Connection, ConnectionStatus, Provenance
 from liftos_app.services import audit, catalogue, condition, links, sync
 from liftos_app.services import format as fmt
@@ -166,8 +166,13 @@ def after_sign_in(app: App, who: Principal, org_id: int, connection_id: UUID) ->
         connection = reading.get(ctx, connection_id)
         platform = catalogue.find(connection.platform)
         told = scopes.granted_scopes(ctx, connection)
-    with links.open_client(app, org_id, connection_id, purpose="discover") as client:
-        seen = _look(platform, client, told=told)
+    try:
+        with links.open_client(app, org_id, connection_id, purpose="discover") as client:
+            seen = _look(platform, client, told=told)
+    except LiftOSError:
+        with open_context(app, who, org_id, write=True) as ctx:
+            _stop_reading(ctx, reading.get(ctx, connection_id))
+        raise
     with open_context(app, who, org_id, write=True) as ctx:
         return _land(ctx, reading.get(ctx, connection_id), platform, seen)
 
@@ -271,6 +276,13 @@ def _land(
     return SignedIn(connection.id, status, (), difference, usable, run_id)
 
 
+def _stop_reading(ctx: Context, connection: Connection) -> None:
+    """End a sync that was asked for under another login: it might read somebody else's figures."""
+    run = condition.active_run(ctx, connection.id)
+    if run is not None and condition.started(connection):
+        sync.cancel(ctx, run.id)
+
+
 def _returned(ctx: Context, connection: Connection, difference: Difference) -> UUID | None:
     """A running connection was authorised again: catch up, or ask about other accounts."""
     if difference.missing:
@@ -288,6 +300,7 @@ def _returned(ctx: Context, connection: Connection, difference: Difference) -> U
             ctx, connection, "credential", f"Signed in again. Not visible: {names[:300]}.",
             level="warning", new=list(difference.new),
         )
+        _stop_reading(ctx, connection)
         return None
     kind = (connection.cause or {}).get("cause")
     recovered = kind in {"credential", "permission"}
