@@ -286,17 +286,18 @@ def _fill_claims(view: View, claims: Claims) -> None:
         ),
     ]
     ratio = claims.claim_ratio.amount
+    same = " Compared are the days that both have." if claims.claim_ratio.partial else ""
     if ratio is None:
         view.claims_words = readout.why(claims.claim_ratio)
     elif ratio > 1:
         view.claims_words = (
             f"Platforms claim {fmt.ratio(ratio)} times what the store sold. Several claim the same "
-            "orders; that is how they count, not an error."
+            f"orders; that is how they count, not an error.{same}"
         )
     else:
         view.claims_words = (
             f"Platforms claim {fmt.share(ratio, 0)} of what the store sold. Part of it may be "
-            "claimed twice, and part would have been sold anyway."
+            f"claimed twice, and part would have been sold anyway.{same}"
         )
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -66,13 +66,48 @@ class Ledger:
             self._cells.setdefault((cell.account_key, cell.supply, cell.day), []).append(cell)
 
     def value(self, metric: str | Metric, scope: Scope) -> Value:
-        """A metric over a scope: None with its reason when it cannot be known."""
+        """A metric over a scope: None with its reason when it cannot be known.
+
+        A ratio counts the days on which both of its sides are known, and says that it is partial.
+        """
         rule = METRICS[metric] if isinstance(metric, str) else metric
         days = tuple(scope.days)
+        found = self._over(rule, days, scope.accounts)
+        if not rule.under or not found.missing or found.amount is None or len(days) < 2:
+            return found
+        sides = [(name, scope.accounts) for name in self.names(rule, scope.accounts)]
+        both = self.common(days, sides)
+        if len(both) == len(days):
+            return found
+        narrow = self._over(rule, both, scope.accounts)
+        return replace(found, amount=narrow.amount, reason=narrow.reason, partial=True)
+
+    def common(
+        self, days: Iterable[dt.date], sides: Sequence[tuple[str, frozenset[int] | None]]
+    ) -> tuple[dt.date, ...]:
+        """Days on which each side (component, accounts) is whole; where there is none, those on
+        which each is known in part.
+        """
+        spans = tuple(days)
+        there = [d for d in spans if all(self.amount(n, (d,), a).known for n, a in sides)]
+        whole = [d for d in there if not any(self.amount(n, (d,), a).missing for n, a in sides)]
+        return tuple(whole or there)
+
+    def _over(
+        self, rule: Metric, days: tuple[dt.date, ...], accounts: frozenset[int] | None
+    ) -> Value:
         return compute(
-            rule, lambda name: self.amount(name, days, scope.accounts), basis=self.basis,
-            currency=self.currency, brings=lambda s: self.brings(s, scope.accounts),
+            rule, lambda name: self.amount(name, days, accounts), basis=self.basis,
+            currency=self.currency, brings=lambda s: self.brings(s, accounts),
         )
+
+    def names(self, metric: str | Metric, accounts: frozenset[int] | None = None) -> list[str]:
+        """The components of a metric; of a ratio, those of both sides."""
+        rule = METRICS[metric] if isinstance(metric, str) else metric
+        return list({
+            name: 0 for parts in (rule.over, rule.under) if parts
+            for name in _components(parts, self.basis, lambda s: self.brings(s, accounts))
+        })
 
     def amount(
         self, component: str, days: Iterable[dt.date], accounts: frozenset[int] | None = None

@@ -207,13 +207,29 @@ class Reading:
                 connection_id=sources[0].connection_id, connection=sources[0].connection,
                 platform=sources[0].platform, color_index=sources[0].color_index,
                 attribution=tuple(attribution.name(n) for n in ledger.settings(keys)),
-                claimed=claimed, of_revenue=None if aside else ratio(claimed, revenue),
+                claimed=claimed,
+                of_revenue=None if aside else self._of_revenue(claimed, revenue, keys),
                 provenance=aside.provenance if aside else self.provenance.value, fallback=aside,
             ))
         return Claims(
             passport=self.passport, rows=tuple(rows), revenue=revenue,
             claimed=self.ledger.value("claimed_value", Scope(self.period)),
             claim_ratio=self.ledger.value("claim_ratio", Scope(self.period)),
+        )
+
+    def _of_revenue(
+        self, claimed: Value, revenue: Value, keys: frozenset[int]
+    ) -> Decimal | None:
+        """A platform's claims over what the store took, on the days that both have."""
+        if not (claimed.missing or revenue.missing):
+            return ratio(claimed, revenue)
+        both = self.ledger.common(self.period, [
+            *((name, keys) for name in self.ledger.names("claimed_value", keys)),
+            *((name, None) for name in self.ledger.names("revenue")),
+        ])
+        return ratio(
+            self.ledger.value("claimed_value", Scope(both, keys)),
+            self.ledger.value("revenue", Scope(both)),
         )
 
     # --- loading -----------------------------------------------------------------------------

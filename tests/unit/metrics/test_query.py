@@ -247,6 +247,30 @@ def test_days_before_the_chosen_history_are_unknown_and_named(facts: Facts, open
     assert (hole.kind, hole.days) == (Gap.BEFORE_HISTORY, 2)
 
 
+def test_a_ratio_counts_the_days_that_both_of_its_sides_have(
+    facts: Facts, open_ctx: Open
+) -> None:
+    ads, store = facts.source("ads_one", name="Ads One"), facts.source("store_one", name="Shop")
+    facts.cover(ads, "campaign_daily", "11-01", "11-22")
+    facts.cover(store, "orders", "11-11", "11-22")  # the shop shows no older orders
+    for day in ("11-09", "11-10", "11-11", "11-12"):
+        facts.ads(ads, day, spend="10", value="30")
+    facts.order(store, "11-11", goods="40", index=1)
+    facts.order(store, "11-12", goods="20", index=2)
+    with open_ctx() as ctx:
+        wanted = ask("11-09", "11-12")
+        found = query.totals(ctx, wanted, ["spend", "revenue", "blended_roas", "roas", "cac"]).values
+        claims = query.claims(ctx, wanted)
+    assert (found["spend"].amount, found["revenue"].amount) == (40, 60)
+    roas = found["blended_roas"]
+    assert (roas.amount, roas.partial, roas.missing) == (3, True, 2)  # 60 over the 20 of two days
+    assert found["roas"].amount == 3
+    assert not found["roas"].partial  # nothing is missing on either of its sides
+    assert found["cac"].amount == 20  # one new customer, on those two days
+    assert claims.claim_ratio.amount == 1
+    assert claims.rows[0].of_revenue == 1
+
+
 def test_silence_of_the_platform_is_not_zero(facts: Facts, open_ctx: Open) -> None:
     account = facts.source("ads_one", streams=("campaign_daily",))
     facts.cover(account, "campaign_daily", "11-10", "11-12")
