@@ -58,8 +58,9 @@ def explorer() -> rx.Component:
                     button_link("Add connection", href="/connections/new", kind="solid"),
                 ),
             ))),
-            ("failed", error_state(
-                S.trouble, "", "", button_link("Start over", href="/explorer")
+            ("failed", rx.fragment(
+                rx.cond(S.view.connection != "", _filters()),
+                error_state(S.trouble, "", "", button_link("Start over", href="/explorer")),
             )),
             _rows(),
         ),
@@ -88,16 +89,24 @@ def _rows() -> rx.Component:
                 _pages(),
                 class_name="lo-card lo-card-flush",
             ),
-            card(empty_state(
-                "No rows in these days",
-                "Nothing is stored for this choice. The connection's page tells which days were "
-                "read and found empty, and which were not read yet.",
-                button_link(
-                    "Open the connection", href="/connections/" + S.view.connection.to(str)
-                ),
-            )),
+            card(rx.cond(S.view.search != "", _no_match(), _no_rows())),
         ),
         rx.el.p(S.view.source, class_name="lo-source"),
+    )
+
+
+def _no_match() -> rx.Component:
+    return empty_state(
+        "Nothing matches", "No row of these days has this name or id. Empty the field to see all."
+    )
+
+
+def _no_rows() -> rx.Component:
+    return empty_state(
+        "No rows in these days",
+        "Nothing is stored for this choice. The connection's page tells which days were "
+        "read and found empty, and which were not read yet.",
+        button_link("Open the connection", href="/connections/" + S.view.connection.to(str)),
     )
 
 

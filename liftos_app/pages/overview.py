@@ -81,6 +81,7 @@ def overview() -> rx.Component:
             S.phase,
             ("loading", _loading()),
             ("first_use", _first_use()),
+            ("other_data", _other_data()),
             ("failed", rx.fragment()),
             rx.el.div(
                 _figures(),
@@ -297,6 +298,22 @@ def _channels() -> rx.Component:
             foot=[S.view.channel_foot[i] for i in range(7)],
         ),
         class_name="lo-card lo-card-flush",
+    )
+
+
+def _other_data() -> rx.Component:
+    return card(
+        empty_state(
+            "No connection brings this kind of data",
+            "The filter above asks for live or demo data alone.",
+            rx.fragment(
+                button("Show what is there", on_click=S.clear),
+                rx.cond(
+                    AppState.can_write,
+                    button_link("Add connection", href="/connections/new"),
+                ),
+            ),
+        )
     )
 
 

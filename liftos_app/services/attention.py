@@ -87,10 +87,10 @@ def _ending_versions(ctx: Context, rows: Sequence[ConnectionRow]) -> Iterator[It
 
 def _of(ctx: Context, row: ConnectionRow) -> Iterator[Item]:
     cause = row.cause or {}
-    why = " ".join(str(cause.get(k, "")) for k in ("why", "fix") if cause.get(k))
+    why = " ".join(str(cause.get(k, "")) for k in ("what", "why", "fix") if cause.get(k))
     broken = {
         ConnectionStatus.NEEDS_REAUTH: (f"{row.name} needs a new sign-in", "reauthorise", "bad"),
-        ConnectionStatus.FAILING: (f"{row.name} stopped syncing", "look", "bad"),
+        ConnectionStatus.FAILING: (f"{row.name} could not sync", "look", "bad"),
         ConnectionStatus.DISABLED: (
             f"{row.name} was switched off after repeated failures",
             "look",
@@ -115,7 +115,7 @@ def _of(ctx: Context, row: ConnectionRow) -> Iterator[Item]:
         yield Item(
             kind=kind,
             what=what,
-            why=why or str(cause.get("what", "")),
+            why=why,
             act=act,
             connection_id=row.id,
             urgent=kind != "info",

@@ -33,6 +33,7 @@ NOT_STARTED: Final = frozenset(
 )
 MISSING_SCOPE: Final = "missing_scope"  # codes of causes that only the sign-in sets
 OTHER_ACCOUNTS: Final = "other_accounts"
+OTHER_CURRENCY: Final = "other_currency"
 UNCHECKED: Final = "unchecked_accounts"
 TOKENS: Final = frozenset({"access_token", "refresh_token"})
 
@@ -43,8 +44,9 @@ _MEANWHILE: Final = {
     "permission": "What is still allowed goes on loading. Everything loaded so far stays.",
     "quota": "The sync goes on by itself when the platform allows it. Rows and position are kept.",
     "platform_outage": "We try again at the next scheduled time. Everything loaded so far stays.",
-    "bad_configuration": "Scheduled syncs wait for the change. Everything loaded so far stays.",
-    "source_data": "Rows we could not read are kept aside. All others are stored.",
+    "bad_configuration": "We try again at the next scheduled time. Everything loaded so far stays.",
+    "source_data": "What could be read is stored, rows that could not are kept aside. We try again "
+    "at the next scheduled time.",
     "our_fault": "We try again at the next scheduled time. Everything loaded so far stays.",
 }
 _ACTION: Final = {

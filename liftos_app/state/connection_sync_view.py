@@ -9,11 +9,12 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
-from liftos_app.models import Connection, SyncRun
+from liftos_app.models import Connection, FactDaily, MailFact, RunState, SyncRun
 from liftos_app.services import budgets, catalogue, connections, expiry, organization, sync
 from liftos_app.services import format as fmt
 from liftos_app.services.connectors.defined import streams_of
 from liftos_app.services.context import Context
+from liftos_app.services.metrics import attribution
 from liftos_app.services.metrics.periods import today_in
 from liftos_app.services.sync import breakers, hours, restate, schema, undo
 from liftos_app.state import words
@@ -32,6 +33,12 @@ FIELDS: Final = {
 _MONEY: Final = frozenset({"spend_micros", "value_micros"}) | {
     k for k in FIELDS if k.endswith("_micros") and k != "conversions_micros"
 }
+# Columns that hold whole numbers. Rare metrics have rows of their own, in micro-units.
+_WHOLE: Final = frozenset(
+    name for table in (FactDaily, MailFact) for name in table.model_fields
+    if not name.endswith("_micros")
+)
+_SAME_IN_ALL_SETTINGS: Final = frozenset({"spend_micros", "impressions", "clicks"})
 
 
 @dataclass
@@ -143,7 +150,8 @@ def _waits(
         quota = f"held for {fmt.duration(held)}"
     found = [["Quota", quota]]
     run = sync.latest(ctx, connection.id)
-    if run is not None and run.waiting_until is not None and run.waiting_until > now:
+    waits = run is not None and run.state == RunState.QUEUED
+    if run is not None and waits and run.waiting_until is not None and run.waiting_until > now:
         found.append(["Waiting", words.waiting(run.waiting_for, run.waiting_until, zone)])
     if connection.sync_window:
         opens = hours.opens_at(connection.sync_window, connection.schedule_zone, now)
@@ -165,11 +173,13 @@ def _cell(
     one: restate.Restated, titles: dict[str, str], now: datetime, zone: str, today: dt.date
 ) -> CellLine:
     name, _, setting = one.field.partition("@")
+    if name in _SAME_IN_ALL_SETTINGS:
+        setting = ""  # what was shown and paid does not depend on how results are attributed
     what = FIELDS.get(name, name.replace("_", " ").capitalize())
     return CellLine(
         key=f"{one.run_id}/{one.stream}/{one.entity_id}/{one.day}/{one.field}",
         day=fmt.day(one.day, today),
-        what=f"{what} ({setting.replace('_', ' ')})" if setting else what,
+        what=f"{what} ({attribution.short_of(setting)})" if setting else what,
         entity=f"{titles.get(one.stream, one.stream)}, {one.entity_id}",
         account=one.account,
         before=_amount(name, one.before, one.currency),
@@ -183,9 +193,7 @@ def _amount(name: str, value: int | None, currency: str) -> str:
         return fmt.UNKNOWN
     if name in _MONEY and currency:
         return fmt.money(Decimal(value) / 1_000_000, currency)
-    if name.endswith("_micros"):
-        return fmt.count(Decimal(value) / 1_000_000)
-    return fmt.count(value)
+    return fmt.count(value if name in _WHOLE else Decimal(value) / 1_000_000)
 
 
 def _resync(
@@ -201,7 +209,7 @@ def _resync(
         kind=kind,
         word=word,
         changed=f"{fmt.count(run.rows_written)} new, {fmt.count(run.rows_updated)} changed, "
-        f"{fmt.count(run.rows_restated)} numbers",
+        f"{fmt.plural(run.rows_restated, 'number')}",
         note=note or str((run.cause or {}).get("what", "")),
         undoable=undo.can_undo(ctx, run),
     )

@@ -204,7 +204,7 @@ def _facts(
     return [
         ["Last success", fmt.ago(row.last_success_at, now, zone)],
         ["Data through", fmt.day(row.data_through, today)],
-        ["Next run", fmt.moment(row.next_run_at, zone, today) if row.next_run_at else fmt.UNKNOWN],
+        ["Next run", words.next_run(row, fmt.moment(row.next_run_at, zone, today))],
         ["Rows, 24 h", fmt.count(row.rows_24h)],
         ["Good runs, 30 days", f"{good} of {ended}" if ended else fmt.UNKNOWN],
         [

@@ -206,7 +206,7 @@ def _row(ctx: Context, row: ConnectionRow, zone: str, strips: dict[UUID, coverag
         success_exact=fmt.moment(row.last_success_at, zone, today),
         through=fmt.day(row.data_through, today),
         rows=fmt.count(row.rows_24h),
-        next=fmt.ago(row.next_run_at, now, zone) if row.next_run_at else fmt.UNKNOWN,
+        next=words.next_run(row, fmt.ago(row.next_run_at, now, zone)),
         next_exact=fmt.moment(row.next_run_at, zone, today),
         expires=_expires(row, now, zone),
         href=f"/connections/new?id={row.id}" if unfinished else f"/connections/{row.id}",

@@ -87,6 +87,7 @@ class ExplorerState(AppState):
             self.phase = "ready" if self.view.connection else "none"
         except Invalid as error:
             self.trouble = error.sentence()
+            self.view = replace(self.view, line="")
             self.phase = "failed"
 
     @handler("metrics.read")

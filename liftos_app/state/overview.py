@@ -90,7 +90,7 @@ class Todo:
 class View:
     """Everything the page shows."""
 
-    phase: str = "ready"  # first_use, empty, ready
+    phase: str = "ready"  # first_use, other_data (than the filter names), ready
     scope: str = ""
     fresh_kind: str = "mute"
     fresh_word: str = ""
@@ -154,7 +154,8 @@ def view_of(ctx: Context, asked: Asked) -> View:
     passport = found.passport
     todos = [_todo(need) for need in found.needs]
     if not passport.connections:
-        return View(phase="first_use", todos=todos)
+        elsewhere = asked.mode and connections.list_all(ctx)
+        return View(phase="other_data" if elsewhere else "first_use", todos=todos)
     kind, word, title = readout.freshness(passport, today, organization.get(ctx).time_zone)
     tiles = [_tile(t, passport, today) for t in found.tiles]
     channels = [r for r in found.channels.rows if _CHANNELS & set(r.supplies)]

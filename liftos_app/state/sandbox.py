@@ -137,7 +137,8 @@ def _sentence(words: str) -> str:
 
 def _view(ctx: Context) -> View:
     found = trouble.read(ctx)
-    names = {c.id: c.name for c in catalogue.cards(ctx)} | {"*": "All platforms"}
+    names = {c.id: c.name for c in catalogue.cards(ctx)}
+    names |= {"*": "All platforms", "ecb": "Exchange rates (ECB)"}
     return View(
         kinds=[[key, _sentence(words)] for key, words in found.kinds.items()],
         platforms=[["*", names["*"]], *([p, names.get(p, p)] for p in found.platforms)],

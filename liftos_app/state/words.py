@@ -112,6 +112,13 @@ def _moment(text: Any) -> datetime | None:
         return None
 
 
+def next_run(row: ConnectionRow, at: str) -> str:
+    """When a schedule runs next; `at` says its time."""
+    if row.status is ConnectionStatus.NEEDS_REAUTH:
+        return "after the sign-in"
+    return at if row.next_run_at else fmt.UNKNOWN
+
+
 def waiting(why: str, until: datetime, zone: str) -> str:
     """What a run waits for, and until when."""
     what = {"hours": "for its hours", "outage": "after failures"}.get(why, "for quota")

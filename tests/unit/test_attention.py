@@ -59,7 +59,9 @@ def test_each_state_of_trouble_has_its_way_out(
     found = items(open_ctx)
     assert [(i.kind, i.act) for i in found] == [(kind, act)]
     assert found[0].what.startswith("Ads ")
-    assert found[0].why == ("It was revoked. Sign in again." if kind == "bad" else "")
+    assert found[0].why == (
+        "Ads refused the sign-in. It was revoked. Sign in again." if kind == "bad" else ""
+    )
 
 
 def test_the_worst_stands_first_and_drafts_are_not_counted(

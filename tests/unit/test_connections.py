@@ -528,6 +528,29 @@ def test_nothing_is_read_with_a_login_that_has_not_shown_its_accounts(bench: Ben
         assert condition.active_run(ctx, connection_id).trigger == "resume"
 
 
+def test_stored_rows_keep_their_currency_and_a_person_is_asked(bench: Bench) -> None:
+    connection_id = bench.signed_in(start=True)
+    end_run(bench, connection_id, RunState.SUCCEEDED)
+    accounts = bench.world.accounts
+
+    def read_again() -> dict[str, object]:
+        connections.discover_accounts(bench.app, bench.who, bench.org_id, connection_id)
+        with bench.read() as ctx:
+            before = {a.currency for a in connections.accounts_of(ctx, connection_id)}
+            cause = connections.get(ctx, connection_id).cause or {}
+        assert before == {str(a["currency"]) for a in accounts}
+        return cause
+
+    bench.world.accounts = [{**a, "currency": "CAD"} for a in accounts]
+    cause = read_again()
+    assert cause["code"] == "other_currency"
+    assert "Larkspur EU: EUR before, CAD now" in str(cause["why"])
+    assert bench.status(connection_id) == "needs_reauth"
+    bench.world.accounts = accounts
+    assert read_again() == {}
+    assert bench.status(connection_id) == "backfilling"
+
+
 def test_what_another_connection_reads_is_shown(bench: Bench) -> None:
     bench.started()
     second = bench.with_key()

@@ -14,6 +14,8 @@ from liftos_app.services import monitoring, overview
 from liftos_app.services.metrics.question import Compare, Mode, Question
 from liftos_app.services.metrics.values import to_json
 from liftos_app.services.quality import runner
+from liftos_app.state.filters import Asked
+from liftos_app.state.overview import view_of
 from tests.facts_builder import Facts, d, facts, platforms  # noqa: F401
 
 Open = Callable[..., Any]
@@ -150,6 +152,14 @@ def test_a_mode_shows_only_its_own_connections(shop: Facts, open_ctx: Open) -> N
     assert (auto.passport.provenance, auto.tile("spend").value.amount) == ("live", 1000)
     assert auto.tile("revenue").value.amount is None
     assert (demo.passport.provenance, demo.tile("spend").value.amount) == ("demo", 60)
+
+
+def test_a_filter_without_connections_keeps_the_page_and_its_filters(
+    shop: Facts, open_ctx: Open
+) -> None:
+    with open_ctx() as ctx:
+        phases = {mode: view_of(ctx, Asked(mode=mode)).phase for mode in ("", "live", "demo")}
+    assert phases == {"": "ready", "live": "other_data", "demo": "ready"}
 
 
 def test_the_page_has_a_json_form(shop: Facts, open_ctx: Open) -> None:

@@ -25,6 +25,7 @@ class Difference:
 
     missing: tuple[str, ...] = ()  # chosen before, no longer visible
     new: tuple[str, ...] = ()  # visible now, unknown before
+    recoined: tuple[str, ...] = ()  # chosen before, now in another currency than stored rows
 
 
 def select_accounts(
@@ -74,6 +75,7 @@ def remember(
             )
         ).all()
     }
+    recoined: list[str] = []
     for info in found:
         account = known.get(info.external_id)
         if account is None:
@@ -82,7 +84,11 @@ def remember(
                 name="", created_at=ctx.now(),
             )
         account.name = (info.name or info.external_id)[:400]
-        account.currency, account.time_zone = info.currency, info.time_zone or "UTC"
+        account.time_zone = info.time_zone or "UTC"
+        if _is_recoined(connection, account, info):
+            recoined.append(f"{account.name}: {account.currency} before, {info.currency} now")
+        else:
+            account.currency = info.currency
         account.status, account.usable = info.status[:40], info.usable
         account.reason, account.extra = info.reason, dict(info.extra)
         ctx.session.add(account)
@@ -97,6 +103,15 @@ def remember(
             a.name for e, a in known.items() if a.selected and e not in seen
         )),
         new=tuple(sorted(i.name for i in found if known and i.external_id not in known)),
+        recoined=tuple(sorted(recoined)),
+    )
+
+
+def _is_recoined(connection: Connection, account: Account, info: AccountInfo) -> bool:
+    """Whether another currency would give rows that are stored another meaning."""
+    return bool(
+        account.selected and condition.started(connection)
+        and account.currency and info.currency and info.currency != account.currency
     )
 
 

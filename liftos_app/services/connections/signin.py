@@ -196,7 +196,9 @@ def discover_accounts(
         if not condition.started(connection):
             choosing.choose_only_one(ctx, connection)
             condition.refresh(ctx, connection)
-        elif (connection.cause or {}).get("code") == condition.UNCHECKED:
+        elif difference.recoined or (connection.cause or {}).get("code") in {
+            condition.UNCHECKED, condition.OTHER_CURRENCY,
+        }:
             _returned(ctx, connection, difference)
             condition.refresh(ctx, connection)
         audit.record(ctx, "connection.accounts_read", connection, found=len(found))
@@ -302,6 +304,9 @@ def _returned(ctx: Context, connection: Connection, difference: Difference) -> U
         )
         _stop_reading(ctx, connection)
         return None
+    if difference.recoined:
+        _recoined(ctx, connection, difference)
+        return None
     kind = (connection.cause or {}).get("cause")
     recovered = kind in {"credential", "permission"}
     if recovered:
@@ -316,6 +321,24 @@ def _returned(ctx: Context, connection: Connection, difference: Difference) -> U
         return None
     condition.refresh(ctx, connection)
     return sync.request(ctx, connection.id, trigger="resume").id
+
+
+def _recoined(ctx: Context, connection: Connection, difference: Difference) -> None:
+    """Rows in two currencies must not be added up: nothing more is read until a person decides."""
+    names = "; ".join(difference.recoined)[:300]
+    connection.cause = condition.cause_of(
+        Fix(
+            "The platform names another currency for an account.", why=f"{names}.",
+            fix="If it is a mistake, set it right there and sign in again. If not, connect the "
+            "account anew: what is stored keeps its currency.",
+            cause="credential", owner="you",
+        ),
+        now=ctx.now(), before=connection.cause, code=condition.OTHER_CURRENCY,
+    )
+    condition.note(
+        ctx, connection, "credential", f"The currency changed. {names}.", level="warning"
+    )
+    _stop_reading(ctx, connection)
 
 
 def _settle(ctx: Context, connection: Connection, wishes: Wishes) -> None:

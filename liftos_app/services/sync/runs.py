@@ -223,7 +223,8 @@ def progress(ctx: Context, run_id: UUID) -> RunProgress:
             days_done=row.days_done, days_total=row.days_total, current_day=row.current_day,
             rows_read=row.rows_read, rows_written=row.rows_written, rows_updated=row.rows_updated,
             rows_unchanged=row.rows_unchanged, rows_rejected=row.rows_rejected,
-            requests=row.requests, seconds=row.seconds, waiting_until=row.waiting_until,
+            requests=row.requests, seconds=row.seconds,
+            waiting_until=row.waiting_until if run.state in ACTIVE else None,
             error=row.error,
         )
         for row, account in rows

@@ -259,8 +259,9 @@ def test_a_ratio_counts_the_days_that_both_of_its_sides_have(
     facts.order(store, "11-12", goods="20", index=2)
     with open_ctx() as ctx:
         wanted = ask("11-09", "11-12")
-        found = query.totals(ctx, wanted, ["spend", "revenue", "blended_roas", "roas", "cac"]).values
+        totals = query.totals(ctx, wanted, ["spend", "revenue", "blended_roas", "roas", "cac"])
         claims = query.claims(ctx, wanted)
+    found = totals.values
     assert (found["spend"].amount, found["revenue"].amount) == (40, 60)
     roas = found["blended_roas"]
     assert (roas.amount, roas.partial, roas.missing) == (3, True, 2)  # 60 over the 20 of two days

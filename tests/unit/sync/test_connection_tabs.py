@@ -5,9 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlmodel import select
 
 from liftos_app.errors import Retry
-from liftos_app.models import RunState
+from liftos_app.models import Account, Restatement, RunState
 from liftos_app.services import connections
 from liftos_app.services.sync import breakers, undo
 from liftos_app.services.sync.engine import SyncEngine
@@ -87,3 +91,27 @@ def test_a_preview_and_the_request_mean_the_same(bench: Any, source: Any, clock:
     clock.advance(minutes=1)
     assert SyncEngine(bench.app).run(run.id) is RunState.SUCCEEDED
     assert clock.now - run.created_at == timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(("field", "stored", "what", "shown"), [
+    ("spend_micros@meta_7d_click_1d_view", 39_480_000, "Spend", "$39.48"),
+    ("impressions@meta_7d_click_1d_view", 2_031, "Impressions", "2,031"),
+    ("conversions_micros@meta_7d_click_1d_view", 2_500_000,
+     "Conversions (7-day click, 1-day view)", "2.5"),
+    ("reach", 1_625_000_000, "Reach", "1,625"),
+    ("video_views", 2_049_000_000, "Video views", "2,049"),
+    ("opens_unique", 4_270, "Opens unique", "4,270"),
+])
+def test_a_restated_number_is_shown_in_its_own_unit(
+    bench: Any, field: str, stored: int, what: str, shown: str
+) -> None:
+    with bench.app.db.write() as session:
+        [account] = session.exec(select(Account)).all()
+        session.add(Restatement(
+            org_id=account.org_id, run_id=uuid4(), account_key=account.key, stream="daily", level=1,
+            entity_id="1", day=dt.date(2026, 11, 20), field=field, before=None, after=stored,
+            at=bench.app.now(),
+        ))
+    with bench.ctx() as ctx:
+        [line] = view_of(ctx, bench.connection_id, None).cells
+    assert (line.what, line.before, line.after) == (what, "—", shown)
