@@ -209,8 +209,8 @@ def _facts(
         ["Good runs, 30 days", f"{good} of {ended}" if ended else fmt.UNKNOWN],
         [
             "Sign-in ends",
-            fmt.ago(row.credential_expires_at, now, zone)
-            if row.credential_expires_at
+            "not valid now" if row.status is ConnectionStatus.NEEDS_REAUTH
+            else fmt.ago(row.credential_expires_at, now, zone) if row.credential_expires_at
             else "no end known",
         ],
     ]

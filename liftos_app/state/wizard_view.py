@@ -291,7 +291,10 @@ def _fill_lists(view: View, found: wizard.View, *, fill: bool) -> None:
             usable=a.usable,
             selected=a.selected and a.usable,
             about=", ".join(x for x in (a.currency, a.time_zone, a.status) if x),
-            note=a.reason or (f"Already read by {fmt.listed(a.also_in)}" if a.also_in else ""),
+            note=a.reason or (
+                f"Already read by {fmt.listed(a.also_in)}: its figures would count twice."
+                if a.also_in else ""
+            ),
         )
         for a in found.accounts
     ]
