@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from starlette.exceptions import HTTPException
 
 from liftos_app.api.deps import app_of, ip_of
@@ -18,6 +18,16 @@ _FORMS: Final = {"application/x-www-form-urlencoded", "multipart/form-data"}
 _NOT_USED: Final = ("scope", "client_id", "client_secret", "token_type_hint")  # of OAuth 2 clients
 
 
+def _is_text(value: SecretStr) -> SecretStr:
+    """JSON can write half a character; no password and no token holds one."""
+    if any("\ud800" <= sign <= "\udfff" for sign in value.get_secret_value()):
+        raise ValueError("holds half a character")
+    return value
+
+
+Secret = Annotated[SecretStr, AfterValidator(_is_text)]
+
+
 class _Input(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -26,15 +36,15 @@ class Credentials(_Input):
     """E-mail and password of a person."""
 
     email: str = Field(min_length=1, max_length=254)
-    password: SecretStr = Field(min_length=1, max_length=1000)
+    password: Secret = Field(min_length=1, max_length=1000)
     organization_id: str = Field(default="", max_length=40)
-    code: SecretStr = Field(default=SecretStr(""), max_length=40)  # of the second factor
+    code: Secret = Field(default=SecretStr(""), max_length=40)  # of the second factor
 
 
 class RefreshInput(_Input):
     """A refresh token."""
 
-    refresh_token: SecretStr = Field(min_length=1, max_length=1000)
+    refresh_token: Secret = Field(min_length=1, max_length=1000)
 
 
 class Tokens(BaseModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from liftos_app.errors import Invalid
@@ -42,11 +42,11 @@ def read_moment(cursor: str) -> datetime:
     """The moment in a cursor, aware. Raises Invalid."""
     try:
         found = datetime.fromisoformat(_text(cursor))
-    except ValueError as error:
+        if found.tzinfo is None:
+            raise _wrong()
+        return found.astimezone(UTC)
+    except (ValueError, OverflowError) as error:  # the ends of the calendar have no UTC moment
         raise _wrong() from error
-    if found.tzinfo is None:
-        raise _wrong()
-    return found
 
 
 def _wrong() -> Invalid:

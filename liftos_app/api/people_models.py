@@ -10,7 +10,7 @@ from pydantic import Field
 
 from liftos_app.api.shapes import Strict
 from liftos_app.models import ApiKey, Invitation, Role, WebSession
-from liftos_app.services import access, api_keys, people
+from liftos_app.services import access, api_keys, names, people
 from liftos_app.services.context import Context
 
 
@@ -31,7 +31,7 @@ class OrganizationOut(Strict):
 class OrganizationCreate(Strict):
     """A new organization."""
 
-    name: str = Field(min_length=1, max_length=120)
+    name: str = Field(min_length=1, max_length=120, json_schema_extra={"pattern": names.PATTERN})
 
 
 class MeOut(Strict):
@@ -148,7 +148,7 @@ Scope = Annotated[str, Field(json_schema_extra={"enum": [*access.SCOPES]})]
 class ApiKeyCreate(Strict):
     """A new key: what it is called, what it may do, how long."""
 
-    name: str = Field(min_length=1, max_length=80)
+    name: str = Field(min_length=1, max_length=80, json_schema_extra={"pattern": names.PATTERN})
     scopes: list[Scope] = Field(min_length=1, max_length=10)
     days: int = Field(default=90, ge=1, le=api_keys.LONGEST_DAYS)
 

@@ -8,9 +8,11 @@ from typing import Final
 from liftos_app.errors import Invalid
 
 # What draws nothing or turns the reading around (Unicode TR 36): no name may pass for another.
-_UNSEEN: Final = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u200b\u2028\u2029\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
+_SIGNS: Final = (
+    r"\x00-\x1f\x7f-\x9f\u200b\u2028\u2029\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb"
 )
+PATTERN: Final = rf"^[^{_SIGNS}]*$"  # the same for documents; JSON texts hold no lone surrogate
+_UNSEEN: Final = re.compile(rf"[{_SIGNS}\ud800-\udfff]")
 
 
 def check(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
 import re
 from typing import Any
 from uuid import uuid4
@@ -542,3 +543,18 @@ def test_the_page_has_a_sentence_for_every_code_a_form_can_answer() -> None:
         "invalid_name",
     }
     assert codes <= set(gate.TROUBLES)
+
+
+@pytest.mark.parametrize(("path", "body"), [
+    ("refresh", {"refresh_token": "\ud800"}),
+    ("token", {"email": "ada@larkspur.example", "password": "\udfff"}),
+    ("token", {"email": "ada@larkspur.example", "password": "p", "code": "\ud83d"}),
+])
+async def test_half_a_character_is_wrong_input(
+    client: httpx.AsyncClient, path: str, body: dict[str, str]
+) -> None:
+    answer = await client.post(
+        f"/api/v1/auth/{path}", content=json.dumps(body),
+        headers={"Content-Type": "application/json"},
+    )
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")

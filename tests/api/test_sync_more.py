@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -150,3 +151,23 @@ async def test_settings_of_syncs_columns_and_the_end_of_a_sign_in(
     ends = (await client.get(f"{here}/sign-in", headers=manager)).json()
     assert [n["days"] for n in ends["warnings"]] == [14, 7, 3, 1]
     assert "person" in ends["renewal"]
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+async def test_a_forged_cursor_at_the_end_of_the_calendar_is_wrong_input(
+    bench: Bench, client: httpx.AsyncClient, manager: Headers, moment: str
+) -> None:
+    cursor = base64.urlsafe_b64encode(moment.encode()).decode().rstrip("=")
+    path = f"{ROOT}/connections/{bench.started()}/sync-history"
+    answer = await client.get(path, params={"cursor": cursor}, headers=manager)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+
+
+async def test_a_schedule_that_never_comes_is_refused_where_it_is_chosen(
+    client: httpx.AsyncClient, manager: Headers
+) -> None:
+    answer = await client.put(
+        f"{ROOT}/preferences", json={"schedule": "0 0 31 2 *"}, headers=manager
+    )
+    assert answer.status_code == 422
+    assert "never happens" in answer.json()["detail"]
