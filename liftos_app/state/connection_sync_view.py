@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
-from liftos_app.models import Connection, FactDaily, MailFact, RunState, SyncRun
+from liftos_app.models import Connection, FactDaily, MailFact, SyncRun
 from liftos_app.services import budgets, catalogue, connections, expiry, organization, sync
 from liftos_app.services import format as fmt
 from liftos_app.services.connectors.defined import streams_of
@@ -150,8 +150,7 @@ def _waits(
         quota = f"held for {fmt.duration(held)}"
     found = [["Quota", quota]]
     run = sync.latest(ctx, connection.id)
-    waits = run is not None and run.state == RunState.QUEUED
-    if run is not None and waits and run.waiting_until is not None and run.waiting_until > now:
+    if run is not None and run.waiting_until is not None and run.waiting_until > now:
         found.append(["Waiting", words.waiting(run.waiting_for, run.waiting_until, zone)])
     if connection.sync_window:
         opens = hours.opens_at(connection.sync_window, connection.schedule_zone, now)

@@ -269,7 +269,7 @@ class Tour:
 @pytest.fixture(scope="session")
 def tour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tour]:
     """An installation of this worker's own after the look-around, which one worker walks for all:
-    thirteen first syncs are the dearest thing here.
+    the first syncs of all platforms are the dearest thing here.
     """
     own = tmp_path_factory.getbasetemp()
     shared = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "tour"

@@ -288,24 +288,24 @@ def _stop_reading(ctx: Context, connection: Connection) -> None:
 def _returned(ctx: Context, connection: Connection, difference: Difference) -> UUID | None:
     """A running connection was authorised again: catch up, or ask about other accounts."""
     if difference.missing:
-        names = ", ".join(difference.missing)
-        connection.cause = condition.cause_of(
-            Fix(
-                "This sign-in does not see all accounts that were chosen.",
-                why=f"Not visible any more: {names[:300]}.",
-                fix="Sign in with the first login, or choose the accounts anew.",
-                cause="credential", owner="you",
-            ),
-            now=ctx.now(), before=connection.cause, code=condition.OTHER_ACCOUNTS,
+        names = ", ".join(difference.missing)[:300]
+        _ask_first(
+            ctx, connection, condition.OTHER_ACCOUNTS,
+            "This sign-in does not see all accounts that were chosen.",
+            why=f"Not visible any more: {names}.",
+            fix="Sign in with the first login, or choose the accounts anew.",
+            said=f"Signed in again. Not visible: {names}.", new=list(difference.new),
         )
-        condition.note(
-            ctx, connection, "credential", f"Signed in again. Not visible: {names[:300]}.",
-            level="warning", new=list(difference.new),
-        )
-        _stop_reading(ctx, connection)
         return None
-    if difference.recoined:
-        _recoined(ctx, connection, difference)
+    if difference.recoined:  # rows in two currencies must not be added up
+        names = "; ".join(difference.recoined)[:300]
+        _ask_first(
+            ctx, connection, condition.OTHER_CURRENCY,
+            "The platform names another currency for an account.", why=f"{names}.",
+            fix="If it is a mistake, set it right there and sign in again. If not, connect the "
+            "account anew: what is stored keeps its currency.",
+            said=f"The currency changed. {names}.",
+        )
         return None
     kind = (connection.cause or {}).get("cause")
     recovered = kind in {"credential", "permission"}
@@ -323,21 +323,16 @@ def _returned(ctx: Context, connection: Connection, difference: Difference) -> U
     return sync.request(ctx, connection.id, trigger="resume").id
 
 
-def _recoined(ctx: Context, connection: Connection, difference: Difference) -> None:
-    """Rows in two currencies must not be added up: nothing more is read until a person decides."""
-    names = "; ".join(difference.recoined)[:300]
+def _ask_first(
+    ctx: Context, connection: Connection, code: str, what: str, *, why: str, fix: str, said: str,
+    **facts: Any,
+) -> None:
+    """Nothing more is read until a person has decided; `said` goes into the log."""
     connection.cause = condition.cause_of(
-        Fix(
-            "The platform names another currency for an account.", why=f"{names}.",
-            fix="If it is a mistake, set it right there and sign in again. If not, connect the "
-            "account anew: what is stored keeps its currency.",
-            cause="credential", owner="you",
-        ),
-        now=ctx.now(), before=connection.cause, code=condition.OTHER_CURRENCY,
+        Fix(what, why=why, fix=fix, cause="credential", owner="you"),
+        now=ctx.now(), before=connection.cause, code=code,
     )
-    condition.note(
-        ctx, connection, "credential", f"The currency changed. {names}.", level="warning"
-    )
+    condition.note(ctx, connection, "credential", said, level="warning", **facts)
     _stop_reading(ctx, connection)
 
 

@@ -104,10 +104,10 @@ class Ledger:
     def names(self, metric: str | Metric, accounts: frozenset[int] | None = None) -> list[str]:
         """The components of a metric; of a ratio, those of both sides."""
         rule = METRICS[metric] if isinstance(metric, str) else metric
-        return list({
-            name: 0 for parts in (rule.over, rule.under) if parts
+        return list(dict.fromkeys(
+            name for parts in (rule.over, rule.under) if parts
             for name in _components(parts, self.basis, lambda s: self.brings(s, accounts))
-        })
+        ))
 
     def amount(
         self, component: str, days: Iterable[dt.date], accounts: frozenset[int] | None = None
