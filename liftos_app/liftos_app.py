@@ -21,6 +21,7 @@ from liftos_app import config, pages  # noqa: F401  (pages registers itself)
 from liftos_app.components.shell import lost_contact
 from liftos_app.services.context import App
 from liftos_app.state import process
+from liftos_app.state.ahead import AheadOfPage
 from liftos_app.state.guard import EventGuard
 from liftos_app.state.socket import SocketGate
 
@@ -32,9 +33,10 @@ log = logging.getLogger(__name__)
 
 def assemble(page_server: Any) -> Any:
     """REST and sandbox before the page, the socket gate and the security headers around all."""
+    from liftos_app.api.built_files import BuiltFiles
     from liftos_app.api.client_address import ClientAddress
     from liftos_app.api.routes import create_api
-    from liftos_app.api.security import SecurityHeaders
+    from liftos_app.api.security import SecurityHeaders, client_folder
     from liftos_app.services import boot, first_run, logs
 
     settings = config.load()
@@ -58,8 +60,9 @@ def assemble(page_server: Any) -> Any:
         services.extras["sandbox"] = sandbox.made
         api.mount("/sandbox", sandbox)
     api.mount("", page_server)
-    inner = SecurityHeaders(SocketGate(api, services), services.settings)
-    return ClientAddress(inner, services.settings.trusted_proxy_hops)
+    inner = BuiltFiles(AheadOfPage(SocketGate(api, services)), client_folder())
+    outer = SecurityHeaders(inner, services.settings)
+    return ClientAddress(outer, services.settings.trusted_proxy_hops)
 
 
 class SandboxLater:

@@ -22,6 +22,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from liftos_app.api import problems
+from liftos_app.api.built_files import HASHED
 from liftos_app.config import ROOT, Settings
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,6 @@ HEADERS_LIMIT: Final = 100
 _SCRIPT: Final = re.compile(rb"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL)
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,40}")
 _PORTS: Final = {"http": 80, "https": 443}
-_HASHED_FILES: Final = "/assets/"  # their names change with their content
 _QUIET_FILES: Final = ("/fonts/", "/platforms/", "/favicon")
 _WITH_EFFECT: Final = {"/api/v1/platform-connections/oauth/callback"}  # GET, but not a mere read
 _DATA_PATHS: Final = ("/api/", "/auth/", "/oauth/")
@@ -179,7 +179,7 @@ class SecurityHeaders:
         headers.setdefault("Content-Security-Policy", self._policy(path, headers))
         if path.startswith(_DATA_PATHS):
             headers.setdefault("Cache-Control", "no-store")
-        elif path.startswith(_HASHED_FILES) and status in {200, 206, 304}:
+        elif path.startswith(HASHED) and status in {200, 206, 304}:
             headers["Cache-Control"] = "public, max-age=31536000, immutable"
         elif path.startswith(_QUIET_FILES) and status in {200, 206, 304}:
             headers["Cache-Control"] = "public, max-age=86400"

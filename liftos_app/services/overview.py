@@ -99,7 +99,7 @@ class Overview:
 def read(ctx: Context, question: Question, metrics: Sequence[str] = TILES) -> Overview:
     """The Overview of a period."""
     reading = query.read(ctx, question)
-    totals, days = reading.totals(metrics), reading.by_day(metrics)
+    totals, days = reading.totals(metrics), reading.by_day(metrics, before=("revenue",))
     report = score.latest(ctx, mode=question.mode, results=score.FAILING)
     return Overview(
         passport=reading.passport,

@@ -15,7 +15,7 @@ from liftos_app.services.metrics import attribution, readout
 from liftos_app.services.metrics.definitions import BASIS_TITLES, Supply
 from liftos_app.services.metrics.query import Channel, Claims
 from liftos_app.services.metrics.values import Gap, Passport
-from liftos_app.state import filters, words
+from liftos_app.state import ahead, filters, words
 from liftos_app.state.app import handler, perform
 from liftos_app.state.filters import Asked, FilterState
 
@@ -134,7 +134,7 @@ class OverviewState(FilterState):
             self.stale = True
             yield
         try:
-            self.view = await perform(view_of, asked)
+            self.view = await ahead.take("/", asked) or await perform(view_of, asked)
             self.phase, self.stale, self._shown = self.view.phase, False, asked.query()
         except Invalid as error:
             self.trouble, self.trouble_fix = error.what, f"{error.why} {error.fix}".strip()
@@ -367,3 +367,6 @@ def _todo(need: overview.Need) -> Todo:
         "finish": ("Finish set-up", wizard),
     }.get(need.act, ("Look", need.link))
     return Todo(need.kind, need.what, need.why, label, href)
+
+
+ahead.offer("/", view_of)

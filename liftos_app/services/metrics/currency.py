@@ -71,10 +71,10 @@ class Rates:
             self._note(key)
         return self._found[key]
 
-    def convert(self, micros: int, source: str, target: str, day: dt.date) -> Fraction | None:
+    def convert(self, micros: int, source: str, target: str, day: dt.date) -> Fraction | int | None:
         """Micro-units of `source` in micro-units of `target`, exact. Zero needs no rate."""
         if micros == 0 or source == target:
-            return Fraction(micros)
+            return micros
         factor = self.factor(source, target, day)
         return None if factor is None else micros * factor.value
 

@@ -57,6 +57,7 @@ class Ledger:
         self._known: dict[tuple[str, int, dt.date], Amount | None] = {}
         self._spans: dict[tuple[str, int, tuple[dt.date, ...]], Amount] = {}
         self._amounts: dict[tuple[str, tuple[dt.date, ...], frozenset[int] | None], Amount] = {}
+        self._brought: dict[tuple[Supply, frozenset[int] | None], bool] = {}
         self.add(cells)
 
     def add(self, cells: Sequence[Cell]) -> None:
@@ -157,10 +158,13 @@ class Ledger:
 
     def brings(self, supply: Supply, accounts: frozenset[int] | None = None) -> bool:
         """Whether any of the accounts brings a supply."""
-        return any(
-            supply in s.streams for s in self.sources
-            if accounts is None or s.account_key in accounts
-        )
+        key = (supply, accounts)
+        if key not in self._brought:
+            self._brought[key] = any(
+                supply in s.streams for s in self.sources
+                if accounts is None or s.account_key in accounts
+            )
+        return self._brought[key]
 
     def settings(self, accounts: frozenset[int] | None = None) -> list[int]:
         """Attribution settings whose claims are in the cells."""
@@ -263,6 +267,7 @@ def compute(
 def _sum(
     parts: Sum, find: Callable[[str], Amount], basis: str, brings: Callable[[Supply], bool]
 ) -> Amount:
+    """In millionths: of a currency unit, of one."""
     total = Amount()
     for name, factor in _components(parts, basis, brings).items():
         found = find(name)
@@ -274,7 +279,6 @@ def _sum(
         known, missing = max(total.known, found.known), max(total.missing, found.missing)
         total.add(found, factor * scale)
         total.known, total.missing = known, missing  # the same account-days, not more of them
-    total.exact = Fraction(total.exact, MILLION)
     return total
 
 
@@ -294,14 +298,14 @@ def _divide(
 ) -> tuple[Fraction | None, Reason]:
     if over.value is None:
         return None, over.reason
-    top = Fraction(over.value) * rule.times
+    top = over.value * rule.times
     if under is None:
-        return top, over.reason
+        return Fraction(top, MILLION), over.reason
     if under.value is None:
         return None, under.reason
     if under.value == 0:
         return None, Reason.ZERO
-    return top / Fraction(under.value), over.reason or under.reason
+    return Fraction(top, under.value), over.reason or under.reason
 
 
 def ratio(over: Value, under: Value) -> Decimal | None:

@@ -157,12 +157,16 @@ class Reading:
         """One metric over the period, of some accounts or all."""
         return self.ledger.value(metric, Scope(self.period, accounts))
 
-    def by_day(self, metrics: Sequence[str]) -> Days:
-        """Each metric on each day. A day nobody has read is None, a confirmed empty one 0."""
+    def by_day(self, metrics: Sequence[str], before: Sequence[str] | None = None) -> Days:
+        """Each metric on each day. A day nobody has read is None, a confirmed empty one 0.
+
+        `before`: the metrics wanted of the days before; None: all of them.
+        """
         self._complete(metrics)
+        earlier = metrics if before is None else before
         return Days(
             passport=self.passport, days=self._days(metrics, self.period),
-            previous=self._days(metrics, self.compared.against) if self.compared else (),
+            previous=self._days(earlier, self.compared.against) if self.compared else (),
         )
 
     def by_channel(self, metrics: Sequence[str]) -> Channels:

@@ -7,36 +7,11 @@ from typing import Any
 
 import pytest
 
-from liftos_app.models import Organization, Role, User
 from liftos_app.services import sessions
-from liftos_app.services.context import App, Principal
-from liftos_app.state import process
+from liftos_app.services.context import App
 from liftos_app.state.socket import MESSAGE_BURST, MESSAGE_LIMIT, SOCKETS_PER_SESSION, SocketGate
 
 ORIGIN = "http://localhost:8000"
-
-
-@pytest.fixture
-def page_app(app: App) -> App:
-    process.install(app)
-    return app
-
-
-@pytest.fixture
-def cookie_of(
-    page_app: App, organization: Organization, make_principal: Callable[..., Principal]
-) -> Callable[[], str]:
-    def make() -> str:
-        who = make_principal(Role.ANALYST, organization)
-        with page_app.db.write() as session:
-            user = session.get_one(User, who.user_id)
-            assert organization.id is not None
-            token = sessions.create(
-                session, page_app, user=user, org_id=organization.id, ip="", user_agent=""
-            )
-        return f"{sessions.cookie_name(page_app.settings)}={token}"
-
-    return make
 
 
 async def knock(
