@@ -272,7 +272,25 @@ def test_refused_fields_leave_the_rest_and_are_told_once() -> None:
     one, _ = client(answers(denied, {**denied, "data": page(order(2))["data"]}))
     found = read(one, span())
     assert len(found.rows) == 2
-    assert found.notes == ("Shopify left out orders.customer: a permission is missing for it.",)
+    [note] = found.notes
+    assert note.startswith("Shopify left out orders.customer: a permission is missing for it.")
+    refused, whole = found.rows
+    assert "customer_ref" not in refused  # unknown, which is not "a guest"
+    assert refused["customer_order_index"] == whole["customer_order_index"]  # the visit says it
+    assert whole["customer_ref"]
+
+
+def test_what_only_a_refused_field_says_is_left_out_of_the_row() -> None:
+    denied = example("shopify", "access_denied_200")["body"]
+    paths = [["orders", "nodes", 0, "customer"], ["orders", "nodes", 0, "customerJourneySummary"]]
+    denied["errors"] = [{**denied["errors"][0], "path": p} for p in paths]
+    denied["data"] = page(order(customer=None, customerJourneySummary=None))["data"]
+    one, _ = client(answers(denied))
+    [row] = read(one, span()).rows
+    missing = {"customer_ref", "customer_order_index", "utm_source", "utm_medium", "attrs"}
+    assert not missing & set(row)
+    guest, _ = client(answers(page(order(customer=None))))
+    assert read(guest, span()).rows[0]["customer_ref"] == ""
 
 
 def test_another_version_than_asked_for_is_told() -> None:

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlmodel import select
+from sqlmodel import col, select
 
 from liftos_app.models import (
     Account,
@@ -293,6 +293,24 @@ def test_orders_lines_and_refunds_follow_the_source(app: App, target: Target) ->
     with app.db.read() as session:
         assert session.exec(select(Refund)).all() == []
         assert [line.order_id for line in session.exec(select(OrderLine))] == ["o2"]
+
+
+def test_what_an_order_leaves_out_keeps_its_stored_value(app: App, target: Target) -> None:
+    put(app, target, [an_order(1, utm_source="mail")], Lands.ORDERS)
+    unsaid = {"customer_ref", "customer_order_index", "utm_source", "attrs"}
+    bare = [
+        {k: v for k, v in an_order(n, total=5_000_000).items() if k not in unsaid} for n in (1, 2)
+    ]
+    counts = put(app, target, bare, Lands.ORDERS, None)
+    assert (counts.updated, counts.written, counts.adds_up) == (1, 1, True)
+    assert put(app, target, bare, Lands.ORDERS, None).unchanged == 2
+    with app.db.read() as session:
+        old, new = session.exec(select(Order).order_by(col(Order.external_id))).all()
+    assert (old.gross_micros, new.gross_micros) == (5_000_000, 5_000_000)
+    assert (old.customer_ref, old.customer_order_index, old.utm_source) == ("abc", 1, "mail")
+    assert (new.customer_ref, new.customer_order_index, new.utm_source, new.attrs) == (
+        "", None, "", {}
+    )
 
 
 def test_an_order_without_amount_or_date_is_rejected(app: App, target: Target) -> None:

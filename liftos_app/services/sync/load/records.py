@@ -45,7 +45,8 @@ _PAYMENT = (
 _EMPTY: dict[str, Any] = {
     "name": "", "status": "", "stage": "", "currency": "", "source": "", "campaign_id": "",
     "parent_id": "", "owner_id": "", "person_ref": "", "deleted": False, "category": "",
-    "customer_ref": "", "order_ref": "", "is_test": False,
+    "customer_ref": "", "order_ref": "", "is_test": False, "utm_source": "", "utm_medium": "",
+    "utm_campaign": "",
 }
 
 
@@ -61,7 +62,7 @@ def load_orders(landing: Landing) -> Counts:
             good.append({**row, "day": as_day(row["day"])})
     found, repeats = unique(good, lambda r: r["external_id"], rejected)
     counts.unchanged += repeats
-    heads = {i: {n: r.get(n) for n in _ORDER} for i, r in found.items()}
+    heads = {i: {n: r[n] for n in _ORDER if n in r} for i, r in found.items()}
     counts.written, counts.updated, same = _upsert(landing, table_of(Order), _ORDER, heads)
     counts.unchanged += same
     lines = {
@@ -106,6 +107,8 @@ def _upsert(
     fixed: dict[str, Any] | None = None,
 ) -> tuple[int, int, int]:
     """Insert or update by external id (and `fixed` columns); how many were new, changed, the same.
+
+    A column that a row leaves out is unknown: what is stored of it stays.
     """
     session, target, changes = landing.session, landing.target, landing.changes
     fixed = fixed or {}
@@ -119,8 +122,12 @@ def _upsert(
         )
         existing.update({r.external_id: r for r in found})
     new, changed, same = [], 0, 0
-    for external_id, values in rows.items():
+    for external_id, said in rows.items():
         old = existing.get(external_id)
+        values = {
+            n: said[n] if n in said else _nothing(n) if old is None else getattr(old, n)
+            for n in names
+        }
         if old is None:
             new.append({
                 "org_id": target.org_id, "account_key": target.account_key,
@@ -208,10 +215,12 @@ def _by_kind(
 
 def _cells(row: Row, names: tuple[str, ...]) -> dict[str, Any]:
     cells = {n: row.get(n) for n in names}
-    for name, value in cells.items():
-        if value is None:
-            cells[name] = {} if name == "attrs" else _EMPTY.get(name)
-    return cells
+    return {n: _nothing(n) if value is None else value for n, value in cells.items()}
+
+
+def _nothing(name: str) -> Any:
+    """What a column holds of which nothing is known."""
+    return {} if name == "attrs" else _EMPTY.get(name)
 
 
 def _wrong_record(row: Row, names: tuple[str, ...], kinds: tuple[str, ...]) -> str:

@@ -159,15 +159,24 @@ def _still_useful(error: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
     return data.get(path[0]) is not None
 
 
-def refused_fields(body: Any) -> tuple[str, ...]:
-    """One sentence per field that Shopify left out of an otherwise good answer."""
+def refused_paths(body: Any) -> tuple[str, ...]:
+    """The fields that Shopify left out of an otherwise good answer: `orders.customer`."""
     names: dict[str, None] = {}
     for error in (body.get("errors") or ()) if isinstance(body, dict) else ():
         if isinstance(error, dict):
             steps = [p for p in error.get("path") or () if isinstance(p, str)]
             if steps:
                 names[".".join(s for s in steps if s not in {"nodes", "edges", "node"})] = None
-    return tuple(f"Shopify left out {name}: a permission is missing for it." for name in names)
+    return tuple(names)
+
+
+def refused_fields(body: Any) -> tuple[str, ...]:
+    """One sentence per field that Shopify left out of an otherwise good answer."""
+    return tuple(
+        f"Shopify left out {name}: a permission is missing for it. Values read before are kept; "
+        "once it is given, read the days since then again."
+        for name in refused_paths(body)
+    )
 
 
 def pace(status: int, headers: Mapping[str, str], body: Any) -> float:  # noqa: ARG001

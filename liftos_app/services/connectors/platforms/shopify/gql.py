@@ -7,7 +7,11 @@ from typing import Any
 
 from liftos_app.services.connectors.client import Answer, Client
 from liftos_app.services.connectors.paging import lost
-from liftos_app.services.connectors.platforms.shopify.errors import TooCostly, refused_fields
+from liftos_app.services.connectors.platforms.shopify.errors import (
+    TooCostly,
+    refused_fields,
+    refused_paths,
+)
 from liftos_app.services.connectors.platforms.shopify.version import VERSION
 from liftos_app.services.connectors.rows import ident, micros
 
@@ -48,6 +52,12 @@ def next_cursor(connection: Mapping[str, Any]) -> str | None:
     if not info.get("endCursor"):
         raise lost()
     return str(info["endCursor"])
+
+
+def refused(answer: Answer, root: str) -> frozenset[str]:
+    """The fields of the records under `root` that Shopify did not let us read in an answer."""
+    paths = (p.split(".") for p in refused_paths(answer.data))
+    return frozenset(p[1] for p in paths if len(p) == 2 and p[0] == root)
 
 
 def notes(client: Client, answer: Answer) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -17,10 +18,22 @@ from liftos_app.services.connectors.spec import Row
 # What a landing page's query may keep: where the visit came from, never who it was.
 _KEPT_QUERY = ("utm_", "gclid", "fbclid", "ttclid")
 _CODES = 5
+# Columns that an order's field tells alone, or together with another one.
+_DEPENDS: Mapping[str, tuple[str, ...]] = {
+    "customer": ("customer_ref", "customer_order_index"),
+    "customerJourneySummary": (
+        "customer_order_index", "utm_source", "utm_medium", "utm_campaign", "attrs",
+    ),
+}
 
 
-def order_row(node: Mapping[str, Any], zone: ZoneInfo, salt: str) -> Row:
-    """An order with its lines and refunds. Raises for values that cannot be used."""
+def order_row(
+    node: Mapping[str, Any], zone: ZoneInfo, salt: str, refused: AbstractSet[str] = frozenset()
+) -> Row:
+    """An order with its lines and refunds. Raises for values that cannot be used.
+
+    What depends on `refused` fields of an order is unknown, not empty: its columns are left out.
+    """
     processed = moment(node["processedAt"])
     total = node["totalPriceSet"]
     journey = node.get("customerJourneySummary") or {}
@@ -29,7 +42,7 @@ def order_row(node: Mapping[str, Any], zone: ZoneInfo, salt: str) -> Row:
     origin = (node.get("attribution") or {}).get("handle") or node.get("sourceName")
     shipping, tax = money(node["totalShippingPriceSet"]), money_or_zero(node.get("totalTaxSet"))
     goods = node.get("subtotalPriceSet")
-    return {
+    row = {
         "external_id": short(node["id"]),
         "name": text(node.get("name"), 40),
         "processed_at": processed,
@@ -56,6 +69,10 @@ def order_row(node: Mapping[str, Any], zone: ZoneInfo, salt: str) -> Row:
         "lines": [line_row(line) for line in node["lineItems"]["nodes"]],
         "refunds": [refund_row(refund, zone) for refund in node.get("refunds") or ()],
     }
+    unknown = {c for f in refused if node.get(f) is None for c in _DEPENDS.get(f, ())}
+    if row["customer_order_index"] is not None:
+        unknown.discard("customer_order_index")  # the other field says it
+    return {k: v for k, v in row.items() if k not in unknown}
 
 
 def line_row(node: Mapping[str, Any]) -> dict[str, Any]:

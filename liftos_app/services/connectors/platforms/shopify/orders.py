@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,7 +18,13 @@ from liftos_app.services.connectors.client import Client
 from liftos_app.services.connectors.paging import dig, walk
 from liftos_app.services.connectors.platforms.shopify import bulk, order_query
 from liftos_app.services.connectors.platforms.shopify.errors import TooCostly
-from liftos_app.services.connectors.platforms.shopify.gql import ask, ask_sized, next_cursor, notes
+from liftos_app.services.connectors.platforms.shopify.gql import (
+    ask,
+    ask_sized,
+    next_cursor,
+    notes,
+    refused,
+)
 from liftos_app.services.connectors.platforms.shopify.order_rows import order_row
 from liftos_app.services.connectors.platforms.shopify.shop import orders_reach
 from liftos_app.services.connectors.read import listed, make_page
@@ -56,8 +63,8 @@ def _span(client: Client, task: Task) -> Iterator[Page]:
         "processed_at", _midnight(task.start, zone), _midnight(task.end + timedelta(days=1), zone)
     )
 
-    def make(node: Any) -> Row | None:
-        row = order_row(node, zone, task.salt)
+    def make(node: Any, refused: frozenset[str] = frozenset()) -> Row | None:
+        row = order_row(node, zone, task.salt, refused)
         return row if task.holds(row["day"]) else None
 
     long = (task.end - task.start).days + 1 >= BULK_DAYS
@@ -76,8 +83,8 @@ def _changes(client: Client, task: Task) -> Iterator[Page]:
     since = moment(task.cursor) - timedelta(seconds=task.stream.overlap_seconds)
     newest = moment(task.cursor)
 
-    def make(node: Any) -> Row | None:
-        row = order_row(node, zone, task.salt)
+    def make(node: Any, refused: frozenset[str] = frozenset()) -> Row | None:
+        row = order_row(node, zone, task.salt, refused)
         if task.before is not None and row["day"] >= task.before.isoformat():
             return None  # read with its day
         return row if row["updated_at"] >= since else None  # search has returned older ones
@@ -124,9 +131,10 @@ def _paged(client: Client, search: str, sort: str, make: Any) -> Iterator[tuple[
         nodes = listed(answer.data["data"]["orders"]["nodes"])
         for node in nodes:
             _complete(client, node)
+        made = partial(make, refused=refused(answer, "orders"))
         yield (
             make_page(
-                nodes, make, answer=answer, day_key="processedAt", notes=notes(client, answer)
+                nodes, made, answer=answer, day_key="processedAt", notes=notes(client, answer)
             ),
             nodes,
         )

@@ -1,4 +1,6 @@
-"""A first load of a store misses no refund of an order older than its history: to the cent."""
+"""A store in the long run: no refund of an order older than its history is missed, to the cent, and
+a lost permission takes nothing away.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +16,7 @@ from liftos_app import config
 from liftos_app.db import Database
 from liftos_app.models import Order, Organization, Refund, Role, RunState, StreamState, SyncEvent
 from liftos_app.services import connections, sync
+from liftos_app.services.connections.signin import SignedIn
 from liftos_app.services.context import App, Principal, open_context
 from liftos_app.services.sandbox.credentials import DEMO
 from liftos_app.services.sync.engine import SyncEngine
@@ -42,18 +45,58 @@ def store(
     return app
 
 
-def test_net_sales_of_every_day_of_a_first_load_are_the_worlds(
-    store: App, box: RunningSandbox
-) -> None:
+def connected(store: App, days: int = DAYS) -> tuple[int, SignedIn]:
+    """The organization and a store connection whose first load is asked for."""
     with store.db.read() as session:
         org_id = session.exec(select(Organization.id)).one()
+    assert org_id is not None
     method = "client_credentials"
     made = connections.create_connected(
         store, WHO, org_id, "shopify", method=method, inputs=DEMO["shopify"][method], mode="demo",
         wishes=connections.Wishes(
-            accounts="all", streams=["orders"], history_days=DAYS, start=True
+            accounts="all", streams=["orders"], history_days=days, start=True
         ),
     )
+    return org_id, made
+
+
+def test_a_lost_permission_takes_nothing_from_orders_that_are_read_again(
+    store: App, box: RunningSandbox
+) -> None:
+    org_id, made = connected(store, 3)
+    engine = SyncEngine(store)
+    assert made.run_id is not None
+    assert engine.run(made.run_id) is RunState.SUCCEEDED
+
+    def customers() -> dict[str, tuple[str, int | None]]:
+        with store.db.read() as session:
+            return {
+                o.external_id: (o.customer_ref, o.customer_order_index)
+                for o in session.exec(select(Order))
+            }
+
+    before = customers()
+    assert any(ref for ref, _ in before.values())
+    box.trouble.add("missing_scope", "shopify", count=None, detail={"scope": "read_customers"})
+    today = store.now().date()
+    with open_context(store, WHO, org_id, write=True) as ctx:
+        again = sync.request(
+            ctx, made.connection_id, start=today - timedelta(days=2), end=today
+        ).id
+    assert engine.run(again) is RunState.SUCCEEDED
+    after = customers()
+    assert {i: after[i] for i in before} == before
+    with store.db.read() as session:
+        told = [e.text for e in session.exec(select(SyncEvent)) if "Shopify left out" in e.text]
+    assert len(told) == 1
+    assert "orders.customer" in told[0]
+    store.db.close()
+
+
+def test_net_sales_of_every_day_of_a_first_load_are_the_worlds(
+    store: App, box: RunningSandbox
+) -> None:
+    org_id, made = connected(store)
     engine = SyncEngine(store)
     assert made.run_id is not None
     assert engine.run(made.run_id) is RunState.SUCCEEDED
