@@ -19,6 +19,7 @@ from liftos_app.services import (
     rights,
 )
 from liftos_app.services.audit import checkpoints, notes, state
+from liftos_app.services.connections import daily as daily_looks
 from liftos_app.services.context import App, job_principal
 from liftos_app.services.quality import runner
 from liftos_app.services.sync import undo
@@ -50,9 +51,10 @@ def hourly(app: App) -> None:
 
 
 def daily(app: App) -> None:
-    """Renew idle tokens, verify the audit log, renew old data keys; delete what is too old;
-    try the newest backup once a week."""
+    """Renew idle tokens, look at all accounts, verify the audit log, renew old data keys; delete
+    what is too old; try the newest backup once a week."""
     links.keep_alive(app)
+    daily_looks.look_at_accounts(app)
     state.verify_and_note(app)
     rotation.renew_data_keys(app, before=app.now() - DATA_KEY_LIFE)
     retention.walk(app)

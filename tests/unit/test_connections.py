@@ -40,6 +40,7 @@ from liftos_app.models import (
     SyncRun,
 )
 from liftos_app.services import condition, connections, links, wizard
+from liftos_app.services.connections import daily
 from liftos_app.services.connectors import registry
 from liftos_app.services.context import Principal, open_context
 from tests import connection_fixtures, example_platform
@@ -549,6 +550,36 @@ def test_stored_rows_keep_their_currency_and_a_person_is_asked(bench: Bench) -> 
     bench.world.accounts = accounts
     assert read_again() == {}
     assert bench.status(connection_id) == "healthy"
+
+
+def test_the_daily_look_finds_another_currency_and_a_vanished_account(bench: Bench) -> None:
+    connection_id = bench.signed_in(start=True)
+    end_run(bench, connection_id, RunState.SUCCEEDED)
+    assert daily.look_at_accounts(bench.app) == 1
+    assert bench.status(connection_id) == "healthy"
+    accounts = bench.world.accounts
+    bench.world.accounts = accounts[:1]
+    daily.look_at_accounts(bench.app)
+    with bench.read() as ctx:
+        usable = {a.name: a.usable for a in connections.accounts_of(ctx, connection_id)}
+    assert usable == {a["name"]: a in accounts[:1] for a in accounts}
+    bench.world.accounts = [{**a, "currency": "CAD"} for a in accounts]
+    daily.look_at_accounts(bench.app)
+    with bench.read() as ctx:
+        assert (connections.get(ctx, connection_id).cause or {})["code"] == "other_currency"
+
+
+def test_the_daily_look_leaves_out_what_is_not_read_and_bears_an_outage(bench: Bench) -> None:
+    working, paused = bench.started(), bench.started()
+    bench.draft()
+    with bench.write() as ctx:
+        connections.pause(ctx, paused)
+    bench.world.calls.clear()
+    assert daily.look_at_accounts(bench.app) == 1
+    assert bench.world.count("accounts") == 1
+    bench.world.api_status = 503
+    assert daily.look_at_accounts(bench.app) == 0
+    assert bench.status(working) == "backfilling"
 
 
 def test_what_another_connection_reads_is_shown(bench: Bench) -> None:

@@ -318,6 +318,7 @@ SYSTEM = {
     "services/api_keys.py", "services/audit/checkpoints.py", "services/audit/opening.py",
     "services/audit/refusals.py", "services/audit/state.py", "services/audit/verify.py",
     "services/backups.py", "services/boot.py", "services/budgets.py",
+    "services/connections/daily.py",
     "services/evidence/bundle.py", "services/expiry.py", "services/first_run.py",
     "services/health.py", "services/idempotency.py", "services/incidents/book.py",
     "services/incidents/signals.py", "services/invitations.py", "services/leases.py",
