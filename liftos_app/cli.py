@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import sqlite3
@@ -97,10 +98,6 @@ def serve() -> None:
     _check_port(settings)
     if not _is_current(settings):
         _migrate(settings)
-    mode = "demo mode, the sandbox is on" if settings.demo_mode else "live mode"
-    typer.echo(f"LiftOS {__version__} ({mode}) starts at {settings.public_url}")
-    for notice in settings.notices()[len(settings.generated):]:
-        typer.echo(notice)
     sys.stdout.flush()
     os.chdir(config.ROOT)
     os.environ.update({
@@ -329,6 +326,12 @@ def _check_port(settings: Settings) -> None:
         try:
             probe.bind((settings.host, settings.port))
         except OSError as error:
+            if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+                typer.echo(
+                    f"LIFTOS_HOST is {settings.host}, which is no address of this machine. "
+                    "Use 127.0.0.1 for this machine alone, 0.0.0.0 for all.", err=True,
+                )
+                raise typer.Exit(2) from error
             typer.echo(
                 f"Port {settings.port} on {settings.host} cannot be used: {error.strerror}. "
                 "Stop what uses it, or set PORT to another number.", err=True,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import reflex as rx
 
-from liftos_app import config, pages  # noqa: F401  (pages registers itself)
+from liftos_app import __version__, config, pages  # noqa: F401  (pages registers itself)
 from liftos_app.components.shell import lost_contact
 from liftos_app.services.context import App
 from liftos_app.state import process
@@ -43,6 +43,7 @@ def assemble(page_server: Any) -> Any:
     logs.set_up(settings)
     try:
         held = boot.hold_alone(settings)
+        boot.check_redis(settings)
         services = boot.build_app(settings, migrate=False)
     except config.ConfigError as error:
         sys.stderr.write(f"LiftOS did not start. {error}\n")
@@ -50,10 +51,7 @@ def assemble(page_server: Any) -> Any:
         os._exit(2)
     services.extras["alone"] = held
     process.install(services)
-    token_words = first_run.words_at_start(services)
-    if token_words:
-        sys.stdout.write(f"{token_words}\n")
-        sys.stdout.flush()
+    _say(settings, first_run.words_at_start(services))
     api = create_api(services)
     if services.settings.demo_mode:
         sandbox = SandboxLater(services)
@@ -63,6 +61,17 @@ def assemble(page_server: Any) -> Any:
     inner = BuiltFiles(AheadOfPage(SocketGate(api, services)), client_folder())
     outer = SecurityHeaders(inner, services.settings)
     return ClientAddress(outer, services.settings.trusted_proxy_hops)
+
+
+def _say(settings: config.Settings, token_words: str) -> None:
+    """What the operator reads at a start that succeeds: where it is, and what to know."""
+    mode = "demo mode, the sandbox is on" if settings.demo_mode else "live mode"
+    words = [
+        f"LiftOS {__version__} ({mode}) starts at {settings.public_url}",
+        *settings.notices()[len(settings.generated):], *([token_words] if token_words else []),
+    ]
+    sys.stdout.write("\n".join(words) + "\n")
+    sys.stdout.flush()
 
 
 class SandboxLater:

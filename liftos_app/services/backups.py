@@ -133,6 +133,7 @@ def restore(settings: Settings, path: Path) -> Path:
                 old.rename(aside.with_name(aside.name + end))
         if place.exists():
             os.link(place, aside)
+            aside.chmod(0o600)
         fresh.replace(place)  # at no moment is there no database
         points = checkpoints.path_of(settings)
         if points.exists():

@@ -14,7 +14,7 @@ from typing import IO, Final
 
 from sqlalchemy.exc import DBAPIError
 
-from liftos_app.config import ConfigError, Settings
+from liftos_app.config import PLATFORM_URL_PREFIX, ConfigError, Settings
 from liftos_app.db import Database, driver_version
 from liftos_app.errors import Conflict, Unavailable
 from liftos_app.services import accounts, logs, migrations, passwords, revisions
@@ -30,6 +30,8 @@ COLLECTOR: Final = (100_000, 20, 100)
 # empty (measured over a look-around: 455 MB at most, with two heaps 423 MB).
 HEAPS: Final = 2
 _M_ARENA_MAX: Final = -8  # malloc.h
+BANK: Final = "ecb"  # has an address of its own beside the platforms: exchange rates
+REDIS_SECONDS: Final = 3
 FIRST_ORGANIZATION: Final = "My organization"
 
 
@@ -38,6 +40,7 @@ def build_app(settings: Settings, *, migrate: bool = True, now: Clock = utc_now)
 
     With `migrate=False` a database at another revision is refused instead of changed.
     """
+    _check_names(settings)
     kept = logs.protect(settings)
     gc.set_threshold(*COLLECTOR)
     _limit_heaps()
@@ -65,6 +68,39 @@ def build_app(settings: Settings, *, migrate: bool = True, now: Clock = utc_now)
                "revision": revisions.newest()},
     )
     return app
+
+
+def _check_names(settings: Settings) -> None:
+    """An address for a platform that does not exist would be ignored in silence."""
+    if not settings.platform_urls:
+        return
+    from liftos_app.services.connectors import registry
+
+    known = sorted({*(p.slug for p in registry.all_platforms()), BANK})
+    for name in settings.platform_urls:
+        if name not in known:
+            raise ConfigError(
+                f"{PLATFORM_URL_PREFIX}{name.upper()} names no platform. Known names end in: "
+                f"{', '.join(k.upper() for k in known)}."
+            )
+
+
+def check_redis(settings: Settings) -> None:
+    """Find out at the start, not at the first event, that REDIS_URL leads nowhere."""
+    if not settings.redis_url:
+        return
+    from redis import Redis, RedisError
+
+    try:
+        with Redis.from_url(
+            settings.redis_url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS
+        ) as there:
+            there.ping()
+    except (RedisError, OSError, ValueError) as error:  # the address may hold a password
+        raise ConfigError(
+            f"REDIS_URL: nothing usable answers there ({type(error).__name__}). Start Redis, "
+            "correct the address, or leave it unset for a single process."
+        ) from error
 
 
 def _limit_heaps() -> None:

@@ -70,6 +70,7 @@ def test_L112_a_backup_comes_back_whole_and_the_replaced_database_stays(
     running.db.close()
     aside = backups.restore(settings, made)
     assert aside.is_file()
+    assert aside.stat().st_mode & 0o077 == 0
     assert name_in(settings) == "Before"
     app = boot.build_app(settings)
     with app.db.read() as session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import socket
@@ -93,6 +94,40 @@ def test_a_used_port_is_named_with_what_to_do(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert f"Port {port}" in done.stderr
     assert "PORT" in done.stderr
+
+
+def test_an_address_that_is_not_this_machines_is_named_and_not_the_port(tmp_path: Path) -> None:
+    for host in ("203.0.113.7", "no-such-host.invalid"):
+        done = liftos(tmp_path, "serve", LIFTOS_HOST=host)
+        assert done.returncode == 2
+        assert f"LIFTOS_HOST is {host}" in done.stderr
+        assert "Stop what uses it" not in done.stderr
+
+
+def test_a_start_that_is_refused_says_why_and_never_that_it_starts(
+    home: Path, free_port: int
+) -> None:
+    """The built page is there: `make test` builds it first."""
+    wrong = {
+        "names no platform": {"LIFTOS_BASE_URL_METTA": "http://127.0.0.1:9"},
+        "REDIS_URL": {"REDIS_URL": f"redis://:hidden-word@127.0.0.1:{free_port}"},
+        "API_VAULT_MASTER_KEY": {
+            "API_VAULT_MASTER_KEY": "k1:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="
+        },
+    }
+    liftos(home, "doctor")
+    for words, env in wrong.items():
+        done = liftos(home, "serve", PORT=str(free_port), **env)
+        assert done.returncode != 0
+        assert words in done.stderr
+        assert "starts at" not in done.stdout
+        assert "hidden-word" not in done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+    with (home / "liftos.db.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = liftos(home, "serve", PORT=str(free_port))
+    assert "Another LiftOS process uses this embedded database" in done.stderr
+    assert "starts at" not in done.stdout
 
 
 def test_doctor_finds_a_missing_schema_and_a_readable_key(tmp_path: Path) -> None:
