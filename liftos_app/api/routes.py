@@ -22,9 +22,12 @@ from liftos_app.api import (
     explorer,
     health,
     link_forms,
+    metrics,
+    organization,
     people,
     problems,
     provider,
+    quality,
     rights,
     rights_forms,
     second_factor_forms,
@@ -37,7 +40,7 @@ PREFIX = "/api/v1"
 ROUTERS: tuple[APIRouter, ...] = (
     auth.router, health.router, connections.router, defining.router, callback.router,
     explorer.router, docs.router, people.router, sync_more.router, audit.router, rights.router,
-    crossing.router,
+    crossing.router, metrics.router, quality.router, organization.router,
 )
 BROWSER_ROUTERS: tuple[APIRouter, ...] = (  # the last one takes what the others leave of /auth
     web.router, second_factor_forms.router, account_forms.router, link_forms.router,

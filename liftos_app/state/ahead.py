@@ -19,9 +19,10 @@ from urllib.parse import parse_qsl
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from liftos_app.state import filters, process, visitor
+from liftos_app.services.metrics import asked as asking
+from liftos_app.services.metrics.asked import Asked
+from liftos_app.state import process, visitor
 from liftos_app.state.app import perform
-from liftos_app.state.filters import Asked
 
 LIFE: Final = dt.timedelta(seconds=5)  # an older answer is read again
 LIMIT: Final = 100  # answers nobody fetched
@@ -78,7 +79,7 @@ async def _begin(scope: Scope, cookie: str) -> None:
     if seen is None:
         return
     visitor.acting.set(seen)
-    asked = filters.read(dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"))))
+    asked = asking.read(dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"))))
     key = (seen.owner, scope["path"], asked.query())
     begun = _Begun(process.app().now(), asyncio.create_task(perform(_offers[key[1]], asked)))
     begun.answer.add_done_callback(_look)

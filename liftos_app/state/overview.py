@@ -12,12 +12,13 @@ from liftos_app.services import connections, figures, organization, overview
 from liftos_app.services import format as fmt
 from liftos_app.services.context import Context
 from liftos_app.services.metrics import attribution, readout
+from liftos_app.services.metrics.asked import Asked, question
 from liftos_app.services.metrics.definitions import BASIS_TITLES, Supply
 from liftos_app.services.metrics.query import Channel, Claims
 from liftos_app.services.metrics.values import Gap, Passport
 from liftos_app.state import ahead, filters, words
 from liftos_app.state.app import handler, perform
-from liftos_app.state.filters import Asked, FilterState
+from liftos_app.state.filters import FilterState
 
 TILES = ("spend", "revenue", "blended_roas", "claimed_value")
 MORE = ("orders", "aov", "new_customers", "cac", "claim_ratio")
@@ -149,7 +150,7 @@ class OverviewState(FilterState):
 
 def view_of(ctx: Context, asked: Asked) -> View:
     """The page's content for one address."""
-    wanted, today = filters.question(ctx, asked)
+    wanted, today = question(ctx, asked)
     found = overview.read(ctx, wanted, (*TILES, *MORE))
     passport = found.passport
     todos = [_todo(need) for need in found.needs]

@@ -51,6 +51,11 @@ MORE_THAN_SHAPE: Final = {
     f"POST {_ONE}/clear": "the confirmation is the connection's name",
     f"POST {_C}/oauth/initiate": "what a connection needs is told by its platform",
     f"PUT {_C}/preferences": "a schedule is an interval or five cron fields",
+    "PUT /api/v1/organization": "a currency and a time zone are real ones",
+    **{
+        f"GET /api/v1/metrics/{what}": "days are in order, and not beside a named range"
+        for what in ("totals", "days", "channels", "claims")
+    },
     "POST /api/v1/invitations": "addresses are narrower here than in RFC 5321",
     "PATCH /api/v1/members/{user_id}": "the highest role is not given this way",
     "POST /api/v1/organization/erasure": "the name is the organization's own",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 
 import pytest
 
@@ -11,6 +12,7 @@ from tests.journeys.script import Script
 from tests.journeys.world_totals import (
     Span,
     expected_ads,
+    expected_days,
     expected_store,
     first_order,
     stored_ads,
@@ -51,6 +53,16 @@ def test_a_script_connects_four_platforms_and_the_rows_equal_the_world(
     assert stored_ads(server.home, span) == expected_ads(span)
     seen_from = first_order(server.home)  # refunds of orders before the chosen history are not
     assert stored_store(server.home, span) == expected_store(span, seen_from=seen_from)
+    wanted = {"start": str(span.start), "end": str(span.end), "metric": ["spend", "revenue"]}
+    told = script.http.get("/metrics/days", params=wanted).json()
+    read = [
+        tuple(f"${Decimal(d['values'][m]['amount']):,.2f}" for m in ("spend", "revenue"))
+        for d in reversed(told["days"])
+    ]
+    assert read == [(d[1], d[2]) for d in expected_days(span, seen_from=seen_from)]
+    checked = script.http.post("/quality/checks").json()
+    assert checked["provenance"] == "demo"
+    assert {f["connection_id"] for f in checked["findings"]} == set(ids.values())
     board = script.call("GET", "/dashboard")
     assert len(board["connections"]) == 4
     again = script.sync(ids["meta_business"])

@@ -11,10 +11,10 @@ import pytest
 
 from liftos_app.models import ConnectionStatus, Organization, Provenance, Role, RunState
 from liftos_app.services import monitoring, overview
+from liftos_app.services.metrics.asked import Asked
 from liftos_app.services.metrics.question import Compare, Mode, Question
 from liftos_app.services.metrics.values import to_json
 from liftos_app.services.quality import runner
-from liftos_app.state.filters import Asked
 from liftos_app.state.overview import view_of
 from tests.facts_builder import Facts, d, facts, platforms  # noqa: F401
 

@@ -12,8 +12,9 @@ import pytest
 
 from liftos_app.errors import Invalid
 from liftos_app.services.context import App, Context
-from liftos_app.state import ahead, filters, visitor
-from liftos_app.state.filters import Asked
+from liftos_app.services.metrics import asked as asking
+from liftos_app.services.metrics.asked import Asked
+from liftos_app.state import ahead, visitor
 from tests.conftest import Clock
 
 Get = Callable[..., Any]
@@ -84,7 +85,7 @@ async def test_the_answer_is_handed_over_once_and_only_to_its_address(
     await visit(cookie, query="range=last_7&nonsense=1")
     await becomes(cookie)
     assert await ahead.take("/", Asked()) is None
-    week = filters.read({"range": "last_7"})
+    week = asking.read({"range": "last_7"})
     assert await ahead.take("/", week) == "answer 1"
     assert await ahead.take("/", week) is None
     assert reader.asked == [("range=last_7", visitor.acting.get().who.user_id)]  # type: ignore[union-attr]

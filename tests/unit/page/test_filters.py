@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from liftos_app.errors import Invalid
 from liftos_app.models import Organization, Role
+from liftos_app.services.metrics.asked import Asked, question, read
 from liftos_app.services.metrics.question import Compare, Mode
-from liftos_app.state.filters import Asked, question, read
 from liftos_app.state.gate import safe_path
 
 TEXT = st.text(max_size=30)
