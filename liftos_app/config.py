@@ -12,14 +12,16 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from liftos_app import config_mail
 from liftos_app.config_mail import Smtp
 
+T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
 PLATFORM_URL_PREFIX = "LIFTOS_BASE_URL_"
 SHORTEST_PASSWORD = 15
@@ -367,22 +369,22 @@ def _oidc(env: Mapping[str, str]) -> tuple[str, str, str]:
 
 
 def _mail(env: Mapping[str, str]) -> tuple[Smtp | None, tuple[str, str]]:
-    readers = {"LIFTOS_SMTP_URL": config_mail.parse_server,
-               "LIFTOS_MAIL_FROM": config_mail.parse_sender}
-    given = {name: env.get(name, "").strip() for name in readers}
-    if not any(given.values()):
+    url, sender = (env.get(n, "").strip() for n in ("LIFTOS_SMTP_URL", "LIFTOS_MAIL_FROM"))
+    if not (url or sender):
         return None, ("", "")
-    for name, text in given.items():
-        try:
-            if text:
-                readers[name](text)
-        except ValueError as error:
-            raise ConfigError(f"{name} {error}.") from None
-    for name, text in given.items():
-        if not text:
-            raise ConfigError(f"{name} is missing: mail needs a server and a sender.")
-    return (config_mail.parse_server(given["LIFTOS_SMTP_URL"]),
-            config_mail.parse_sender(given["LIFTOS_MAIL_FROM"]))
+    server = _read("LIFTOS_SMTP_URL", url, config_mail.parse_server) if url else None
+    name = _read("LIFTOS_MAIL_FROM", sender, config_mail.parse_sender) if sender else ("", "")
+    if not (url and sender):
+        missing = "LIFTOS_MAIL_FROM" if url else "LIFTOS_SMTP_URL"
+        raise ConfigError(f"{missing} is missing: mail needs a server and a sender.")
+    return server, name
+
+
+def _read(name: str, text: str, reader: Callable[[str], T]) -> T:
+    try:
+        return reader(text)
+    except ValueError as error:
+        raise ConfigError(f"{name} {error}.") from None
 
 
 def _log_level(env: Mapping[str, str]) -> str:
