@@ -240,6 +240,7 @@ def start_sync(
             queued = SyncQueued(
                 sync_id=run.id, connection_id=connection_id, status=str(run.state),
                 href=f"/api/v1{router.prefix}/connections/{connection_id}/sync/{run.id}",
+                left_out=sync.left_out(ctx, run),
             )
         return Answer(202, queued.model_dump(mode="json"))
 

@@ -106,9 +106,12 @@ class SyncOut(Strict):
 
 
 class SyncQueued(Strict):
-    """A sync was asked for; ask again at `href`."""
+    """A sync was asked for; ask again at `href`. `left_out` names, in sentences, days asked for
+    that are not read, because a stream has no history there.
+    """
 
     sync_id: UUID
     connection_id: UUID
     status: str
     href: str
+    left_out: list[str] = Field(default_factory=list)

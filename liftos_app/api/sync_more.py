@@ -61,7 +61,9 @@ class ResyncAsk(Strict):
 
 
 class ResyncPreview(Strict):
-    """What a re-sync would take. An estimate, from earlier syncs where there are some."""
+    """What a re-sync would take. An estimate, from earlier syncs where there are some. `left_out`
+    names, in sentences, days asked for that are not read, because a stream has no history there.
+    """
 
     accounts: list[str]
     streams: list[str]
@@ -74,6 +76,7 @@ class ResyncPreview(Strict):
     quota_used: float
     rows_stored: int
     restated_before: int
+    left_out: list[str]
 
 
 class ChangedCell(Strict):
@@ -172,6 +175,7 @@ def preview_resync(ctx: ContextDep, connection_id: UUID, body: ResyncAsk) -> Res
         end=found.last_day, windows=found.windows, calls=found.calls, seconds=list(found.seconds),
         quota_minutes=found.quota_minutes, quota_used=round(found.quota_used, 3),
         rows_stored=found.rows_stored, restated_before=found.restated_before,
+        left_out=list(found.left_out),
     )
 
 
