@@ -60,6 +60,7 @@ class SyncRun(SQLModel, table=True):
     rows_updated: int = Field(default=0, sa_type=BigInteger)
     rows_unchanged: int = Field(default=0, sa_type=BigInteger)
     rows_rejected: int = Field(default=0, sa_type=BigInteger)
+    rows_removed: int = Field(default=0, sa_type=BigInteger)  # the platform has them no more
     rows_restated: int = Field(default=0, sa_type=BigInteger)  # cells of days read before
     requests: int = 0
     cause: dict[str, Any] | None = Field(default=None, sa_type=JSON)
@@ -90,6 +91,7 @@ class StreamRun(SQLModel, table=True):
     rows_updated: int = Field(default=0, sa_type=BigInteger)
     rows_unchanged: int = Field(default=0, sa_type=BigInteger)
     rows_rejected: int = Field(default=0, sa_type=BigInteger)
+    rows_removed: int = Field(default=0, sa_type=BigInteger)  # the platform has them no more
     rows_restated: int = Field(default=0, sa_type=BigInteger)
     bytes_read: int = Field(default=0, sa_type=BigInteger)
     requests: int = 0

@@ -92,6 +92,7 @@ async def test_a_resync_is_previewed_done_listed_and_taken_back(
     SyncEngine(bench.app).run(UUID(queued["sync_id"]))
     one = (await client.get(f"{here}/sync/{queued['sync_id']}", headers=manager)).json()
     assert (one["status"], one["rows_restated"], one["undone_at"]) == ("succeeded", 0, None)
+    assert one["rows_removed"] == one["streams"][0]["rows_removed"] == 0
     changes = await client.get(f"{here}/sync/{queued['sync_id']}/changes", headers=manager)
     assert changes.json() == {"data": [], "next_cursor": None}
     everything = await client.get(f"{here}/restatements", headers=manager)

@@ -75,7 +75,7 @@ def finish(job: Job) -> None:
         session.add(job.event(
             f"Sync {run.state}: {fmt.plural(run.rows_read, 'row')} read, {run.rows_written:,} new, "
             f"{run.rows_updated:,} changed, {run.rows_unchanged:,} unchanged, "
-            f"{run.rows_rejected:,} rejected.",
+            f"{run.rows_rejected:,} rejected, {run.rows_removed:,} removed.",
             level="info" if run.state == RunState.SUCCEEDED else "error",
             facts={"seconds": (now - (run.started_at or now)).total_seconds()},
         ))

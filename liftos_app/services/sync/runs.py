@@ -52,6 +52,7 @@ class StreamProgress:
     rows_updated: int
     rows_unchanged: int
     rows_rejected: int
+    rows_removed: int
     requests: int
     seconds: float
     waiting_until: datetime | None
@@ -234,7 +235,7 @@ def progress(ctx: Context, run_id: UUID) -> RunProgress:
             days_done=row.days_done, days_total=row.days_total, current_day=row.current_day,
             rows_read=row.rows_read, rows_written=row.rows_written, rows_updated=row.rows_updated,
             rows_unchanged=row.rows_unchanged, rows_rejected=row.rows_rejected,
-            requests=row.requests, seconds=row.seconds,
+            rows_removed=row.rows_removed, requests=row.requests, seconds=row.seconds,
             waiting_until=row.waiting_until if run.state in ACTIVE else None,
             error=row.error,
         )

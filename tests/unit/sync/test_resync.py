@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
 from liftos_app.errors import Conflict, Invalid
 from liftos_app.models import (
@@ -61,10 +61,16 @@ def test_L105_old_rows_stay_until_every_day_is_read_and_then_all_change(
     assert bench.stored() == source.truth()
     run = run_of(bench, run_id)
     assert (run.rows_read, run.rows_written, run.rows_updated, run.rows_unchanged) == (60, 1, 1, 58)
+    assert run.rows_removed == 1
     assert left(bench, StagedUnit) == 0
     with bench.ctx() as ctx:
         cells, _ = restate.cells(ctx, bench.connection_id, run_id=run_id)
         streams = sync.progress(ctx, run_id).streams
+        line = ctx.session.exec(
+            select(SyncEvent.text).where(col(SyncEvent.text).startswith("Sync succeeded: 60"))
+        ).one()
+    assert line.endswith("1 new, 1 changed, 58 unchanged, 0 rejected, 1 removed.")
+    assert streams[0].rows_removed == 1
     assert ("c0", "2026-11-05", 18_000_000, 500_000_000) in [
         (c.entity_id, c.day.isoformat(), c.before, c.after) for c in cells
     ]
