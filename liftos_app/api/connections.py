@@ -118,7 +118,7 @@ def create_connection(
             caller.app, caller.who, caller.org_id, body.platform, method=body.method,
             inputs=body.inputs, mode=body.mode,
             wishes=connections.Wishes(
-                name=body.name, accounts=body.accounts, streams=body.streams,
+                name=body.name, accounts=body.accounts or (), streams=body.streams or (),
                 definitions=body.options.streams if body.options else (),
                 history_days=body.history_days, schedule=body.schedule,
                 schedule_zone=body.schedule_zone, start=body.start,

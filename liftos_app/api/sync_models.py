@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
 
-from liftos_app.api.shapes import CauseOut, Strict
+from liftos_app.api.connection_models import Streams
+from liftos_app.api.shapes import CauseOut, Day, Some, Strict
 from liftos_app.models import SyncRun
 from liftos_app.services import sync
 
@@ -19,10 +19,10 @@ class SyncAsk(Strict):
     they make it a re-sync, swapped in at once and to be undone within seven days.
     """
 
-    streams: list[Annotated[str, Field(max_length=80)]] | None = None
-    accounts: list[UUID] | None = None
-    start: dt.date | None = None
-    end: dt.date | None = None
+    streams: Streams | None = None
+    accounts: Annotated[list[UUID], Field(min_length=1), Some] | None = None
+    start: Day | None = None
+    end: Day | None = None
 
 
 class StreamProgressOut(Strict):
