@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
 from sqlalchemy import JSON, BigInteger, ForeignKeyConstraint, Index, String, UniqueConstraint, text
@@ -121,6 +121,12 @@ class RejectedRow(SQLModel, table=True):
     at: datetime
 
 
+EventKind = Literal[
+    "sync", "credential", "settings", "drift", "quota", "restatement", "note", "publish",
+]
+EventLevel = Literal["info", "warning", "error"]
+
+
 class SyncEvent(SQLModel, table=True):
     """A line of a connection's timeline and log."""
 
@@ -135,8 +141,8 @@ class SyncEvent(SQLModel, table=True):
     connection_id: UUID
     run_id: UUID | None = Field(default=None, index=True)
     at: datetime
-    level: str = Field(default="info", max_length=8)  # info, warning, error
-    kind: str = Field(max_length=40)  # sync, credential, drift, settings, quota, issue
+    level: str = Field(default="info", max_length=8)  # EventLevel
+    kind: str = Field(max_length=40)  # EventKind
     stream: str = Field(default="", max_length=60)
     text: str  # for people
     facts: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)

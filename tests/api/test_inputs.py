@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
 
-from liftos_app.models import Role
+from liftos_app.config import ROOT as ROOT_FOLDER
+from liftos_app.models import EventKind, Role
 from tests import connection_fixtures
 from tests.connection_fixtures import KEY, Bench
 
@@ -96,3 +98,61 @@ async def test_whole_numbers_days_and_truths_are_taken(
     answer = await client.put(one, json=change, headers=admin)
     assert answer.status_code == 200, answer.json()
     assert (answer.json()["history_days"], answer.json()["paused"]) == (30, True)
+
+
+@pytest.mark.parametrize(("path", "field", "allowed"), [
+    ("platforms?category=ads", "category", "'Ads'"),
+    ("connections?platform=bogus", "platform", "example"),
+    ("connections?status=bogus", "status.0", "'needs_reauth'"),
+    ("connections?status=healthy&status=bogus", "status.1", "'failing'"),
+    ("connections?mode=bogus", "mode", "'demo'"),
+    ("connections/{id}/log?kind=bogus", "kind.0", "'credential'"),
+    ("connections/{id}/log?level=bogus", "level.0", "'warning'"),
+])
+async def test_a_filter_with_an_unknown_value_names_the_known_ones(
+    bench: Bench, client: httpx.AsyncClient, admin: Headers, path: str, field: str, allowed: str
+) -> None:
+    url = f"{ROOT}/{path}".replace("{id}", str(bench.started()))
+    answer = await client.get(url, headers=admin)
+    assert (answer.status_code, answer.json()["field"]) == (422, field)
+    assert allowed in answer.json()["detail"]
+
+
+async def test_filters_take_every_known_value(
+    bench: Bench, client: httpx.AsyncClient, admin: Headers
+) -> None:
+    one = f"{ROOT}/connections/{bench.started()}"
+    for path in (
+        f"{ROOT}/platforms?category=Ads", f"{ROOT}/connections?platform=example&mode=live",
+        f"{ROOT}/connections?status=backfilling", f"{one}/log?kind=sync&level=info",
+    ):
+        answer = await client.get(path, headers=admin)
+        assert (answer.status_code, len(answer.json()["data"]) > 0) == (200, True), path
+
+
+def test_every_kind_of_log_line_can_be_asked_for() -> None:
+    written = set()
+    for path in (ROOT_FOLDER / "liftos_app" / "services").rglob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(call, ast.Call):
+                continue
+            name = ast.unparse(call.func).rpartition(".")[2]
+            kinds = [k.value for k in call.keywords if k.arg == "kind"]
+            if name == "note":
+                kinds += call.args[2:3]
+            if name in {"SyncEvent", "event", "note"}:
+                written |= {
+                    n.value for k in kinds for n in ast.walk(k)
+                    if isinstance(n, ast.Constant) and isinstance(n.value, str)
+                }
+    assert (written - {"hours"}) | {"publish"} == set(get_args(EventKind)), written
+
+
+async def test_a_consent_for_nothing_says_what_is_missing(
+    bench: Bench, client: httpx.AsyncClient, admin: Headers
+) -> None:
+    answer = await client.post(f"{ROOT}/oauth/initiate", json={}, headers=admin)
+    told = answer.json()
+    assert (answer.status_code, told["field"]) == (422, "platform")
+    assert told["errors"] == [{"field": "platform", "what": "It is missing."}]
+    assert "connection_id" in told["fix"]
