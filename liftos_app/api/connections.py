@@ -33,7 +33,7 @@ from liftos_app.api.deps import Caller, CallerDep, ContextDep
 from liftos_app.api.platform_models import PlatformOut
 from liftos_app.api.shapes import CauseOut, Listed
 from liftos_app.api.sync_models import SyncAsk, SyncOut, SyncQueued
-from liftos_app.errors import Conflict, Invalid, Missing
+from liftos_app.errors import Conflict, Gone, Invalid, Missing
 from liftos_app.models import ConnectionStatus, EventKind, EventLevel
 from liftos_app.services import catalogue, connections, consent, idempotency, publish, sync
 from liftos_app.services.connectors import registry
@@ -392,9 +392,24 @@ def _once(
     caller: Caller, key: str, request: object, work: Callable[[], Answer]
 ) -> JSONResponse:
     answer = idempotency.once(
-        caller.app, caller.who, caller.org_id, key, request=request, work=work
+        caller.app, caller.who, caller.org_id, key, request=request, work=work,
+        stands=lambda kept: _still_there(caller, kept),
     )
     return JSONResponse(answer.body, status_code=answer.status)
+
+
+def _still_there(caller: Caller, kept: Answer) -> None:
+    """Raise Gone when the connection of an earlier answer was deleted since."""
+    found = UUID(str(kept.body.get("connection_id") or kept.body["id"]))
+    with caller.read() as ctx:
+        try:
+            connections.get(ctx, found)
+        except Missing as error:
+            raise Gone(
+                "The connection that this key's first request was about has been deleted.",
+                why="An answer is kept for 24 hours, the connection was not.",
+                fix="Send a new key to begin anew.",
+            ) from error
 
 
 def _check_same(body: OAuthInitiate, platform: str, mode: str) -> None:
