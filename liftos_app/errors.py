@@ -13,8 +13,11 @@ class LiftOSError(Exception):
       Missing         it is not there, or not yours         404
       Invalid         an input is wrong                     422
       Conflict        it changed meanwhile                  409
+      Gone            it was here and was deleted           410
       TooMany         a rate limit of ours                  429
       Unavailable     ours is busy or down, try later       503
+      OurFault        ours, and no platform's               500
+        Interrupted   its process died again and again      500
       PlatformFault   the platform said no                  502
         Retry           later, on its own
         SignInAgain     a person must authorise
@@ -73,6 +76,12 @@ class Conflict(LiftOSError):
     status, code = 409, "conflict"
 
 
+class Gone(LiftOSError):
+    """What an answer told of has been deleted since."""
+
+    status, code = 410, "gone"
+
+
 class TooMany(LiftOSError):
     """One of our own limits; `facts["retry_after"]` is in seconds."""
 
@@ -83,6 +92,18 @@ class Unavailable(LiftOSError):
     """Ours is busy or down."""
 
     status, code = 503, "unavailable"
+
+
+class OurFault(LiftOSError):
+    """LiftOS itself failed; the platform has no part in it."""
+
+    code = "our_fault"
+
+
+class Interrupted(OurFault):
+    """A process ended in the middle of its work, again and again."""
+
+    code = "process_died"
 
 
 class PlatformFault(LiftOSError):

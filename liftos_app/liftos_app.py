@@ -155,7 +155,18 @@ def lost_contact_banner() -> rx.Component:
     return lost_contact()
 
 
-app = rx.App(
+class Application(rx.App):
+    """The page's framework, and one layer around what it serves."""
+
+    def __call__(self) -> Any:
+        """The ASGI app of the process."""
+        from liftos_app.api.preflights import Preflights
+
+        served = super().__call__()
+        return Preflights(served, process.app().settings)
+
+
+app = Application(
     stylesheets=["/tokens.css", "/app.css"],
     html_lang="en",
     reset_style=False,

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from liftos_app.api import cursors
 from liftos_app.api.deps import Caller, CallerDep, ContextDep
 from liftos_app.api.forms import Form, act
-from liftos_app.api.shapes import Listed, Strict
+from liftos_app.api.shapes import Day, Listed, Strict
 from liftos_app.errors import Invalid
 from liftos_app.services.audit import reading
 
@@ -43,7 +43,7 @@ class AuditOut(Strict):
 @router.get("")
 def list_audit(
     ctx: ContextDep, *, actor: Text = "", action: Text = "", target: Text = "",
-    start: date | None = None, end: date | None = None,
+    start: Day | None = None, end: Day | None = None,
     cursor: Annotated[str | None, Query(max_length=40)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Listed[AuditOut]:
@@ -63,7 +63,7 @@ def list_audit(
 })
 def export_audit(
     caller: CallerDep, *, actor: Text = "", action: Text = "", target: Text = "",
-    start: date | None = None, end: date | None = None,
+    start: Day | None = None, end: Day | None = None,
     form: Annotated[Literal["csv", "json"], Query(alias="format")] = "csv",
 ) -> Response:
     """The newest 50,000 entries as a file. Formulas in CSV cells are neutralised."""

@@ -13,11 +13,14 @@ from uuid import UUID
 
 from pydantic import Field
 
-from liftos_app.api.shapes import CauseOut, Strict
+from liftos_app.api.shapes import CauseOut, Flag, Some, Strict, Whole
 from liftos_app.models import Account, Connection, SyncEvent
 from liftos_app.services import connections
 
 Text = Annotated[str, Field(max_length=8_192)]
+Streams = Annotated[list[Annotated[str, Field(max_length=80)]], Field(min_length=1), Some]
+_Named = Annotated[list[Annotated[str, Field(max_length=200)]], Field(min_length=1)]
+Accounts = Annotated[Literal["all"] | _Named, Some]
 
 
 # --- requests -------------------------------------------------------------------------------------
@@ -37,31 +40,29 @@ class ConnectionCreate(Strict):
     inputs: dict[Annotated[str, Field(max_length=80)], Text] = Field(default_factory=dict)
     mode: Literal["", "demo", "live"] = ""
     name: Text = ""
-    accounts: Literal["all"] | list[Annotated[str, Field(max_length=200)]] = Field(
-        default_factory=list
-    )
-    streams: list[Annotated[str, Field(max_length=80)]] = Field(default_factory=list)
+    accounts: Accounts | None = None
+    streams: Streams | None = None
     options: Options | None = None
-    history_days: int | None = None
+    history_days: Whole | None = None
     schedule: Annotated[str, Field(max_length=200)] = ""
     schedule_zone: Annotated[str, Field(max_length=80)] | None = None
-    start: bool = False
+    start: Flag = False
 
 
 class ConnectionChange(Strict):
     """Change what is given; everything else stays. All of it happens, or nothing."""
 
     name: Text | None = None
-    accounts: Literal["all"] | list[Annotated[str, Field(max_length=200)]] | None = None
-    streams: list[Annotated[str, Field(max_length=80)]] | None = None
+    accounts: Accounts | None = None
+    streams: Streams | None = None
     options: Options | None = None
-    history_days: int | None = None
+    history_days: Whole | None = None
     schedule: Annotated[str, Field(max_length=200)] | None = None
     schedule_zone: Annotated[str, Field(max_length=80)] | None = None
     sync_window: Annotated[str, Field(max_length=20)] | None = None
     priority: Literal["first", "usual", "last"] | None = None
     drift_policy: Literal["evolve", "ignore", "stop"] | None = None
-    paused: bool | None = None
+    paused: Flag | None = None
     inputs: dict[Annotated[str, Field(max_length=80)], Text] | None = None
 
 

@@ -7,7 +7,7 @@ in `callback.py`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -33,8 +33,11 @@ from liftos_app.api.deps import Caller, CallerDep, ContextDep
 from liftos_app.api.platform_models import PlatformOut
 from liftos_app.api.shapes import CauseOut, Listed
 from liftos_app.api.sync_models import SyncAsk, SyncOut, SyncQueued
-from liftos_app.errors import Conflict, Invalid, Missing
+from liftos_app.errors import Conflict, Gone, Invalid, Missing
+from liftos_app.models import ConnectionStatus, EventKind, EventLevel
 from liftos_app.services import catalogue, connections, consent, idempotency, publish, sync
+from liftos_app.services.connectors import registry
+from liftos_app.services.connectors.spec import Category
 from liftos_app.services.context import App, Context
 from liftos_app.services.idempotency import Answer
 
@@ -53,10 +56,10 @@ Cursor = Annotated[str, Query(max_length=200)]
 @router.get("/platforms")
 def list_platforms(
     ctx: ContextDep, search: Annotated[str, Query(max_length=100)] = "",
-    category: Annotated[str, Query(max_length=40)] = "",
+    category: Category | None = None,
 ) -> Listed[PlatformOut]:
     """Platforms that can be connected; in demo mode with the sandbox's credentials."""
-    found = catalogue.cards(ctx, search=search, category=category)
+    found = catalogue.cards(ctx, search=search, category=category or "")
     return Listed(data=[PlatformOut.of(card) for card in found])
 
 
@@ -83,12 +86,14 @@ def dashboard(ctx: ContextDep) -> DashboardOut:
 @router.get("/connections")
 def list_connections(
     ctx: ContextDep, *, platform: Annotated[str, Query(max_length=40)] = "",
-    status: Annotated[list[str] | None, Query()] = None,
-    mode: Annotated[str, Query(max_length=12)] = "",
+    status: Annotated[list[ConnectionStatus] | None, Query()] = None,
+    mode: Literal["", "demo", "live"] = "",
     search: Annotated[str, Query(max_length=200)] = "",
     limit: Limit = PAGE, cursor: Cursor = "",
 ) -> Listed[ConnectionOut]:
-    """Connections, oldest first."""
+    """Connections, oldest first. `platform` is an id of the catalogue."""
+    if platform:
+        _check_platform(platform)
     rows = connections.list_all(
         ctx, platform=platform, statuses=status or (), provenance=mode, search=search
     )
@@ -118,7 +123,7 @@ def create_connection(
             caller.app, caller.who, caller.org_id, body.platform, method=body.method,
             inputs=body.inputs, mode=body.mode,
             wishes=connections.Wishes(
-                name=body.name, accounts=body.accounts, streams=body.streams,
+                name=body.name, accounts=body.accounts or (), streams=body.streams or (),
                 definitions=body.options.streams if body.options else (),
                 history_days=body.history_days, schedule=body.schedule,
                 schedule_zone=body.schedule_zone, start=body.start,
@@ -205,8 +210,9 @@ def discover_accounts(caller: CallerDep, connection_id: UUID) -> Listed[AccountO
 
 @router.get("/connections/{connection_id}/log")
 def connection_log(
-    ctx: ContextDep, connection_id: UUID, *, kind: Annotated[list[str] | None, Query()] = None,
-    level: Annotated[list[str] | None, Query()] = None,
+    ctx: ContextDep, connection_id: UUID, *,
+    kind: Annotated[list[EventKind] | None, Query()] = None,
+    level: Annotated[list[EventLevel] | None, Query()] = None,
     search: Annotated[str, Query(max_length=200)] = "", limit: Limit = PAGE, cursor: Cursor = "",
 ) -> Listed[EventOut]:
     """The timeline, newest first."""
@@ -240,6 +246,7 @@ def start_sync(
             queued = SyncQueued(
                 sync_id=run.id, connection_id=connection_id, status=str(run.state),
                 href=f"/api/v1{router.prefix}/connections/{connection_id}/sync/{run.id}",
+                left_out=sync.left_out(ctx, run),
             )
         return Answer(202, queued.model_dump(mode="json"))
 
@@ -304,6 +311,13 @@ def initiate_oauth(caller: CallerDep, body: OAuthInitiate, request: Request) -> 
     """Begin a consent. Open `authorization_url` in a browser, or fetch it; it returns to
     `redirect_uri` with a code, which `oauth/callback` takes. One use, ten minutes.
     """
+    if body.connection_id is None and not body.platform:
+        raise Invalid(
+            "platform: It is missing.", why="A consent is for a platform or for a connection.",
+            fix="Send platform, method and inputs for a new connection, or connection_id for one "
+            "that exists.",
+            field="platform", fields={"platform": "It is missing."},
+        )
     origin = caller.app.settings.origin_for(request.headers.get("host", ""))
     with caller.write() as ctx:
         if body.connection_id is None:
@@ -378,9 +392,24 @@ def _once(
     caller: Caller, key: str, request: object, work: Callable[[], Answer]
 ) -> JSONResponse:
     answer = idempotency.once(
-        caller.app, caller.who, caller.org_id, key, request=request, work=work
+        caller.app, caller.who, caller.org_id, key, request=request, work=work,
+        stands=lambda kept: _still_there(caller, kept),
     )
     return JSONResponse(answer.body, status_code=answer.status)
+
+
+def _still_there(caller: Caller, kept: Answer) -> None:
+    """Raise Gone when the connection of an earlier answer was deleted since."""
+    found = UUID(str(kept.body.get("connection_id") or kept.body["id"]))
+    with caller.read() as ctx:
+        try:
+            connections.get(ctx, found)
+        except Missing as error:
+            raise Gone(
+                "The connection that this key's first request was about has been deleted.",
+                why="An answer is kept for 24 hours, the connection was not.",
+                fix="Send a new key to begin anew.",
+            ) from error
 
 
 def _check_same(body: OAuthInitiate, platform: str, mode: str) -> None:
@@ -395,6 +424,16 @@ def _check_same(body: OAuthInitiate, platform: str, mode: str) -> None:
             f"This connection is a {mode} connection.",
             why="Live and demo never mix in one connection.",
             fix="Leave the mode out, or create a new connection.",
+        )
+
+
+def _check_platform(platform_id: str) -> None:
+    known = [p.slug for p in registry.all_platforms()]
+    if platform_id not in known:
+        raise Invalid(
+            f"There is no platform called {platform_id!r}.",
+            why=f"The platforms are: {', '.join(known)}.", fix="Send one of these.",
+            field="platform",
         )
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from liftos_app.api.deps import ContextDep
-from liftos_app.api.shapes import Strict
+from liftos_app.api.shapes import Day, Strict
 from liftos_app.services import explorer
 
 router = APIRouter(prefix="/platform-connections/connections/{connection_id}", tags=["Data"])
@@ -63,7 +63,7 @@ class SourceOut(Strict):
 def stored_rows(
     ctx: ContextDep, connection_id: UUID, *,
     stream: Annotated[str, Query(max_length=60)] = "", account: UUID | None = None,
-    start: dt.date | None = None, end: dt.date | None = None,
+    start: Day | None = None, end: Day | None = None,
     search: Annotated[str, Query(max_length=100)] = "",
     page: Annotated[int, Query(ge=1, le=100_000)] = 1,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,

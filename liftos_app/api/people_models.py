@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from liftos_app.api.shapes import Strict
+from liftos_app.api.shapes import Exact, Flag, Strict
 from liftos_app.models import ApiKey, Invitation, Role, WebSession
 from liftos_app.services import access, api_keys, names, people
 from liftos_app.services.context import Context
@@ -81,8 +81,8 @@ class MemberChange(Strict):
     """
 
     role: Role | None = None
-    super_admin: bool | None = None
-    disabled: bool | None = None
+    super_admin: Flag | None = None
+    disabled: Flag | None = None
 
 
 class InvitationCreate(Strict):
@@ -150,7 +150,7 @@ class ApiKeyCreate(Strict):
 
     name: str = Field(min_length=1, max_length=80, json_schema_extra={"pattern": names.PATTERN})
     scopes: list[Scope] = Field(min_length=1, max_length=10)
-    days: int = Field(default=90, ge=1, le=api_keys.LONGEST_DAYS)
+    days: Annotated[int, Field(ge=1, le=api_keys.LONGEST_DAYS), Exact] = 90
 
 
 class ApiKeyOut(Strict):

@@ -26,16 +26,18 @@ LONGEST_INPUT_NAME: Final = 120
 
 TITLES: Final[dict[int, str]] = {
     400: "Bad request", 401: "Sign-in needed", 403: "Not allowed", 404: "Not found",
-    405: "Method not allowed", 406: "Not acceptable", 409: "Conflict", 413: "Too large",
-    414: "Address too long", 415: "Unsupported media type", 421: "Unknown address",
-    422: "Invalid input", 429: "Too many requests", 431: "Headers too large",
-    500: "Internal error", 502: "Platform error", 503: "Unavailable", 504: "Too slow",
+    405: "Method not allowed", 406: "Not acceptable", 409: "Conflict", 410: "Gone",
+    413: "Too large", 414: "Address too long", 415: "Unsupported media type",
+    421: "Unknown address", 422: "Invalid input", 429: "Too many requests",
+    431: "Headers too large", 500: "Internal error", 502: "Platform error",
+    503: "Unavailable", 504: "Too slow",
 }
 CODES: Final[dict[int, str]] = {
     400: "bad_request", 401: "sign_in_needed", 403: "denied", 404: "missing",
-    405: "method_not_allowed", 406: "not_acceptable", 409: "conflict", 413: "too_large",
-    414: "too_long", 415: "unsupported_media_type", 421: "unknown_address", 422: "invalid",
-    429: "too_many", 431: "headers_too_large", 500: "internal", 502: "platform_fault",
+    405: "method_not_allowed", 406: "not_acceptable", 409: "conflict", 410: "gone",
+    413: "too_large", 414: "too_long", 415: "unsupported_media_type",
+    421: "unknown_address", 422: "invalid", 429: "too_many",
+    431: "headers_too_large", 500: "internal", 502: "platform_fault",
     503: "unavailable", 504: "too_slow",
 }
 

@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from liftos_app.api.deps import CallerDep, ContextDep
-from liftos_app.api.shapes import Listed, Strict
+from liftos_app.api.shapes import Exact, Listed, Strict
 from liftos_app.db import metadata
 from liftos_app.services import retention, rights
 from liftos_app.services.context import App, Context, Principal
@@ -19,6 +19,7 @@ from liftos_app.services.rights import datamap
 
 router = APIRouter(tags=["Privacy"])
 _Days = Annotated[int, Field(ge=choices.SHORTEST_DAYS, le=choices.LONGEST_DAYS)]
+_ExactDays = Annotated[_Days, Exact]
 
 
 class RetentionOut(Strict):
@@ -41,7 +42,7 @@ class RetentionOut(Strict):
 class RetentionChange(Strict):
     """Days to keep marketing data."""
 
-    marketing_days: _Days
+    marketing_days: _ExactDays
 
 
 class HoldChange(Strict):

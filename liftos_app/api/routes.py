@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
-from starlette.routing import compile_path
+from starlette.routing import Route, compile_path
+from starlette.types import Receive, Scope, Send
 
 from liftos_app import __version__
 from liftos_app.api import (
@@ -46,12 +47,12 @@ BROWSER_ROUTERS: tuple[APIRouter, ...] = (  # the last one takes what the others
     web.router, second_factor_forms.router, account_forms.router, link_forms.router,
     rights_forms.router, provider.router, callback.browser, audit.browser, web.last,
 )
-_EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
 def create_api(app: App) -> FastAPI:
     """The REST application of one process. What it does not know is left to what is mounted
-    behind it, except below /api, where an unknown path or method is answered here.
+    behind it, except below /api, where an unknown path or method is answered here, and of the
+    forms an unknown method.
     """
     api = FastAPI(
         title=docs.TITLE, version=__version__, docs_url=None, redoc_url=None, openapi_url=None,
@@ -63,30 +64,34 @@ def create_api(app: App) -> FastAPI:
         api.include_router(router, prefix=PREFIX)
     for router in BROWSER_ROUTERS:
         api.include_router(router)
-    api.add_api_route(
-        "/api/{rest:path}", _nothing_here, methods=_EVERY_METHOD, include_in_schema=False
-    )
+    for path in ("/api/{rest:path}", "/auth/{rest:path}", "/oauth/callback/{rest}"):
+        api.router.routes.append(Route(path, NothingHere(), include_in_schema=False))
     problems.install(api)
     return api
 
 
-async def _nothing_here(request: Request, rest: str) -> None:
-    """404 for an unknown path, 405 with Allow for a known one asked with another method."""
-    path = f"/api/{rest}"
-    allowed: set[str] = set()
-    for pattern, methods in request.app.state.known_paths:
-        if pattern.fullmatch(path):
-            allowed |= methods
-    if allowed:
-        raise HTTPException(405, headers={"Allow": ", ".join(sorted(allowed))})
-    raise HTTPException(404)
+class NothingHere:
+    """404 for an unknown path, 405 with Allow for a known one asked with another method, whichever:
+    an ASGI app as endpoint takes them all.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        """ASGI entry."""
+        allowed: set[str] = set()
+        for pattern, methods in scope["app"].state.known_paths:
+            if pattern.fullmatch(scope["path"]):
+                allowed |= methods
+        if allowed:
+            raise HTTPException(405, headers={"Allow": ", ".join(sorted(allowed))})
+        raise HTTPException(404)
 
 
 def _known_paths() -> list[tuple[re.Pattern[str], set[str]]]:
     """Every path of the API with its methods. FastAPI's own table keeps them out of reach."""
     return [
-        (compile_path(PREFIX + route.path)[0], set(route.methods or ()))
-        for router in ROUTERS
+        (compile_path(prefix + route.path)[0], set(route.methods or ()))
+        for prefix, routers in ((PREFIX, ROUTERS), ("", BROWSER_ROUTERS))
+        for router in routers
         for route in router.routes
         if isinstance(route, APIRoute)
     ]

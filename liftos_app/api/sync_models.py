@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
 
-from liftos_app.api.shapes import CauseOut, Strict
+from liftos_app.api.connection_models import Streams
+from liftos_app.api.shapes import CauseOut, Day, Some, Strict
 from liftos_app.models import SyncRun
 from liftos_app.services import sync
 
@@ -19,10 +19,10 @@ class SyncAsk(Strict):
     they make it a re-sync, swapped in at once and to be undone within seven days.
     """
 
-    streams: list[Annotated[str, Field(max_length=80)]] | None = None
-    accounts: list[UUID] | None = None
-    start: dt.date | None = None
-    end: dt.date | None = None
+    streams: Streams | None = None
+    accounts: Annotated[list[UUID], Field(min_length=1), Some] | None = None
+    start: Day | None = None
+    end: Day | None = None
 
 
 class StreamProgressOut(Strict):
@@ -40,6 +40,7 @@ class StreamProgressOut(Strict):
     rows_updated: int
     rows_unchanged: int
     rows_rejected: int
+    rows_removed: int
     waiting_until: datetime | None
     cause: CauseOut | None
 
@@ -62,6 +63,7 @@ class SyncOut(Strict):
     rows_updated: int
     rows_unchanged: int
     rows_rejected: int
+    rows_removed: int
     rows_restated: int
     requests: int
     undone_at: datetime | None
@@ -81,7 +83,8 @@ class SyncOut(Strict):
             waiting_for=run.waiting_for, attempts=run.attempts,
             rows_read=run.rows_read, rows_written=run.rows_written,
             rows_updated=run.rows_updated, rows_unchanged=run.rows_unchanged,
-            rows_rejected=run.rows_rejected, rows_restated=run.rows_restated,
+            rows_rejected=run.rows_rejected, rows_removed=run.rows_removed,
+            rows_restated=run.rows_restated,
             requests=run.requests, undone_at=run.undone_at, cause=CauseOut.of(run.cause),
         )
 
@@ -97,8 +100,8 @@ class SyncOut(Strict):
                 status=str(s.state), days_done=s.days_done, days_total=s.days_total,
                 current_day=s.current_day, rows_read=s.rows_read, rows_written=s.rows_written,
                 rows_updated=s.rows_updated, rows_unchanged=s.rows_unchanged,
-                rows_rejected=s.rows_rejected, waiting_until=s.waiting_until,
-                cause=CauseOut.of(s.error),
+                rows_rejected=s.rows_rejected, rows_removed=s.rows_removed,
+                waiting_until=s.waiting_until, cause=CauseOut.of(s.error),
             )
             for s in progress.streams
         ]
@@ -106,9 +109,12 @@ class SyncOut(Strict):
 
 
 class SyncQueued(Strict):
-    """A sync was asked for; ask again at `href`."""
+    """A sync was asked for; ask again at `href`. `left_out` names, in sentences, days asked for
+    that are not read, because a stream has no history there.
+    """
 
     sync_id: UUID
     connection_id: UUID
     status: str
     href: str
+    left_out: list[str] = Field(default_factory=list)

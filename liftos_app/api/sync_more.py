@@ -13,9 +13,10 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from liftos_app.api import cursors
+from liftos_app.api.connection_models import Streams
 from liftos_app.api.connections import wake_engine
 from liftos_app.api.deps import CallerDep, ContextDep
-from liftos_app.api.shapes import Listed, Strict
+from liftos_app.api.shapes import Day, Listed, Some, Strict, Whole
 from liftos_app.errors import Missing
 from liftos_app.services import connections, expiry, preferences, sync
 from liftos_app.services.context import Context
@@ -30,7 +31,7 @@ class PreferencesBody(Strict):
     """How the organization's connections are synced. Empty and null: LiftOS's own default."""
 
     schedule: Annotated[str, Field(max_length=80)] = ""
-    history_days: int | None = None
+    history_days: Whole | None = None
     sync_window: Annotated[str, Field(max_length=20)] = ""
     drift_policy: Literal["evolve", "ignore", "stop"] = "evolve"
     fallback: Literal["", "off", "last_good", "demo"] = ""
@@ -54,14 +55,16 @@ class BulkOut(Strict):
 class ResyncAsk(Strict):
     """A re-sync: days (both inclusive) of streams and accounts; null means all chosen ones."""
 
-    start: dt.date
-    end: dt.date
-    streams: list[Name] | None = None
-    accounts: list[UUID] | None = None
+    start: Day
+    end: Day
+    streams: Streams | None = None
+    accounts: Annotated[list[UUID], Field(min_length=1), Some] | None = None
 
 
 class ResyncPreview(Strict):
-    """What a re-sync would take. An estimate, from earlier syncs where there are some."""
+    """What a re-sync would take. An estimate, from earlier syncs where there are some. `left_out`
+    names, in sentences, days asked for that are not read, because a stream has no history there.
+    """
 
     accounts: list[str]
     streams: list[str]
@@ -74,6 +77,7 @@ class ResyncPreview(Strict):
     quota_used: float
     rows_stored: int
     restated_before: int
+    left_out: list[str]
 
 
 class ChangedCell(Strict):
@@ -172,6 +176,7 @@ def preview_resync(ctx: ContextDep, connection_id: UUID, body: ResyncAsk) -> Res
         end=found.last_day, windows=found.windows, calls=found.calls, seconds=list(found.seconds),
         quota_minutes=found.quota_minutes, quota_used=round(found.quota_used, 3),
         rows_stored=found.rows_stored, restated_before=found.restated_before,
+        left_out=list(found.left_out),
     )
 
 

@@ -70,12 +70,22 @@ from liftos_app.models.people import (
 from liftos_app.models.quality import CheckResult, QualityScore
 from liftos_app.models.requests import KeptAnswer
 from liftos_app.models.retention import RetentionRun, RetentionSetting
-from liftos_app.models.syncs import Lease, RejectedRow, RunState, StreamRun, SyncEvent, SyncRun
+from liftos_app.models.syncs import (
+    EventKind,
+    EventLevel,
+    Lease,
+    RejectedRow,
+    RunState,
+    StreamRun,
+    SyncEvent,
+    SyncRun,
+)
 
 __all__ = [
     "Account", "ApiKey", "AuditCheckpoint", "AuditEntry", "AuditHead", "AuditKey", "Breaker",
     "CheckResult", "Connection", "ConnectionStatus", "Coverage", "CoverageState", "Credential",
-    "CrmRecord", "DataKey", "Entity", "FactDaily", "FactExtra", "Incident", "Invitation",
+    "CrmRecord", "DataKey", "Entity", "EventKind", "EventLevel", "FactDaily", "FactExtra",
+    "Incident", "Invitation",
     "KeptAnswer", "KeyCheck", "Lease", "LoginAttempt", "MailFact", "Membership", "OAuthRequest",
     "OneTimeLink", "Order", "OrderLine", "Organization", "Outbox", "Payment", "PendingSignIn",
     "Provenance", "ProviderSignIn", "QualityScore", "RateBudget", "RateDay", "RecoveryCode",

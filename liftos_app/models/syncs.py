@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
 from sqlalchemy import JSON, BigInteger, ForeignKeyConstraint, Index, String, UniqueConstraint, text
@@ -60,6 +60,7 @@ class SyncRun(SQLModel, table=True):
     rows_updated: int = Field(default=0, sa_type=BigInteger)
     rows_unchanged: int = Field(default=0, sa_type=BigInteger)
     rows_rejected: int = Field(default=0, sa_type=BigInteger)
+    rows_removed: int = Field(default=0, sa_type=BigInteger)  # the platform has them no more
     rows_restated: int = Field(default=0, sa_type=BigInteger)  # cells of days read before
     requests: int = 0
     cause: dict[str, Any] | None = Field(default=None, sa_type=JSON)
@@ -90,6 +91,7 @@ class StreamRun(SQLModel, table=True):
     rows_updated: int = Field(default=0, sa_type=BigInteger)
     rows_unchanged: int = Field(default=0, sa_type=BigInteger)
     rows_rejected: int = Field(default=0, sa_type=BigInteger)
+    rows_removed: int = Field(default=0, sa_type=BigInteger)  # the platform has them no more
     rows_restated: int = Field(default=0, sa_type=BigInteger)
     bytes_read: int = Field(default=0, sa_type=BigInteger)
     requests: int = 0
@@ -119,6 +121,12 @@ class RejectedRow(SQLModel, table=True):
     at: datetime
 
 
+EventKind = Literal[
+    "sync", "credential", "settings", "drift", "quota", "restatement", "note", "publish",
+]
+EventLevel = Literal["info", "warning", "error"]
+
+
 class SyncEvent(SQLModel, table=True):
     """A line of a connection's timeline and log."""
 
@@ -133,8 +141,8 @@ class SyncEvent(SQLModel, table=True):
     connection_id: UUID
     run_id: UUID | None = Field(default=None, index=True)
     at: datetime
-    level: str = Field(default="info", max_length=8)  # info, warning, error
-    kind: str = Field(max_length=40)  # sync, credential, drift, settings, quota, issue
+    level: str = Field(default="info", max_length=8)  # EventLevel
+    kind: str = Field(max_length=40)  # EventKind
     stream: str = Field(default="", max_length=60)
     text: str  # for people
     facts: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)

@@ -33,10 +33,11 @@ class Answer:
 
 def once(
     app: App, who: Principal, org_id: int, key: str, *, request: object,
-    work: Callable[[], Answer],
+    work: Callable[[], Answer], stands: Callable[[Answer], None] | None = None,
 ) -> Answer:
     """Do `work`, or give the answer it gave before. Without a key it is simply done.
 
+    `stands` raises when what the earlier answer told of is not there any more. The key stays used.
     Raises Invalid for an unusable key, Conflict when the key was used for another request or the
     first one is still being worked on. A failed request is forgotten, so that it can be repeated.
     """
@@ -53,6 +54,8 @@ def once(
     fingerprint = app.vault.token_hash(json.dumps(request, sort_keys=True, default=str))
     kept = _begin(app, org_id, actor, key, fingerprint)
     if kept is not None:
+        if stands is not None:
+            stands(kept)
         return kept
     done = False
     try:

@@ -41,7 +41,7 @@ def save(ctx: Context, wanted: Preferences) -> Preferences:
         fallback=fallback.check(ctx.settings, wanted.fallback),
     )
     if after.schedule:
-        schedule.next_runs(after.schedule, "UTC", ctx.now())  # one that never comes is refused
+        schedule.chosen_runs(after.schedule, "UTC", ctx.now())  # refuses what never comes
     if after.history_days is not None and not 1 <= after.history_days <= 3650:
         raise Invalid(
             f"A history of {after.history_days} days cannot be read.",

@@ -267,16 +267,16 @@ def _not_valid(why: str, **facts: object) -> SignInNeeded:
     )
 
 
-def _asked(organization: str | None) -> UUID | None:
+def _asked(organization: str | None, field: str = "X-Organization-ID") -> UUID | None:
     if organization is None:
         return None
     try:
         return UUID(organization)
     except ValueError as error:
         raise Invalid(
-            "X-Organization-ID is not the id of an organization.",
-            fix="Leave it away, or send the id that POST /api/v1/auth/token answered.",
-            field="X-Organization-ID",
+            f"{field} is not the id of an organization.",
+            fix="Leave it away, or send one of those that GET /api/v1/organizations answers.",
+            field=field,
         ) from error
 
 
@@ -317,7 +317,7 @@ def _standing(
 
 
 def _organization(session: Session, user: User, home: int, asked: str) -> Organization:
-    wanted = _asked(asked or None)
+    wanted = _asked(asked or None, "organization_id")
     if wanted is None:
         return session.get_one(Organization, home)
     found = session.exec(

@@ -328,7 +328,7 @@ def _history(
 
 def _next_runs(text: str, zone: str, now: dt.datetime) -> tuple[tuple[datetime, ...], str]:
     try:
-        return tuple(schedule.next_runs(text, zone, now, 3)), ""
+        return tuple(schedule.chosen_runs(text, zone, now, 3)), ""
     except LiftOSError as error:
         return (), error.sentence()
 

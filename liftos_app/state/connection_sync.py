@@ -166,6 +166,7 @@ def _estimate(ctx: Context, connection_id: UUID, form: dict[str, Any]) -> Estima
             ["Quota", f"{found.quota_minutes:g} min of its whole budget"],
             ["Rows stored now", fmt.count(found.rows_stored)],
             ["Numbers restated so far", fmt.count(found.restated_before)],
+            *(["Not in the history", text] for text in found.left_out),
         ],
         asked=asked,
     )

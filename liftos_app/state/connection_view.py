@@ -248,7 +248,8 @@ def _streams(
                 newest=fmt.day(one.newest, today),
                 read=fmt.ago(one.last_read_at, ctx.now(), zone),
                 counts=f"{fmt.count(ran.rows_read)} read, {fmt.count(ran.rows_written)} new, "
-                f"{fmt.count(ran.rows_updated)} changed, {fmt.count(ran.rows_unchanged)} unchanged"
+                f"{fmt.count(ran.rows_updated)} changed, {fmt.count(ran.rows_unchanged)} "
+                f"unchanged, {fmt.count(ran.rows_removed)} removed"
                 if ran
                 else fmt.UNKNOWN,
                 rejected=fmt.count(ran.rows_rejected) if ran else fmt.UNKNOWN,

@@ -271,6 +271,18 @@ async def test_roles_are_read_from_the_database_not_from_the_token(
     assert (await client.get(ME, headers=headers)).status_code == 403
 
 
+async def test_a_wrong_organization_is_named_where_it_was_sent(
+    client: httpx.AsyncClient, ann: User
+) -> None:
+    body = {"email": "ann@example.com", "password": PASSWORD, "organization_id": "nope"}
+    told = (await client.post(TOKEN, json=body)).json()
+    assert (told["status"], told["field"]) == (422, "organization_id")
+    assert told["what"].startswith("organization_id is not")
+    headers = {**as_bearer(await sign_in(client)), "X-Organization-ID": "nope"}
+    told = (await client.get(ME, headers=headers)).json()
+    assert (told["status"], told["field"]) == (422, "X-Organization-ID")
+
+
 # -- forms of the browser ------------------------------------------------------------------------
 
 

@@ -167,6 +167,24 @@ async def test_a_repeated_sync_is_one_sync(
     assert count(bench, SyncRun) == 1
 
 
+async def test_a_key_of_a_deleted_connection_says_that_it_is_gone(
+    bench: Bench, client: httpx.AsyncClient, manager: Headers, bearer: Callable[..., Headers]
+) -> None:
+    make, start = {**manager, "Idempotency-Key": "k-4"}, {**manager, "Idempotency-Key": "k-5"}
+    made = await create(client, make, accounts="all")
+    where = f"{ROOT}/connections/{made['id']}"
+    assert (await client.post(f"{where}/sync", headers=start)).status_code == 202
+    assert (await client.delete(where, headers=bearer(Role.ADMIN))).status_code == 204
+    repeated = await client.post(
+        f"{ROOT}/connections", json=by_key(accounts="all"), headers=make
+    )
+    for answer in (repeated, await client.post(f"{where}/sync", headers=start)):
+        assert (answer.status_code, answer.json()["code"]) == (410, "gone")
+        assert "new key" in answer.json()["fix"]
+    assert count(bench, Connection) == 1  # the deleted one's name and dates
+    await create(client, manager, accounts="all")
+
+
 # --- wrong input ----------------------------------------------------------------------------------
 
 

@@ -70,6 +70,9 @@ KINDS: dict[str, tuple[Callable[..., errors.LiftOSError], int, str]] = {
     "missing": (errors.Missing, 404, "missing"),
     "invalid": (errors.Invalid, 422, "invalid"),
     "conflict": (errors.Conflict, 409, "conflict"),
+    "gone": (errors.Gone, 410, "gone"),
+    "our fault": (errors.OurFault, 500, "our_fault"),
+    "interrupted": (errors.Interrupted, 500, "process_died"),
     "too many": (errors.TooMany, 429, "too_many"),
     "unavailable": (errors.Unavailable, 503, "unavailable"),
     "platform": (errors.PlatformFault, 502, "platform_fault"),
@@ -247,6 +250,11 @@ async def test_a_body_that_is_no_json_is_told_so(probe: httpx.AsyncClient) -> No
         ("DELETE", "/api/v1/platform-connections/platforms", 405, "GET"),
         ("PATCH", "/api/v1/platform-connections/connections", 405, "GET, POST"),
         ("TRACE", "/api/v1/health", 405, "GET"),
+        ("PROPFIND", "/api/v1/health", 405, "GET"),
+        ("QUERY", "/api/v1/nothing", 404, None),
+        ("BREW", "/api/v1/platform-connections/connections", 405, "GET, POST"),
+        ("DELETE", "/auth/login", 405, "GET, POST"),
+        ("POST", "/oauth/callback/shopify", 405, "GET"),
         ("PUT", "/api/v1/x/y/z", 404, None),
         ("GET", "/api/v1/health/", 404, None),
         ("GET", "/api/v1/%2e%2e/health", 404, None),
@@ -324,7 +332,7 @@ async def test_L77_the_character_nul_is_no_failure_of_ours(
 ) -> None:
     """PostgreSQL stores none and says so to whoever sent one; SQLite takes it."""
     answer = await client.get(
-        "/api/v1/platform-connections/connections", params={"status": "a\0b"}, headers=bearer()
+        "/api/v1/platform-connections/connections", params={"search": "a\0b"}, headers=bearer()
     )
     assert answer.status_code == (200 if app.db.is_sqlite else 422), answer.text
     assert app.db.is_sqlite or "NUL" in answer.json()["what"]

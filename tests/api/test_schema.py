@@ -37,7 +37,7 @@ _C: Final = "/api/v1/platform-connections"
 _ONE: Final = f"{_C}/connections/{{connection_id}}"
 # What a document cannot say: 422 although the request fits it.
 MORE_THAN_SHAPE: Final = {
-    f"GET {_C}/connections": "a cursor is one that an answer gave",
+    f"GET {_C}/connections": "a platform is one of the catalogue",
     f"GET {_ONE}/log": "a cursor is one that an answer gave",
     f"GET {_ONE}/sync-history": "a cursor is one that an answer gave",
     "GET /api/v1/audit": "a cursor is one that an answer gave",

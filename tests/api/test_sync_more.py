@@ -92,6 +92,7 @@ async def test_a_resync_is_previewed_done_listed_and_taken_back(
     SyncEngine(bench.app).run(UUID(queued["sync_id"]))
     one = (await client.get(f"{here}/sync/{queued['sync_id']}", headers=manager)).json()
     assert (one["status"], one["rows_restated"], one["undone_at"]) == ("succeeded", 0, None)
+    assert one["rows_removed"] == one["streams"][0]["rows_removed"] == 0
     changes = await client.get(f"{here}/sync/{queued['sync_id']}/changes", headers=manager)
     assert changes.json() == {"data": [], "next_cursor": None}
     everything = await client.get(f"{here}/restatements", headers=manager)
@@ -102,6 +103,24 @@ async def test_a_resync_is_previewed_done_listed_and_taken_back(
     assert twice.status_code == 409
     strange = await client.post(f"{here}/sync/{uuid4()}/undo", headers=manager)
     assert strange.status_code == 404
+
+
+async def test_a_resync_says_which_days_its_history_lacks(
+    bench: Bench, running: UUID, client: httpx.AsyncClient, manager: Headers
+) -> None:
+    here = f"{ROOT}/connections/{running}"
+    for body in ({"end": "2020-01-01"}, {"start": "2020-01-01", "end": "2020-02-01"}):
+        refused = await client.post(f"{here}/sync", json=body, headers=manager)
+        assert refused.status_code == 422
+        assert refused.json()["field"] == "end"
+        assert "to 2026-11-2" in refused.json()["why"]
+    answer = await client.post(f"{here}/resync/preview", json=body, headers=manager)
+    assert answer.status_code == 422
+    queued = await client.post(f"{here}/sync", json={"start": "2020-01-01"}, headers=manager)
+    assert queued.status_code == 202
+    assert queued.json()["left_out"] == [
+        "Daily results: read from 2025-10-19 on, where its history begins."
+    ]
 
 
 async def test_clearing_wants_the_name(

@@ -10,13 +10,15 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.middleware.cors import CORSMiddleware
 
 from liftos_app.api import wall
+from liftos_app.api.preflights import Preflights
 from liftos_app.api.security import ADDRESS_LIMIT, HEADERS_LIMIT, SecurityHeaders
 from liftos_app.config import ROOT
 from liftos_app.models import Role
 from liftos_app.services.context import App
-from tests.api.conftest import BASE
+from tests.api.conftest import BASE, page_server
 
 JSON = {"Content-Type": "application/json"}
 # What is asked, and the status: one row for every kind of answer there is.
@@ -89,6 +91,35 @@ async def test_L73_no_origin_is_let_in(client: httpx.AsyncClient, origin: str, p
                      "Access-Control-Request-Headers": "authorization"},
         )
         assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
+async def test_L72_L73_a_refused_preflight_is_a_problem_with_every_header(app: App) -> None:
+    """As the page's framework asks: before anything of ours."""
+    inner = CORSMiddleware(
+        page_server, allow_origins=list(app.settings.origins), allow_methods=["*"],
+        allow_headers=["*"], allow_credentials=True,
+    )
+    transport = httpx.ASGITransport(app=Preflights(inner, app.settings))
+    async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+        for origin, method, status in (
+            ("https://evil.example", "GET", 403), (BASE, "PROPFIND", 403), (BASE, "GET", 200),
+        ):
+            asks = {"Origin": origin, "Access-Control-Request-Method": method}
+            answer = await client.options("/api/v1/me", headers=asks)
+            assert answer.status_code == status
+            for name, values in MUST.items():
+                assert answer.headers[name] in values, name
+            assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+            assert answer.headers["cache-control"] == "no-store"
+            if status == 403:
+                assert answer.headers["content-type"] == "application/problem+json"
+                told = answer.json()
+                assert told["code"] == "cross_origin_refused"
+                assert told["request_id"] == answer.headers["x-request-id"]
+                assert "access-control-allow-origin" not in answer.headers
+            else:
+                assert answer.headers["access-control-allow-origin"] == BASE
+        assert (await client.options("/x")).text == "page /x"
 
 
 def test_L73_the_page_server_takes_our_own_origins_only() -> None:

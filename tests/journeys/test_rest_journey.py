@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
+import httpx
 import pytest
 
 from tests.journeys.conftest import EMAIL, PASSWORD, Server
@@ -25,6 +26,9 @@ def test_a_script_connects_four_platforms_and_the_rows_equal_the_world(
     start_server: Callable[..., Server], open_script: Callable[[Server], Script]
 ) -> None:
     server = start_server(LIFTOS_ADMIN_EMAIL=EMAIL, LIFTOS_ADMIN_PASSWORD=PASSWORD)
+    asks = {"Origin": "https://evil.example", "Access-Control-Request-Method": "GET"}
+    refused = httpx.options(f"{server.url}/api/v1/me", headers=asks)
+    assert (refused.status_code, refused.json()["code"]) == (403, "cross_origin_refused")
     script = open_script(server)
     ids = {p: script.connect_by_consent(p) for p in ("meta_business", "google_ads")}
     by_consent = script.connect_by_consent("shopify")

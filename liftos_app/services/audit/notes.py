@@ -99,7 +99,7 @@ def sync_ended(app: App, session: Session, run: SyncRun) -> None:
         connection=str(run.connection_id), state=str(run.state), rows_read=run.rows_read,
         rows_written=run.rows_written, rows_updated=run.rows_updated,
         rows_unchanged=run.rows_unchanged, rows_rejected=run.rows_rejected,
-        requests=run.requests,
+        rows_removed=run.rows_removed, requests=run.requests,
     )
 
 

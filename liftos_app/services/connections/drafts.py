@@ -213,7 +213,7 @@ def set_schedule(
     ctx.require("connections.write")
     connection = reading.get(ctx, connection_id)
     zone = connection.schedule_zone if zone is None else zone
-    upcoming = schedule.next_runs(text, zone, ctx.now(), 1)
+    upcoming = schedule.chosen_runs(text, zone, ctx.now(), 1)
     before = (connection.schedule, connection.schedule_zone)
     connection.schedule, connection.schedule_zone = " ".join(text.split()), zone
     if connection.status not in condition.NOT_STARTED and connection.paused_at is None:

@@ -168,7 +168,7 @@ def _erase(ctx: Context, connection: Connection) -> dict[str, int]:
     keys = list(ctx.session.exec(
         select(Account.key).where(
             col(Account.org_id) == ctx.org, col(Account.connection_id) == connection.id
-        )
+        ).with_for_update()  # nothing is added to them from here on: it would be left behind
     ).all())
     removed: dict[str, int] = {}
     for table in _OF_ACCOUNTS:

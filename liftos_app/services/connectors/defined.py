@@ -133,7 +133,7 @@ def read_definition(raw: object, *, draft: bool = False) -> Definition:
         time_zone=_text(raw, "time_zone") or "UTC", naive_zone=_text(raw, "naive_zone") or "UTC",
         currencies=_codes(raw.get("currencies")), decimal=_text(raw, "decimal") or ".",
         thousands=str(raw.get("thousands") or ""), date_format=_text(raw, "date_format"),
-        sums=raw.get("sums") is True, source=_source(raw.get("source")),
+        sums=_flag(raw, "sums"), source=_source(raw.get("source")),
     )
     for problem, where in _problems(found, draft=draft):
         raise _invalid(problem, where)
@@ -361,6 +361,13 @@ def _number(raw: Mapping[Any, Any], name: str, default: int, most: int) -> int:
     value = raw.get(name, default)
     if type(value) is not int or not 0 <= value <= most:
         raise _invalid(f"{name} is a whole number from 0 to {most}.", name)
+    return value
+
+
+def _flag(raw: Mapping[Any, Any], name: str) -> bool:
+    value = raw.get(name, False)
+    if type(value) is not bool:
+        raise _invalid(f"{name} is true or false.", name)
     return value
 
 

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from liftos_app.services.connectors.defined import Definition
     from liftos_app.services.connectors.writing import Writer
 
+Category = Literal["Ads", "Mail", "Store", "CRM", "Payments", "Warehouse", "Other"]
+
 Row = dict[str, Any]
 # (status, lower-case headers, parsed body or None) -> the error it means, None when it is none.
 FaultHook = Callable[[int, Mapping[str, str], Any], "PlatformFault | None"]
@@ -370,7 +372,7 @@ class Platform:
 
     slug: str
     name: str
-    category: Literal["Ads", "Mail", "Store", "CRM", "Payments", "Warehouse", "Other"]
+    category: Category
     tier: int
     summary: str  # what it brings, one line
     hosts: Mapping[str, str]  # name -> https origin, may hold {placeholders}; one is "api"

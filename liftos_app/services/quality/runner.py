@@ -6,12 +6,14 @@ import functools
 import importlib
 import pkgutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from liftos_app.models import CheckResult, Provenance, QualityScore
+from sqlmodel import col, select
+
+from liftos_app.models import Account, CheckResult, Provenance, QualityScore
 from liftos_app.services import audit, fallback
 from liftos_app.services.context import App, Context, Principal, open_context
 from liftos_app.services.metrics.question import Mode
@@ -44,7 +46,16 @@ class Findings:
     provenance: Provenance
     evaluated_at: datetime
     results: tuple[CheckResult, ...]
-    scores: score.Scores
+
+    @property
+    def scores(self) -> score.Scores:
+        """What the results make together."""
+        counts = [(r.check, r.numerator, r.denominator) for r in self.results]
+        delays = [d for r in self.results if (d := r.evidence.get(DELAY)) is not None]
+        return score.scores(
+            score.pool(counts), {c.name: c.dimension for c in all_checks()},
+            max(delays, default=None),
+        )
 
 
 def evaluate(app: App, who: Principal, org_id: int | None, *, mode: Mode = Mode.AUTO) -> UUID:
@@ -67,36 +78,41 @@ def look(ctx: Context, *, mode: Mode = Mode.AUTO) -> Findings:
     """
     ctx.require("quality.run")
     provenance = choose_mode(ctx, mode)
-    batch, results, counts, delays = uuid4(), [], [], []
+    batch, results = uuid4(), []
     for scope in _scopes(ctx, provenance.value):
         for check in all_checks():
             measure = check.run(scope)
-            if measure is None:
-                continue
-            results.append(_row(ctx, batch, check, scope, measure))
-            counts.append((check.name, measure.numerator, measure.denominator))
-            delays.append(measure.evidence.get(DELAY))
-    known = [d for d in delays if d is not None]
-    found = score.scores(
-        score.pool(counts), {c.name: c.dimension for c in all_checks()}, max(known, default=None)
-    )
-    return Findings(batch, provenance, ctx.now(), tuple(results), found)
+            if measure is not None:
+                results.append(_row(ctx, batch, check, scope, measure))
+    return Findings(batch, provenance, ctx.now(), tuple(results))
 
 
 def keep(ctx: Context, found: Findings) -> UUID:
-    """Store an evaluation. Returns its batch."""
+    """Store an evaluation. Returns its batch. Accounts deleted meanwhile have no part in it."""
     ctx.require("quality.run")
+    there = _still_there(ctx, {r.account_key for r in found.results})
+    found = replace(found, results=tuple(r for r in found.results if r.account_key in there))
+    scores = found.scores
     ctx.session.add_all(found.results)
     row = QualityScore(
         org_id=ctx.org, batch=found.batch, provenance=found.provenance.value,
         evaluated_at=found.evaluated_at,
-        **{name: getattr(found.scores, name) for name in score.Scores.__dataclass_fields__},
+        **{name: getattr(scores, name) for name in score.Scores.__dataclass_fields__},
     )
     ctx.session.add(row)
     audit.record(
-        ctx, "quality.evaluated", row, batch=str(found.batch), verdict=found.scores.verdict
+        ctx, "quality.evaluated", row, batch=str(found.batch), verdict=scores.verdict
     )
     return found.batch
+
+
+def _still_there(ctx: Context, keys: set[int]) -> set[int]:
+    """Those of these accounts that exist; nobody deletes them before the transaction ends."""
+    found = ctx.session.exec(
+        select(Account.key).where(col(Account.org_id) == ctx.org, col(Account.key).in_(keys))
+        .with_for_update(read=True, key_share=True)
+    )
+    return {key for key in found if key is not None}
 
 
 def _scopes(ctx: Context, provenance: str) -> Iterator[Scope]:

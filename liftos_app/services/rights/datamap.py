@@ -135,12 +135,14 @@ TABLES: Final[dict[str, Entry]] = {
         "What a sync did", key="id org_id connection_id", pseudonym="created_by",
         plain="state trigger request created_at started_at finished_at heartbeat_at waiting_until "
         "holder epoch attempts windows_total windows_done rows_read rows_written rows_updated "
-        "rows_unchanged rows_rejected rows_restated requests waiting_for undone_at", free="cause",
+        "rows_unchanged rows_rejected rows_removed rows_restated requests waiting_for undone_at",
+        free="cause",
     ),
     "stream_run": _org(
         "What a sync did, by stream", key="id org_id run_id account_key",
         plain="stream state days_total days_done current_day rows_read rows_written rows_updated "
-        "rows_unchanged rows_rejected rows_restated bytes_read requests seconds waiting_until",
+        "rows_unchanged rows_rejected rows_removed rows_restated bytes_read requests seconds "
+        "waiting_until",
         free="error",
     ),
     "restatement": _org("What a platform changed afterwards", key="id org_id run_id account_key",

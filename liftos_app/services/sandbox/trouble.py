@@ -30,10 +30,10 @@ WIRE: Final[Mapping[str, str]] = {
 }
 ROWS: Final[Mapping[str, str]] = {
     "truncated_page": "the second half of the rows is missing without a sign",
-    "changed_column": "a column gets another name",
-    "added_column": "an unknown column appears",
     "duplicated_rows": "one row arrives twice",
     "missing_day": "a day has no rows",
+    "changed_column": "a column gets another name",  # late: the others find a row's day by name
+    "added_column": "an unknown column appears",
     "currency_change": "the account's currency changes",
 }
 STATES: Final[Mapping[str, str]] = {
@@ -326,6 +326,11 @@ def _bend(
     return rows
 
 
+def name_at(row: Mapping[str, Any], place: int) -> str:
+    """The name that the column at this place of a bent row has now."""
+    return list(row)[place]
+
+
 def _without_day(
     rows: list[dict[str, Any]],
     text: str,
@@ -338,7 +343,10 @@ def _without_day(
 
 
 def _rename(rows: list[dict[str, Any]], column: str, to: str) -> list[dict[str, Any]]:
-    """`column` may be a path with dots; without one the last plain column is taken."""
+    """`column` may be a path with dots; without one the last plain column is taken.
+
+    The column keeps its place, by which platforms find it (`name_at`).
+    """
     if not column:
         column = next((k for k in reversed(rows[0]) if not isinstance(rows[0][k], dict | list)), "")
     head, _, last = column.rpartition(".")

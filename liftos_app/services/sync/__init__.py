@@ -1,5 +1,6 @@
 """Syncs. `runs` asks and watches, `engine` and `run` do, `load` alone writes facts."""
 
+from liftos_app.services.sync.reach import left_out
 from liftos_app.services.sync.runs import (
     Estimate,
     RunProgress,
@@ -16,5 +17,5 @@ from liftos_app.services.sync.runs import (
 
 __all__ = [
     "Estimate", "RunProgress", "StreamProgress", "cancel", "estimate", "get", "history", "latest",
-    "progress", "request", "success_share",
+    "left_out", "progress", "request", "success_share",
 ]

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
-from liftos_app.errors import GiveUp, LiftOSError, Retry
+from liftos_app.errors import GiveUp, Interrupted, LiftOSError, OurFault, Retry
 from liftos_app.models import (
     Connection,
     ConnectionStatus,
@@ -75,7 +75,7 @@ def finish(job: Job) -> None:
         session.add(job.event(
             f"Sync {run.state}: {fmt.plural(run.rows_read, 'row')} read, {run.rows_written:,} new, "
             f"{run.rows_updated:,} changed, {run.rows_unchanged:,} unchanged, "
-            f"{run.rows_rejected:,} rejected.",
+            f"{run.rows_rejected:,} rejected, {run.rows_removed:,} removed.",
             level="info" if run.state == RunState.SUCCEEDED else "error",
             facts={"seconds": (now - (run.started_at or now)).total_seconds()},
         ))
@@ -89,14 +89,23 @@ def fail(app: App, run_id: UUID, epoch: int) -> int | None:
         run = session.get(SyncRun, run_id, with_for_update=True)
         if run is None or run.epoch != epoch or run.state != RunState.RUNNING:
             return None
-        _end_ours(session, run, app.now(), "The sync stopped on a fault of ours.")
+        _end_ours(session, run, app.now(), OurFault(
+            "The sync stopped on a fault of ours.", why="The fault is ours.",
+            fix="Send the log to your administrator.",
+        ))
         notes.sync_ended(app, session, run)
         return run.org_id
 
 
 def end_poisoned(session: Session, run: SyncRun, now: datetime) -> None:
     """End a run whose process died again and again."""
-    _end_ours(session, run, now, "The sync was taken up five times and died each time.")
+    _end_ours(session, run, now, Interrupted(
+        "The sync was taken up five times and died each time.",
+        why="The process of LiftOS ended in the middle of it: stopped, out of memory or crashed. "
+        "The platform has no part in it.",
+        fix="What was read is stored. Look for the reason in the log of the server, then sync "
+        "again.",
+    ))
 
 
 def drop_staged(session: Session, org_id: int, run_id: UUID) -> None:
@@ -123,7 +132,7 @@ def _left_out(run: SyncRun) -> LiftOSError:
             fix="Open the connection's log to see them.", cause="source_data",
             owner="the_platform",
         )
-    return GiveUp(
+    return OurFault(
         "Not everything that was to be read is stored.", why="The counts do not add up.",
         fix="Read these days again; if it stays so, send the log to support.",
     )
@@ -170,8 +179,7 @@ def _verdict(job: Job, states: list[RunState]) -> RunState:
     return RunState.FAILED if all(s is RunState.FAILED for s in states) else RunState.PARTIAL
 
 
-def _end_ours(session: Session, run: SyncRun, now: datetime, what: str) -> None:
-    error = GiveUp(what, why="The fault is ours.", fix="Send the log to your administrator.")
+def _end_ours(session: Session, run: SyncRun, now: datetime, error: OurFault) -> None:
     run.state, run.finished_at, run.cause = RunState.FAILED, now, cause_of(error, now)
     session.add(run)
     drop_staged(session, run.org_id, run.id)

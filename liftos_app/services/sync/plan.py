@@ -121,6 +121,20 @@ def make_plan(
     return plan
 
 
+def asked_days(
+    stream: Stream, account: AccountDay, history_days: int, ask: Ask
+) -> tuple[dt.date, dt.date]:
+    """First and last day to read; the first lies after the last where there is none.
+
+    A first day that was named may lie before the history, as far as the platform answers.
+    """
+    limit = stream.history_days(account.info or AccountInfo("", ""))
+    oldest = account.today - dt.timedelta(days=limit)
+    if not ask.start:
+        oldest = account.today - dt.timedelta(days=min(history_days, limit))
+    return max(ask.start or oldest, oldest), min(ask.end or account.today, account.today)
+
+
 def _units(
     stream: Stream, account: AccountDay, history_days: int, known: Known, ask: Ask
 ) -> Iterator[Unit]:
@@ -129,10 +143,8 @@ def _units(
         if not known.whole_done:
             yield Unit(account.key, stream.name, Phase.WHOLE, today, today)
         return
-    limit = stream.history_days(account.info or AccountInfo("", ""))
-    oldest = today - dt.timedelta(days=min(history_days, limit))
-    first = max(ask.start, today - dt.timedelta(days=limit)) if ask.start else oldest
-    last = min(ask.end or today, today)
+    oldest, _ = asked_days(stream, account, history_days, Ask())
+    first, last = asked_days(stream, account, history_days, ask)
     if first > last:
         return
     span = (first + dt.timedelta(days=i) for i in range((last - first).days + 1))

@@ -10,15 +10,14 @@ from uuid import UUID
 from sqlalchemy import func
 from sqlmodel import col, select
 
-from liftos_app.models import Account, Coverage, Restatement, StreamRun
+from liftos_app.models import Coverage, Restatement, StreamRun
 from liftos_app.services import budgets
 from liftos_app.services.connectors import registry
 from liftos_app.services.connectors.spec import Platform
 from liftos_app.services.context import Context
-from liftos_app.services.sync.job import info_of
-from liftos_app.services.sync.plan import AccountDay, Ask, Known, make_plan
+from liftos_app.services.sync import reach
+from liftos_app.services.sync.plan import Ask, Known, make_plan
 from liftos_app.services.sync.runs import check_ask, connection_of
-from liftos_app.services.sync.schedule import zone_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +35,7 @@ class Preview:
     quota_used: float  # share of the burst that is in use now, 0 to 1
     rows_stored: int  # rows of these days that are stored now
     restated_before: int  # numbers of these days that the platform has changed so far
+    left_out: tuple[str, ...]  # days that are not read, stream by stream, in sentences
 
 
 def preview(
@@ -45,18 +45,18 @@ def preview(
     """Estimate a re-sync of these days. Raises Missing and Invalid like the request itself."""
     ctx.require("syncs.run")
     connection = connection_of(ctx, connection_id)
-    check_ask(ctx, connection, streams=streams, accounts=accounts, start=start, end=end)
+    left_out = check_ask(
+        ctx, connection, streams=streams, accounts=accounts, start=start, end=end
+    )
     platform = registry.get(connection.platform)
-    found = _accounts(ctx, connection_id, accounts)
+    found = [
+        a for a in reach.selected(ctx, connection) if not accounts or a.id in accounts
+    ]
     wanted = list(streams or connection.streams)
     plan = make_plan(
         platform,
-        accounts=[
-            AccountDay(key=a.key or 0, today=ctx.now().astimezone(zone_of(a.time_zone)).date(),
-                       info=info_of(a))
-            for a in found
-        ],
-        chosen=connection.streams, history_days=connection.history_days,
+        accounts=[reach.day_of(ctx, a) for a in found],
+        chosen=connection.streams, history_days=reach.history_of(ctx, connection),
         known=dict[tuple[int, str], Known](), options=connection.options,
         ask=Ask(streams=tuple(wanted), start=start, end=end),
     )
@@ -76,20 +76,8 @@ def preview(
         seconds=(int(least * 0.7), int(least * 1.6) + 1),
         quota_minutes=round(calls / max(platform.requests_per_minute, 1), 2), quota_used=used,
         rows_stored=_rows(ctx, keys, wanted, start, end),
-        restated_before=_restated(ctx, keys, wanted, start, end),
+        restated_before=_restated(ctx, keys, wanted, start, end), left_out=tuple(left_out),
     )
-
-
-def _accounts(
-    ctx: Context, connection_id: UUID, wanted: Sequence[UUID] | None
-) -> list[Account]:
-    query = select(Account).where(
-        Account.org_id == ctx.org, Account.connection_id == connection_id,
-        col(Account.selected).is_(True),
-    )
-    if wanted:
-        query = query.where(col(Account.id).in_(list(wanted)))
-    return list(ctx.session.exec(query.order_by(col(Account.name))).all())
 
 
 def _pace(ctx: Context, keys: list[int]) -> dict[str, tuple[float, float]]:

@@ -14,9 +14,9 @@ from uuid import UUID
 from sqlmodel import func, select
 
 from liftos_app.errors import (
-    GiveUp,
     LiftOSError,
     Missing,
+    OurFault,
     PlatformFault,
     Quota,
     Retry,
@@ -231,7 +231,7 @@ def _store(job: Job, work: Work, unit: Unit, reading: Future[Reading]) -> LiftOS
     except Exception as error:  # an edge: one stream's bug must not hide in another's
         reference = secrets.token_hex(4)
         log.exception("sync.unit_failed", extra={"stream": unit.stream, "ref": reference})
-        fault = GiveUp(
+        fault = OurFault(
             f"{stream.title} could not be read.", why="The fault is ours.",
             fix=f"Send reference {reference} to your administrator.", reference=reference,
         )
@@ -239,7 +239,7 @@ def _store(job: Job, work: Work, unit: Unit, reading: Future[Reading]) -> LiftOS
         _note(job, work.account_key, unit, fault)
         return fault
     if not (read.adds_up and adds_up):
-        _note(job, work.account_key, unit, GiveUp(
+        _note(job, work.account_key, unit, OurFault(
             f"{stream.title}: the rows read and stored do not add up.",
             why=f"{read.read} were read, {len(read.rows)} became rows.",
             fix="Read these days again; if it stays so, send the log to support.",

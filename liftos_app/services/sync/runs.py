@@ -27,6 +27,8 @@ from liftos_app.services import audit
 from liftos_app.services.connectors.defined import streams_of
 from liftos_app.services.connectors.spec import Platform
 from liftos_app.services.context import Context
+from liftos_app.services.sync import reach
+from liftos_app.services.sync.plan import Ask
 
 ACTIVE = (RunState.QUEUED, RunState.RUNNING)
 _NOT_READY = (
@@ -50,6 +52,7 @@ class StreamProgress:
     rows_updated: int
     rows_unchanged: int
     rows_rejected: int
+    rows_removed: int
     requests: int
     seconds: float
     waiting_until: datetime | None
@@ -86,7 +89,9 @@ def request(
     ctx.require("syncs.run")
     connection = connection_of(ctx, connection_id)
     _check_ready(connection)
-    check_ask(ctx, connection, streams=streams, accounts=accounts, start=start, end=end)
+    left_out = check_ask(
+        ctx, connection, streams=streams, accounts=accounts, start=start, end=end
+    )
     particular = bool(streams or accounts or start or end)
     running = active(ctx, connection_id)
     if running is not None:
@@ -107,6 +112,11 @@ def request(
     )
     ctx.session.add(run)
     ctx.session.flush()
+    for text in left_out:
+        ctx.session.add(SyncEvent(
+            org_id=ctx.org, connection_id=connection_id, run_id=run.id, at=ctx.now(), kind="sync",
+            level="warning", text=text,
+        ))
     audit.record(ctx, "sync.requested", run, trigger=trigger, connection=str(connection_id))
     return run
 
@@ -124,8 +134,11 @@ def active(ctx: Context, connection_id: UUID) -> SyncRun | None:
 def check_ask(
     ctx: Context, connection: Connection, *, streams: Sequence[str] | None,
     accounts: Sequence[UUID] | None, start: dt.date | None, end: dt.date | None,
-) -> None:
-    """Raise Invalid unless these streams, accounts and days can be read."""
+) -> list[str]:
+    """Raise Invalid unless these streams, accounts and days can be read.
+
+    Returns what of it cannot: streams whose history begins after the first of the days.
+    """
     _check_days(ctx, start, end)
     unknown = sorted(set(streams or ()) - set(connection.streams))
     if unknown:
@@ -134,18 +147,17 @@ def check_ask(
             why=f"It reads: {', '.join(connection.streams)}.", fix="Choose one of these.",
             field="streams",
         )
-    known = set(ctx.session.exec(
-        select(Account.id).where(
-            Account.org_id == ctx.org, Account.connection_id == connection.id,
-            col(Account.selected).is_(True),
-        )
-    ).all())
-    if strangers := set(accounts or ()) - known:
+    read = reach.selected(ctx, connection)
+    if strangers := set(accounts or ()) - {a.id for a in read}:
         raise Invalid(
             f"This connection does not read the account {min(map(str, strangers))}.",
             why="Only its chosen accounts can be read.", fix="Choose one of these accounts.",
             field="accounts",
         )
+    wanted = [a for a in read if not accounts or a.id in accounts]
+    return reach.check(
+        ctx, connection, Ask(streams=tuple(streams or ()), start=start, end=end), wanted
+    )
 
 
 def cancel(ctx: Context, run_id: UUID) -> SyncRun:
@@ -223,7 +235,7 @@ def progress(ctx: Context, run_id: UUID) -> RunProgress:
             days_done=row.days_done, days_total=row.days_total, current_day=row.current_day,
             rows_read=row.rows_read, rows_written=row.rows_written, rows_updated=row.rows_updated,
             rows_unchanged=row.rows_unchanged, rows_rejected=row.rows_rejected,
-            requests=row.requests, seconds=row.seconds,
+            rows_removed=row.rows_removed, requests=row.requests, seconds=row.seconds,
             waiting_until=row.waiting_until if run.state in ACTIVE else None,
             error=row.error,
         )

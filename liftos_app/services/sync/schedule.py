@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from liftos_app.errors import Invalid
@@ -24,6 +25,7 @@ _MONTHS = {
 }
 _DAYS = {"sun": 0, "mon": 1, "tue": 2, "wed": 3, "thu": 4, "fri": 5, "sat": 6}
 SHORTEST = timedelta(minutes=15)
+_TOO_OFTEN = "The shortest interval is 15 minutes."
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,20 @@ class Cron:
     weekdays: frozenset[int]  # 0 Sunday
     any_day: bool
     any_weekday: bool
+
+    def shortest_gap(self) -> timedelta:
+        """The shortest time between two of its runs on the clock of its zone, over midnight too."""
+        times = sorted(h * 60 + m for h in self.hours for m in self.minutes)
+        gaps = [later - one for one, later in pairwise(times)]
+        over_midnight = 24 * 60 + times[0] - times[-1]
+        if over_midnight < min(gaps, default=24 * 60) and self._has_neighbours():
+            gaps.append(over_midnight)
+        return timedelta(minutes=min(gaps, default=24 * 60))
+
+    def _has_neighbours(self) -> bool:
+        """Whether two days in a row are among its days; calendars repeat after 28 years."""
+        days = [date(2000, 1, 1) + timedelta(days=i) for i in range(28 * 366)]
+        return any(a and b for a, b in pairwise(map(self.matches, days)))
 
     def matches(self, day: date) -> bool:
         """Whether a calendar day is one of its days; both day fields given means either."""
@@ -66,7 +82,7 @@ def parse(text: str) -> timedelta | Cron:
     if match:
         step = int(match[1]) * _UNIT[match[2].lower()]
         if step < SHORTEST:
-            raise _wrong(text, "The shortest interval is 15 minutes.")
+            raise _wrong(text, _TOO_OFTEN)
         if step > timedelta(days=31):
             raise _wrong(text, "The longest interval is 31 days.")
         return step
@@ -101,6 +117,16 @@ def next_runs(text: str, zone: str, after: datetime, n: int = 1) -> list[datetim
     if not found:
         raise _wrong(text, "It never happens.")
     return found
+
+
+def chosen_runs(text: str, zone: str, after: datetime, n: int = 1) -> list[datetime]:
+    """`next_runs` of a schedule that a person chooses. Cron fields must keep the shortest interval
+    too; schedules stored before that rule go on until they are changed.
+    """
+    rule = parse(text)
+    if isinstance(rule, Cron) and rule.shortest_gap() < SHORTEST:
+        raise _wrong(text, _TOO_OFTEN)
+    return next_runs(text, zone, after, n)
 
 
 def moment_of(day: date, at: time, place: ZoneInfo) -> datetime:

@@ -261,6 +261,7 @@ def _count(
                 rows_updated=table.rows_updated + counts.updated,
                 rows_unchanged=table.rows_unchanged + counts.unchanged,
                 rows_rejected=table.rows_rejected + counts.rejected,
+                rows_removed=table.rows_removed + counts.removed,
                 rows_restated=table.rows_restated + restated,
             ).execution_options(synchronize_session=False)
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -10,7 +11,15 @@ import pytest
 from sqlmodel import select
 
 from liftos_app.errors import Denied
-from liftos_app.models import AuditEntry, Organization, Provenance, QualityScore, Role
+from liftos_app.models import (
+    AuditEntry,
+    CheckResult,
+    Organization,
+    Provenance,
+    QualityScore,
+    Role,
+)
+from liftos_app.services import connections
 from liftos_app.services.context import App
 from liftos_app.services.metrics.question import Mode
 from liftos_app.services.quality import runner, score
@@ -208,3 +217,47 @@ def test_evaluating_twice_gives_the_same_scores(
         assert report is not None
         found.append(report.scores)
     assert found[0] == found[1]
+
+
+def test_a_connection_deleted_while_checks_run_leaves_the_checks_of_the_others(
+    facts: Facts, open_ctx: Open
+) -> None:
+    gone = facts.source("ads_two", name="Gone")
+    facts.cover(gone, "campaign_daily", "10-01", "10-25")
+    facts.cover(facts.source("ads_two", name="Stays"), "campaign_daily", "10-01", "11-22")
+    with open_ctx() as ctx:
+        found = runner.look(ctx)
+    with open_ctx(write=True) as ctx:
+        connections.delete(ctx, gone.connection_id)
+    with open_ctx(write=True) as ctx:
+        batch = runner.keep(ctx, found)
+    with open_ctx(write=True) as ctx:
+        anew = runner.look(ctx)
+        report = score.latest(ctx)
+    assert report is not None
+    assert report.batch == batch
+    assert {f.connection for f in report.findings} == {"Stays"}
+    assert report.scores == anew.scores
+
+
+def test_a_deletion_waits_for_checks_that_are_being_stored(
+    facts: Facts, open_ctx: Open, app: App
+) -> None:
+    source = facts.source("ads_two")
+    facts.cover(source, "campaign_daily", "10-01", "11-22")
+    deleted = threading.Event()
+
+    def delete() -> None:
+        with open_ctx(write=True) as ctx:
+            connections.delete(ctx, source.connection_id)
+        deleted.set()
+
+    with open_ctx(write=True) as ctx:
+        runner.keep(ctx, runner.look(ctx))
+        thread = threading.Thread(target=delete)
+        thread.start()
+        assert not deleted.wait(0.3)
+    thread.join(20)
+    assert deleted.is_set()
+    with app.db.read() as session:
+        assert session.exec(select(CheckResult)).all() == []

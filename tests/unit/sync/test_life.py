@@ -126,6 +126,8 @@ def test_L109_a_run_that_kills_its_process_ends_and_is_told(bench: Any, clock: C
     run = run_of(bench, run_id)
     assert run.cause is not None
     assert "died each time" in run.cause["what"]
+    assert (run.cause["code"], run.cause["owner"]) == ("process_died", "liftos")
+    assert "platform has no part" in run.cause["why"]
     assert connection_of(bench).cause == run.cause
     with bench.app.db.read() as session:
         line = session.exec(select(SyncEvent).where(SyncEvent.level == "error")).one()

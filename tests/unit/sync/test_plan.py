@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from liftos_app.services.connectors.cursors import CursorKind
 from liftos_app.services.connectors.spec import AccountInfo, Lands, Stream, Window
+from liftos_app.services.sync import reach
 from liftos_app.services.sync.plan import AccountDay, Ask, Known, Phase, make_plan
 
 TODAY = dt.date(2026, 11, 23)
@@ -179,3 +180,32 @@ def test_every_needed_day_is_read_exactly_once_whatever_is_known(
     # loaded days stay in the look-back when the history is shorter than it
     needed |= {day(i) for i in covered - done if history < i <= reread}
     assert set(found) == needed
+
+
+def test_streams_whose_history_lacks_the_days_are_named() -> None:
+    short = replace(stream("mail"), title="Mail", reach=lambda account: 30)
+    long = replace(stream("daily"), title="Daily")
+    accounts = [("One", AccountDay(key=1, today=TODAY)), ("Two", AccountDay(key=2, today=TODAY))]
+    ask = Ask(start=dt.date(2026, 9, 1), end=dt.date(2026, 9, 30))
+    found = reach.reaches([short, long, WHOLE], accounts, 90, ask)
+    assert reach.notes(found) == [
+        "Mail: not read, its history goes from 2026-10-24 to 2026-11-23."
+    ]
+    plan = plan_of(short, long, ask=ask)
+    assert plan.days_total == {(1, "mail"): 0, (1, "daily"): 30}
+    wide = reach.reaches([short, long], accounts, 90, Ask(start=dt.date(2026, 9, 1)))
+    assert reach.notes(wide) == ["Mail: read from 2026-10-24 on, where its history begins."]
+
+
+def test_an_account_whose_history_is_shorter_is_named() -> None:
+    some = replace(
+        stream("daily"), title="Daily", reach=lambda account: 30 if account.name == "Two" else 900
+    )
+    accounts = [
+        (name, AccountDay(key=1, today=TODAY, info=AccountInfo(name, name)))
+        for name in ("One", "Two")
+    ]
+    found = reach.reaches([some], accounts, 90, Ask(start=dt.date(2026, 9, 1)))
+    assert reach.notes(found) == [
+        "Daily of Two: read from 2026-10-24 on, where its history begins."
+    ]

@@ -9,14 +9,23 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
 from liftos_app.errors import Conflict, Invalid
-from liftos_app.models import ResyncChange, RunState, StagedUnit, StreamRun, SyncRun
+from liftos_app.models import (
+    Connection,
+    ResyncChange,
+    RetentionSetting,
+    RunState,
+    StagedUnit,
+    StreamRun,
+    SyncEvent,
+    SyncRun,
+)
 from liftos_app.services import sync
 from liftos_app.services.sync import preview, restate, undo
 from liftos_app.services.sync.engine import SyncEngine
-from tests.conftest import Clock
+from tests.conftest import NOW, Clock
 from tests.unit.sync.test_engine import ask, run_of
 
 START, END = dt.date(2026, 11, 1), dt.date(2026, 11, 20)
@@ -52,10 +61,16 @@ def test_L105_old_rows_stay_until_every_day_is_read_and_then_all_change(
     assert bench.stored() == source.truth()
     run = run_of(bench, run_id)
     assert (run.rows_read, run.rows_written, run.rows_updated, run.rows_unchanged) == (60, 1, 1, 58)
+    assert run.rows_removed == 1
     assert left(bench, StagedUnit) == 0
     with bench.ctx() as ctx:
         cells, _ = restate.cells(ctx, bench.connection_id, run_id=run_id)
         streams = sync.progress(ctx, run_id).streams
+        line = ctx.session.exec(
+            select(SyncEvent.text).where(col(SyncEvent.text).startswith("Sync succeeded: 60"))
+        ).one()
+    assert line.endswith("1 new, 1 changed, 58 unchanged, 0 rejected, 1 removed.")
+    assert streams[0].rows_removed == 1
     assert ("c0", "2026-11-05", 18_000_000, 500_000_000) in [
         (c.entity_id, c.day.isoformat(), c.before, c.after) for c in cells
     ]
@@ -181,3 +196,50 @@ def test_chosen_accounts_only(bench: Any, source: Any) -> None:
     assert [r.account_key for r in rows] == [bench.account_key]
     with pytest.raises(Invalid):
         ask(bench, accounts=[uuid4()])
+
+
+@pytest.mark.parametrize("days", [
+    {"end": dt.date(2026, 10, 14)},  # the history of the connection begins on 15 October
+    {"start": dt.date(2025, 1, 1), "end": dt.date(2025, 1, 31)},  # the platform's on the 14th
+    {"start": dt.date(2026, 11, 24)},  # has not begun
+])
+def test_days_outside_the_history_are_refused_with_the_days_it_covers(
+    bench: Any, source: Any, days: dict[str, dt.date]
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        ask(bench, **days)
+    first = "2026-10-14" if "start" in days else "2026-10-15"
+    assert refused.value.what == "None of these days can be read."
+    assert f"from {first} to 2026-11-23" in refused.value.why
+    assert refused.value.facts["field"] == ("end" if "end" in days else "start")
+    if len(days) == 2:
+        with bench.ctx() as ctx, pytest.raises(Invalid):
+            preview.preview(ctx, bench.connection_id, **days)
+
+
+def test_a_first_day_before_the_history_is_moved_to_it_and_said(bench: Any, source: Any) -> None:
+    loaded(bench, source)
+    run_id = ask(bench, start=dt.date(2024, 1, 1))
+    with bench.ctx() as ctx:
+        said = sync.left_out(ctx, sync.get(ctx, run_id))
+        found = preview.preview(
+            ctx, bench.connection_id, start=dt.date(2024, 1, 1), end=dt.date(2026, 11, 1)
+        )
+        lines = [e.text for e in ctx.session.exec(
+            select(SyncEvent).where(SyncEvent.run_id == run_id, SyncEvent.level == "warning")
+        )]
+    assert said == list(found.left_out) == lines == [
+        "Campaigns by day: read from 2026-10-14 on, where its history begins."
+    ]
+    assert SyncEngine(bench.app).run(run_id) is RunState.SUCCEEDED
+
+
+def test_the_history_ends_where_retention_ends(bench: Any, source: Any) -> None:
+    with bench.app.db.write() as session:
+        row = session.get_one(Connection, bench.connection_id)
+        row.history_days = 3_000
+        session.add(row)
+        session.add(RetentionSetting(org_id=bench.org_id, marketing_days=30, changed_at=NOW))
+    with pytest.raises(Invalid) as refused:
+        ask(bench, end=dt.date(2026, 10, 20))
+    assert "from 2026-10-24 to 2026-11-23" in refused.value.why

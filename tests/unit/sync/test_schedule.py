@@ -1,9 +1,14 @@
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from liftos_app.errors import Invalid
-from liftos_app.services.sync.schedule import next_runs
+from liftos_app.services.sync.schedule import Cron, chosen_runs, next_runs, parse
 
 
 def at(text: str) -> datetime:
@@ -91,3 +96,51 @@ def test_an_unknown_zone_is_refused() -> None:
         next_runs("every 6 h", "Mars/Base", at("2026-01-01T00:00"))
     with pytest.raises(Invalid):
         next_runs("every 6 h", "../etc/passwd", at("2026-01-01T00:00"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "* * * * *",
+        "*/14 * * * *",
+        "*/5 6 * * *",
+        "0,10 6 * * *",
+        "55,5 * * * *",  # 55 past, and 5 past the next hour
+        "0,50 0,23 * * *",  # 23:50 and midnight
+        "0,50 0,23 * * mon,tue",
+        "0,50 0,23 1,2 * *",
+        "0,50 0,23 29 2,3 1",  # the 29th beside Mondays
+    ],
+)
+def test_cron_that_fires_more_often_than_every_15_minutes_is_refused(text: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        chosen_runs(text, "UTC", at("2026-01-01T00:00"))
+    assert caught.value.why == "The shortest interval is 15 minutes."
+    assert next_runs(text, "UTC", at("2026-01-01T00:00"))  # one stored before goes on
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "*/15 * * * *",
+        "7,22,37,52 * * * *",
+        "0 6 * * 1-5",
+        "0,45 0,23 * * *",  # 23:45 and midnight
+        "0,50 0,23 * * mon",  # midnight of Monday is not that of Tuesday
+        "0,50 0,23 1,15 * *",
+        "0 0 29 2 *",
+        "every 15 min",
+    ],
+)
+def test_every_15_minutes_or_less_often_is_taken(text: str) -> None:
+    assert chosen_runs(text, "UTC", at("2026-01-01T00:00"))
+
+
+@given(st.sets(st.integers(0, 59), min_size=1, max_size=4),
+       st.sets(st.integers(0, 23), min_size=1, max_size=4))
+def test_the_shortest_gap_is_that_of_a_week_of_runs(minutes: set[int], hours: set[int]) -> None:
+    text = f"{','.join(map(str, minutes))} {','.join(map(str, hours))} * * *"
+    runs = next_runs(text, "UTC", at("2026-03-01T00:00"), 7 * len(minutes) * len(hours) + 1)
+    rule = parse(text)
+    assert isinstance(rule, Cron)
+    assert rule.shortest_gap() == min(b - a for a, b in pairwise(runs))

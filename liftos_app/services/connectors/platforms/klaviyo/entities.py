@@ -49,7 +49,7 @@ def read_campaigns(client: Client, task: Task) -> Iterator[Page]:  # noqa: ARG00
             names = {c.get("id"): (c.get("attributes") or {}) for c in campaigns}
             owner = {
                 message["id"]: campaign["id"]
-                for campaign in campaigns
+                for campaign in campaigns if campaign.get("id")
                 for message in _related(campaign, "campaign-messages")
             }
             messages = [

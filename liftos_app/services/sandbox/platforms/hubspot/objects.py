@@ -27,6 +27,7 @@ from liftos_app.services.sandbox.platforms.hubspot.view import (
     shelf,
     time_text,
 )
+from liftos_app.services.sandbox.trouble import name_at
 
 BIN = timedelta(days=90)
 _TYPES = {"deals": "0-3", "contacts": "0-1", "companies": "0-2"}
@@ -57,21 +58,21 @@ def listing(asked: Asked) -> dict[str, Any]:
     if after:
         if not after.isdecimal():
             raise invalid("after is not a valid paging cursor.", name="after")
-        rows = [r for r in rows if int(r["id"]) > int(after)]
+        rows = [r for r in rows if _id(r) > int(after)]
     page = rows[:limit]
     by_id = own.things
     found: dict[str, Any] = {
         "results": [
             {
                 **shown(asked, kind, row),
-                **_history(asked, by_id.get(int(row["id"]))),
-                **_linked(asked, kind, by_id.get(int(row["id"]))),
+                **_history(asked, by_id.get(_id(row))),
+                **_linked(asked, kind, by_id.get(_id(row))),
             }
             for row in page
         ]
     }
     if len(rows) > limit:
-        last = str(page[-1]["id"])
+        last = str(_id(page[-1]))
         found["paging"] = {"next": {"after": last, "link": f"{call.url}?after={last}"}}
     return found
 
@@ -160,10 +161,16 @@ def shown(
     """A record with the properties asked for. Names that HubSpot does not know are ignored."""
     wanted = asked.lists.get("properties", ()) if names is None else names
     keep = {*wanted, *ALWAYS[kind]} if wanted else set(UNASKED[kind])
-    known, own = PROPERTIES[kind], row["properties"]
+    place = name_at(row, 1)
+    known, own = PROPERTIES[kind], row[place]
     found = {n: v for n, v in own.items() if n in keep or n not in known}
-    more = {"url": f"https://app.hubspot.com/contacts/{PORTAL}/record/{_TYPES[kind]}/{row['id']}"}
-    return {**row, "properties": found, **(more if asked.dated else {})}
+    more = {"url": f"https://app.hubspot.com/contacts/{PORTAL}/record/{_TYPES[kind]}/{_id(row)}"}
+    return {**row, place: found, **(more if asked.dated else {})}
+
+
+def _id(row: dict[str, Any]) -> int:
+    """The id of a record, whatever its column is called now."""
+    return int(row[name_at(row, 0)])
 
 
 def _history(asked: Asked, thing: Thing | None) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from liftos_app.services.sandbox.platforms.hubspot.view import (
     USERS,
     time_text,
 )
+from liftos_app.services.sandbox.trouble import name_at
 
 ZONE = "US/Eastern"
 
@@ -64,10 +65,10 @@ def owners(asked: Asked) -> dict[str, Any]:
     after = asked.query.get("after", "0")
     if not after.isdecimal():
         raise invalid("after is not a valid paging cursor.", name="after")
-    rows = [o for o in rows if int(o["id"]) > int(after)]
+    rows = [o for o in rows if int(o[name_at(o, 0)]) > int(after)]
     found: dict[str, Any] = {"results": rows[:limit]}
     if len(rows) > limit:
-        found["paging"] = {"next": {"after": rows[limit - 1]["id"]}}
+        found["paging"] = {"next": {"after": rows[limit - 1][name_at(rows[limit - 1], 0)]}}
     return found
 
 

@@ -108,7 +108,7 @@ def campaigns(ask: Admitted) -> dict[str, Any]:
     by_id = {r.id: r for r in rows}
     body = collection(ask, rows, _CAMPAIGN_READ, make=lambda r: _campaign(ask, r))
     if ask.includes:
-        shown = [by_id[d["id"]] for d in body["data"] if d["id"] in by_id]
+        shown = [by_id[i] for d in body["data"] for i in _texts(d) if i in by_id]
         body["included"] = (
             [_message(ask, row) for row in shown] if "campaign-messages" in ask.includes else []
         )
@@ -134,6 +134,11 @@ def campaign_messages(ask: Admitted) -> dict[str, Any]:
     if ask.includes:
         included = [_campaign(ask, row)] if "campaign" in ask.includes else []
     return pages.document(ask.call, pages.Page(found, None, None), found, included)
+
+
+def _texts(resource: dict[str, Any]) -> list[str]:
+    """The texts of a resource, whose id may have another name."""
+    return [v for v in resource.values() if isinstance(v, str)]
 
 
 def _campaign_row(ask: Admitted) -> Row:

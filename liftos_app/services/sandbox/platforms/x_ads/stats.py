@@ -13,6 +13,7 @@ from liftos_app.services.sandbox.platforms.x_ads import figures, windows
 from liftos_app.services.sandbox.platforms.x_ads.lists import ids
 from liftos_app.services.sandbox.platforms.x_ads.refusals import Refusal, invalid, missing
 from liftos_app.services.sandbox.platforms.x_ads.windows import Span
+from liftos_app.services.sandbox.trouble import name_at
 from liftos_app.services.sandbox.world.shapes import AdAccount
 
 MOST_IDS = 20
@@ -182,10 +183,10 @@ def _kept(own: figures.Figures, names: Sequence[str]) -> dict[str, int]:
 
 def _copies(rows: Sequence[dict[str, Any]], ident: str) -> list[list[dict[str, Any]]]:
     """The rows of an entity; a day that is there twice makes the whole entry come twice."""
-    own = [row for row in rows if row["id"] == ident]
+    own = [row for row in rows if row[name_at(row, 0)] == ident]
     once: dict[str, dict[str, Any]] = {}
     for row in own:
-        once.setdefault(row["day"], row)
+        once.setdefault(row[name_at(row, 1)], row)
     return [list(once.values())] * (2 if len(once) < len(own) else 1)
 
 
@@ -196,8 +197,8 @@ def _entry(
     names: Sequence[str],
     days: Sequence[date],
 ) -> dict[str, Any]:
-    by_day = {row["day"]: row for row in rows}
-    seen = dict.fromkeys(k for row in rows for k in row if k not in {"id", "day"})
+    by_day = {row[name_at(row, 1)]: row for row in rows}
+    seen = dict.fromkeys(k for row in rows for k in list(row)[2:])
     columns = {
         name: _buckets(question, [int(by_day.get(d.isoformat(), {}).get(name) or 0) for d in days])
         for name in seen
@@ -207,7 +208,8 @@ def _entry(
     shown = [*plain, *conversions] if rows else list(names)
     segment = {"segment_name": "Other", "segment_value": "0"} if question.segment else None
     metrics = figures.shaped(shown, columns)
-    return {"id": ident, "id_data": [{"segment": segment, "metrics": metrics}]}
+    name = name_at(rows[0], 0) if rows else "id"
+    return {name: ident, "id_data": [{"segment": segment, "metrics": metrics}]}
 
 
 def _buckets(question: Question, by_day: Sequence[int]) -> list[int]:

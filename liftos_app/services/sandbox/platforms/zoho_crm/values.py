@@ -13,6 +13,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from liftos_app.services.sandbox.platforms.zoho_crm.modules import TRUE_ZONE
+from liftos_app.services.sandbox.trouble import name_at
 
 _ZONE: Final = ZoneInfo(TRUE_ZONE)
 
@@ -30,7 +31,8 @@ def json_value(value: Any) -> Any:
 def record(fields: Sequence[str], row: Mapping[str, Any]) -> dict[str, Any]:
     """A record as pages and queries send it; its id comes always."""
     found = {name: json_value(row[name]) for name in fields if name in row}
-    return {**found, "id": row["id"]}
+    ident = name_at(row, 0)
+    return {**found, ident: row[ident]}
 
 
 def packed(
@@ -40,9 +42,10 @@ def packed(
     others = [f for f in fields if f != "id"]
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["Id", *others])
+    ident = name_at(rows[0], 0) if rows else "id"
+    writer.writerow(["Id" if ident == "id" else ident, *others])
     for row in rows:
-        writer.writerow([row["id"], *(_cell(row.get(f)) for f in others)])
+        writer.writerow([row[ident], *(_cell(row.get(f)) for f in others)])
     body = io.BytesIO()
     with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(f"{name}.csv", out.getvalue())
