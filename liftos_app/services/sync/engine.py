@@ -36,6 +36,9 @@ HEARTBEAT = timedelta(seconds=15)
 SILENT = timedelta(seconds=60)
 MOST_ATTEMPTS = 5
 MAX_RUNS = 4
+# The clock may begin a tick or chore while one runs: it looks at our lock and returns. The clock's
+# own limit would log a warning each time, and a tick may well wait for a swap to be stored.
+INSTANCES = 8
 _SCHEDULED = (
     ConnectionStatus.BACKFILLING, ConnectionStatus.HEALTHY, ConnectionStatus.DELAYED,
     ConnectionStatus.DEGRADED, ConnectionStatus.FAILING,
@@ -70,6 +73,7 @@ class SyncEngine:
         self._owed: dict[int, bool] = {}  # organizations whose hooks are on, and once more or not
         self._lock = threading.Lock()
         self._tick_lock = threading.Lock()
+        self._doing: dict[str, threading.Lock] = {}  # chores by name
         self._fill_lock = threading.RLock()  # a run may have ended before its end is listened for
         self._pool = ThreadPoolExecutor(max_workers=max_runs, thread_name_prefix="sync")
         self._scheduler = BackgroundScheduler(timezone="UTC")
@@ -82,13 +86,14 @@ class SyncEngine:
         if self.app.settings.is_sqlite:  # one process only: whatever runs is nobody's now
             self._take_up(silent_for=timedelta(0))
         self._scheduler.add_job(
-            self.tick, "interval", seconds=seconds, coalesce=True, max_instances=1,
+            self.tick, "interval", seconds=seconds, coalesce=True, max_instances=INSTANCES,
             misfire_grace_time=None, id="tick",
         )
         for chore in self._chores:
             self._scheduler.add_job(
                 self._do_chore, "interval", args=(chore,), seconds=chore.seconds, coalesce=True,
-                max_instances=1, misfire_grace_time=None, jitter=min(60, chore.seconds // 4),
+                max_instances=INSTANCES, misfire_grace_time=None,
+                jitter=min(60, chore.seconds // 4),
             )
         self._scheduler.start()
 
@@ -112,7 +117,8 @@ class SyncEngine:
         """Look for queued runs now rather than at the next tick."""
         if self._scheduler.running and not self._stopping.is_set():
             self._scheduler.add_job(
-                self.tick, id="wake", replace_existing=True, misfire_grace_time=None
+                self.tick, id="wake", replace_existing=True, max_instances=INSTANCES,
+                misfire_grace_time=None,
             )
 
     # --- the clock ------------------------------------------------------------------------------
@@ -149,11 +155,17 @@ class SyncEngine:
             log.exception("engine.next_failed")
 
     def _do_chore(self, chore: Chore) -> None:
+        """One turn of a chore; none while the one before still runs."""
+        doing = self._doing.setdefault(chore.name, threading.Lock())
+        if not doing.acquire(blocking=False):
+            return
         try:
             access.authorize(job_principal(chore.name), chore.allow)
             chore.act(self.app)
         except Exception:  # an edge: one chore must not end the clock
             log.exception("engine.chore_failed", extra={"chore": chore.name})
+        finally:
+            doing.release()
 
     def run(self, run_id: UUID) -> RunState:
         """Claim one queued run and do it here and now; what tests and commands call."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import time
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
 from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.triggers.interval import IntervalTrigger
 from sqlmodel import select
@@ -46,7 +50,37 @@ def test_L107_the_clock_keeps_nothing_and_ticks_once_however_late(bench: Any) ->
         assert len(jobs) == 2
         for job in jobs:
             assert isinstance(job.trigger, IntervalTrigger)
-            assert (job.coalesce, job.max_instances, job.misfire_grace_time) == (True, 1, None)
+            assert (job.coalesce, job.misfire_grace_time) == (True, None)
+
+
+def test_L107_a_slow_tick_or_chore_runs_once_at_a_time_and_nothing_is_logged(
+    bench: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    running, most, turns = Counter[str](), Counter[str](), Counter[str]()
+
+    def slowly(name: str) -> None:
+        running[name] += 1
+        turns[name] += 1
+        most[name] = max(most[name], running[name])
+        time.sleep(0.4)
+        running[name] -= 1
+
+    monkeypatch.setattr(SyncEngine, "_beat", lambda self: slowly("tick"))
+    chore = Chore("slow", 0.05, lambda app: slowly("chore"))  # type: ignore[arg-type]
+    engine = SyncEngine(bench.app, chores=[chore])
+    engine.start(seconds=0.05)
+    try:
+        for _ in range(20):
+            engine.wake()
+            time.sleep(0.07)
+    finally:
+        engine.stop()
+        for lock in (engine._tick_lock, engine._doing["slow"]):  # the last turn ends
+            assert lock.acquire(timeout=10)
+    assert most == {"tick": 1, "chore": 1}
+    assert turns["tick"] >= 2
+    assert [r.getMessage() for r in caplog.records if r.name.startswith("apscheduler")] == []
 
 
 def test_L107_the_next_run_is_computed_by_us_and_stored_in_utc(
