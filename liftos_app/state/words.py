@@ -25,6 +25,8 @@ _STATUS: Final[dict[ConnectionStatus, tuple[str, str]]] = {
     ConnectionStatus.DISABLED: ("bad", "Switched off"),
 }
 _NO_STREAMS: Final = ("mute", "Waits for streams")
+_SYNCING: Final = ("info", "Syncing")
+_WAITING: Final = {"outage": ("warn", "Waiting")}
 RUN: Final[dict[RunState, tuple[str, str]]] = {
     RunState.QUEUED: ("info", "Queued"),
     RunState.RUNNING: ("info", "Running"),
@@ -77,10 +79,20 @@ class Cause:
 
 
 def status(row: ConnectionRow) -> tuple[str, str]:
-    """Colour and words of a connection's state."""
+    """Colour and words of a connection's state. Trouble is said before what a run does."""
     if row.status is ConnectionStatus.SELECTING_ACCOUNTS and row.awaits_streams:
         return _NO_STREAMS
+    if row.status in {ConnectionStatus.HEALTHY, ConnectionStatus.BACKFILLING}:
+        if row.waiting_until is not None:
+            return _WAITING.get(row.waiting_for, ("info", "Waiting"))
+        if row.status is ConnectionStatus.HEALTHY and row.active_run_id is not None:
+            return _SYNCING
     return _STATUS[row.status]
+
+
+def wait_of(row: ConnectionRow, zone: str) -> str:
+    """What the run under way waits for as a whole; empty when it does not."""
+    return waiting(row.waiting_for, row.waiting_until, zone) if row.waiting_until else ""
 
 
 def cause(stored: dict[str, Any] | None, now: datetime, zone: str) -> Cause:

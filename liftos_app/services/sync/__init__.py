@@ -8,6 +8,7 @@ from liftos_app.services.sync.runs import (
     estimate,
     get,
     history,
+    last_of_each_stream,
     latest,
     progress,
     request,
@@ -15,6 +16,6 @@ from liftos_app.services.sync.runs import (
 )
 
 __all__ = [
-    "Estimate", "RunProgress", "StreamProgress", "cancel", "estimate", "get", "history", "latest",
-    "progress", "request", "success_share",
+    "Estimate", "RunProgress", "StreamProgress", "cancel", "estimate", "get", "history",
+    "last_of_each_stream", "latest", "progress", "request", "success_share",
 ]
