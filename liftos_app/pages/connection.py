@@ -129,9 +129,18 @@ def _run_or_stop() -> rx.Component:
         S.view.active_run != "",
         button("Stop sync", icon_tag="square", on_click=S.cancel),
         rx.cond(
-            S.view.cause.action == "reauthorise",
-            button("Run sync now", icon_tag="refresh-cw", on_click=S.run_now),
-            button("Run sync now", kind="solid", icon_tag="refresh-cw", on_click=S.run_now),
+            S.view.signed_out,
+            button(
+                "Run sync now",
+                icon_tag="refresh-cw",
+                disabled=True,
+                title="Sign in again first. Missed days are then read by themselves.",
+            ),
+            rx.cond(
+                S.view.cause.action == "reauthorise",
+                button("Run sync now", icon_tag="refresh-cw", on_click=S.run_now),
+                button("Run sync now", kind="solid", icon_tag="refresh-cw", on_click=S.run_now),
+            ),
         ),
     )
 

@@ -108,6 +108,7 @@ class View:
     word: str = ""
     cause: Cause = field(default_factory=Cause)
     paused: bool = False
+    signed_out: bool = False  # a sync would be refused until somebody signs in again
     zone: str = "UTC"
     facts: list[list[str]] = field(default_factory=list)
     strip: list[Cell] = field(default_factory=list)
@@ -156,6 +157,7 @@ def view_of(ctx: Context, connection_id: UUID, *, kind: str, run: str, before: i
         cause=words.cause(row.cause, now, zone),
         zone=zone,
         paused=row.status is ConnectionStatus.PAUSED,
+        signed_out=row.status is ConnectionStatus.NEEDS_REAUTH,
         facts=_facts(ctx, row, now, zone, today),
         strip=[Cell(c.state, c.title) for c in strip.cells] if strip else [],
         strip_words=strip.words if strip else "",

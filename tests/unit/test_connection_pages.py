@@ -158,3 +158,14 @@ def test_a_stream_whose_run_was_stopped_does_not_run_any_more(
     with app.db.write() as session:
         session.get_one(SyncRun, run.id).state = RunState.CANCELLED
     assert page_of(open_ctx, account.connection_id).streams[0].word == "On time"
+
+
+@pytest.mark.parametrize(("status", "out"), [
+    (ConnectionStatus.NEEDS_REAUTH, True), (ConnectionStatus.FAILING, False),
+])
+def test_a_sync_is_offered_only_while_the_sign_in_stands(
+    status: ConnectionStatus, out: bool, facts: Facts, open_ctx: Callable[..., Any],  # noqa: F811
+) -> None:
+    connection = facts.connection("ads_one", "Ads", status=status)
+    assert page_of(open_ctx, connection.id).signed_out is out
+    assert (row_of(open_ctx).action == "reauthorise") is out
