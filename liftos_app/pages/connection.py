@@ -208,7 +208,29 @@ def _cause() -> rx.Component:
                 "settings",
                 rx.cond(
                     AppState.can_write,
+                    button_link("Change sign-in", href=setup + "&step=2", small=True),
+                ),
+            ),
+            (
+                "accounts",
+                rx.cond(
+                    AppState.can_write,
                     button_link("Choose accounts", href=setup + "&step=3", small=True),
+                ),
+            ),
+            (
+                "definition",
+                rx.cond(
+                    AppState.can_write,
+                    button_link(
+                        "Open definition", href=setup + "&step=4&stream=" + cause.stream, small=True
+                    ),
+                ),
+            ),
+            (
+                "schema",
+                button_link(
+                    "Open schema", href="/connections/" + S.view.id + "?tab=schema", small=True
                 ),
             ),
             (

@@ -54,7 +54,7 @@ _ACTION: Final = {
     "permission": "reauthorise",
     "quota": "wait",
     "platform_outage": "retry",
-    "bad_configuration": "settings",
+    "bad_configuration": "retry",  # after it was mended, mostly at the platform
     "source_data": "log",
     "our_fault": "retry",
 }
@@ -178,6 +178,8 @@ def cause_of(
         "first_at": first,
         "last_at": _iso(now),
     }
+    if error.facts.get("action"):
+        cause["action"] = str(error.facts["action"])
     if isinstance(error, Retry) and error.after is not None:
         cause["until"] = _iso(now + timedelta(seconds=error.after))
     return whole_cause(cause) or cause

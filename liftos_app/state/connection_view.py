@@ -154,7 +154,7 @@ def view_of(ctx: Context, connection_id: UUID, *, kind: str, run: str, before: i
         fallbacks=[replace(words.standing(f, zone), href="") for f in apart],
         kind=status_kind,
         word=status_word,
-        cause=words.cause(row.cause, now, zone),
+        cause=words.cause(row.cause, now, zone, {s.name: s.title for s in offered}),
         zone=zone,
         paused=row.status is ConnectionStatus.PAUSED,
         signed_out=row.status is ConnectionStatus.NEEDS_REAUTH,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -75,7 +76,8 @@ class Cause:
     request_id: str = ""
     since: str = ""
     streams: str = ""
-    action: str = ""  # reauthorise, retry, settings, wait, log
+    stream: str = ""  # the name of the only one that is hit
+    action: str = ""  # reauthorise, retry, settings, accounts, definition, schema, wait, log
 
 
 def status(row: ConnectionRow) -> tuple[str, str]:
@@ -95,14 +97,18 @@ def wait_of(row: ConnectionRow, zone: str) -> str:
     return waiting(row.waiting_for, row.waiting_until, zone) if row.waiting_until else ""
 
 
-def cause(stored: dict[str, Any] | None, now: datetime, zone: str) -> Cause:
-    """The texts of a cause; empty ones when there is none."""
+def cause(
+    stored: dict[str, Any] | None, now: datetime, zone: str,
+    titles: Mapping[str, str] | None = None,
+) -> Cause:
+    """The texts of a cause; empty ones when there is none. `titles` are those of streams."""
     from liftos_app.services import condition
 
     found = condition.whole_cause(stored)
     if not found:
         return Cause()
     first = _moment(found.get("first_at"))
+    streams = [str(s) for s in found.get("streams") or []]
     return Cause(
         what=str(found["what"]),
         why=str(found["why"]),
@@ -112,7 +118,8 @@ def cause(stored: dict[str, Any] | None, now: datetime, zone: str) -> Cause:
         meanwhile=str(found["meanwhile"]),
         request_id=str(found["request_id"]),
         since=f"Since {fmt.moment(first, zone, now.date())}" if first else "",
-        streams=", ".join(str(s) for s in found.get("streams") or []),
+        streams=", ".join((titles or {}).get(s, s) for s in streams),
+        stream=streams[0] if len(streams) == 1 else "",
         action=str(found["action"]),
     )
 
