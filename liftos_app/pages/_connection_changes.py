@@ -203,6 +203,13 @@ def _cells() -> rx.Component:
                 rx.el.span(r.what, class_name="lo-h3"),
                 rx.el.br(),
                 rx.el.span(r.entity, ", ", r.account, class_name="lo-help"),
+                rx.cond(
+                    r.undone,
+                    rx.el.div(
+                        status_pill("mute", "Taken back"),
+                        rx.el.span(" The number is as before.", class_name="lo-help"),
+                    ),
+                ),
             ),
         ),
         Column("Before", lambda r: rx.el.span(r.before, class_name="lo-nowrap"), right=True),

@@ -55,6 +55,7 @@ class CellLine:
     before: str
     after: str
     when: str
+    undone: bool  # taken back: the number is as before
 
 
 @dataclass
@@ -188,6 +189,7 @@ def _cell(
         before=_amount(name, one.before, one.currency),
         after=_amount(name, one.after, one.currency),
         when=fmt.ago(one.at, now, zone),
+        undone=one.undone,
     )
 
 
@@ -203,6 +205,8 @@ def _resync(
     ctx: Context, run: SyncRun, now: datetime, zone: str, today: dt.date
 ) -> ResyncLine:
     kind, word = words.RUN[words.RunState(run.state)]
+    if run.undone_at:
+        kind, word = "mute", "Taken back"
     start, end = (dt.date.fromisoformat(str(run.request[n] or today)) for n in ("start", "end"))
     note = f"Taken back {fmt.ago(run.undone_at, now, zone)}" if run.undone_at else ""
     return ResyncLine(

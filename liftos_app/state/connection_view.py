@@ -274,7 +274,9 @@ def _run(run: SyncRun, now: datetime, zone: str, today: dt.date) -> RunLine:
         rows=fmt.count(run.rows_written + run.rows_updated),
         rejected=fmt.count(run.rows_rejected),
         requests=fmt.count(run.requests),
-        note=str((run.cause or {}).get("what", "")),
+        note="Taken back: its changes do not stand any more."
+        if run.undone_at
+        else str((run.cause or {}).get("what", "")),
     )
 
 

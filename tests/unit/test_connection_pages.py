@@ -169,3 +169,15 @@ def test_a_sync_is_offered_only_while_the_sign_in_stands(
     connection = facts.connection("ads_one", "Ads", status=status)
     assert page_of(open_ctx, connection.id).signed_out is out
     assert (row_of(open_ctx).action == "reauthorise") is out
+
+
+def test_a_run_that_a_person_stopped_is_neither_good_nor_bad(
+    facts: Facts, account: Account, app: App, open_ctx: Callable[..., Any],  # noqa: F811
+) -> None:
+    for hours, state in ((3, RunState.SUCCEEDED), (2, RunState.FAILED), (1, RunState.CANCELLED)):
+        facts.run(
+            account.connection_id, account, "campaign_daily", app.now() - timedelta(hours=hours),
+            state=state,
+        )
+    facts_of = dict(map(tuple, page_of(open_ctx, account.connection_id).facts))
+    assert facts_of["Good runs, 30 days"] == "1 of 2"

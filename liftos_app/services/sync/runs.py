@@ -306,13 +306,14 @@ def estimate(
 
 
 def success_share(ctx: Context, connection_id: UUID, *, days: int = 30) -> tuple[int, int]:
-    """(succeeded, finished) runs of the last days."""
+    """(succeeded, ended) runs of the last days; those that a person stopped count neither way."""
     ctx.require("connections.read")
     since = ctx.now() - timedelta(days=days)
     rows = ctx.session.exec(
         select(SyncRun.state, func.count()).where(
             SyncRun.org_id == ctx.org, SyncRun.connection_id == connection_id,
-            SyncRun.created_at >= since, col(SyncRun.state).not_in(ACTIVE),
+            SyncRun.created_at >= since,
+            col(SyncRun.state).not_in((*ACTIVE, RunState.CANCELLED)),
         ).group_by(SyncRun.state)
     ).all()
     counts = {RunState(state): number for state, number in rows}
