@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
+from uuid import UUID
 
 from liftos_app.services import attention
 from liftos_app.services import format as fmt
@@ -25,6 +26,7 @@ from liftos_app.services.metrics.definitions import (
 from liftos_app.services.metrics.ledger import Scope
 from liftos_app.services.metrics.query import Channels, Claims, Days, Reading
 from liftos_app.services.metrics.question import Question
+from liftos_app.services.metrics.sources import platform_of
 from liftos_app.services.metrics.values import Delta, Passport, Value
 from liftos_app.services.quality import score
 
@@ -41,6 +43,7 @@ TILES: Final = (
     "claim_ratio",
 )
 CHANNEL_METRICS: Final = ("spend", "claimed_value", "roas", "revenue")
+_CHECKS: Final = 5  # failed checks that are listed at most
 _RANK: Final = {"bad": 0, "warn": 1, "info": 2}
 
 
@@ -192,15 +195,45 @@ def _rates(reading: Reading) -> Iterator[Need]:
 
 
 def _checks(report: score.Report | None) -> Iterator[Need]:
-    for finding in report.worst() if report else ():
-        if finding.result == "fail":
-            part = fmt.share(Decimal(finding.numerator) / finding.denominator)
-            yield Need(
-                kind="warn",
-                what=f"{finding.connection}, {finding.account}: {finding.reason}",
-                why=f"{finding.stream}: {part} passed the check.",
-                link="/quality",
-            )
+    """Failed checks, the worst first; one line for all that two connections read both."""
+    if report is None:
+        return
+    failed = [f for f in report.worst(len(report.findings)) if f.result == "fail"]
+    twice = [f for f in failed if f.evidence.get("also_in")]
+    yield from _twice(twice)
+    for finding in [f for f in failed if f not in twice][:_CHECKS]:
+        part = fmt.share(Decimal(finding.numerator) / finding.denominator)
+        yield Need(
+            kind="warn",
+            what=f"{finding.connection}, {finding.account}: {finding.reason}",
+            why=f"{_stream(finding)}: {part} passed the check.",
+            link="/quality",
+        )
+
+
+def _twice(findings: Sequence[score.Finding]) -> Iterator[Need]:
+    """Accounts that two connections read both, one line for each pair of connections."""
+    pairs: dict[tuple[UUID, str], list[score.Finding]] = {}
+    for one in findings:
+        pairs.setdefault((one.connection_id, str(one.evidence["also_in"])), []).append(one)
+    for (connection_id, twin), found in pairs.items():
+        accounts = list({str(f.evidence.get("account")): f.account for f in found}.values())
+        streams = sorted({_stream(f).lower() for f in found})
+        same = "the same account" if len(accounts) == 1 else f"the same {len(accounts)} accounts"
+        yield Need(
+            kind="warn",
+            what=f"{twin} and {found[0].connection} read {same}",
+            why=f"{fmt.listed(accounts)}: {fmt.listed(streams)} count twice in every total. Leave "
+            f"{'it' if len(accounts) == 1 else 'them'} out of one of the two connections.",
+            link=f"/connections/{connection_id}",
+        )
+
+
+def _stream(finding: score.Finding) -> str:
+    """A stream as people know it; those that a person defined have only their name."""
+    platform = platform_of(finding.platform)
+    titles = {s.name: s.title for s in platform.streams} if platform else {}
+    return titles.get(finding.stream, finding.stream.replace("_", " ").capitalize())
 
 
 def _zones(passport: Passport) -> str:

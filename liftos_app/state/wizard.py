@@ -19,7 +19,7 @@ from liftos_app.state import process
 from liftos_app.state.app import AppState, as_id, handler, perform, reach
 from liftos_app.state.progress import Progress, of_run
 from liftos_app.state.stream_editor import StreamEditorState
-from liftos_app.state.wizard_view import Card, View, card_rows, view_of
+from liftos_app.state.wizard_view import Card, View, card_rows, tick, view_of
 
 PATH: Final = "/connections/new"
 SPEAK_EVERY: Final = 5  # seconds between two announcements of progress
@@ -177,9 +177,10 @@ class WizardState(AppState):
 
     @handler("connections.write")
     async def select_all(self, chosen: bool):
-        """Tick or clear all usable accounts."""
-        for row in self.view.accounts:
-            row.selected = chosen and row.usable
+        """Tick or clear all usable accounts. What another connection reads is only ticked by hand:
+        its figures would count twice.
+        """
+        tick(self.view, chosen=chosen)
 
     @handler("connections.write")
     async def preview_schedule(self, text: str, zone: str):
