@@ -46,7 +46,9 @@ def overview() -> rx.Component:
     return rx.fragment(
         page_header(
             "Overview",
-            rx.el.p(S.view.scope, class_name="lo-head-line"),
+            rx.el.p(
+                S.view.scope, class_name=rx.cond(S.stale, "lo-head-line lo-stale", "lo-head-line")
+            ),
             rx.cond(
                 AppState.can_write,
                 button_link(
@@ -55,7 +57,7 @@ def overview() -> rx.Component:
             ),
             beside=rx.fragment(
                 rx.cond(
-                    S.view.fresh_word != "",
+                    (S.view.fresh_word != "") & ~S.stale,
                     status_pill(S.view.fresh_kind, S.view.fresh_word, title=S.view.fresh_title),
                 ),
                 rx.cond(
@@ -86,7 +88,7 @@ def overview() -> rx.Component:
             rx.el.div(
                 _figures(),
                 class_name=rx.cond(S.stale, "lo-stack lo-stale", "lo-stack"),
-                aria_busy=S.stale,
+                aria_busy=S.stale & (S.trouble == ""),
             ),
         ),
     )

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+import reflex as rx
+
 from liftos_app.errors import Invalid
 from liftos_app.services import connections, figures, organization, overview
 from liftos_app.services import format as fmt
@@ -122,8 +124,15 @@ class OverviewState(FilterState):
     trouble: str = ""
     trouble_fix: str = ""
     as_table: bool = False
-    stale: bool = False  # what is shown belongs to another address
     _shown: str = ""
+
+    @rx.var
+    def stale(self) -> bool:
+        """Whether the figures are those of another address: waiting for new ones, or refused.
+
+        Computed, so that a reload never sends old figures without saying so.
+        """
+        return filters.read(dict(self.router.url.query_parameters)).query() != self._shown
 
     @handler("metrics.read")
     async def load(self):
@@ -131,14 +140,13 @@ class OverviewState(FilterState):
         asked = self._asked()
         self.trouble = ""
         if self.phase == "ready" and self._shown != asked.query():
-            self.stale = True
             yield
         try:
             self.view = await ahead.take("/", asked) or await perform(view_of, asked)
-            self.phase, self.stale, self._shown = self.view.phase, False, asked.query()
+            self.phase, self._shown = self.view.phase, asked.query()
         except Invalid as error:
             self.trouble, self.trouble_fix = error.what, f"{error.why} {error.fix}".strip()
-            if self.phase == "loading":
+            if self.phase != "ready":
                 self.phase = "failed"
 
     @handler("metrics.read")
