@@ -11,7 +11,7 @@ from liftos_app.components.chart_card import chart_card
 from liftos_app.components.data_table import Column, data_table
 from liftos_app.components.elements import button, button_link, card, go, icon
 from liftos_app.components.filter_bar import filter_bar
-from liftos_app.components.kpi_tile import kpi_tile
+from liftos_app.components.kpi_tile import day_mark, kpi_tile
 from liftos_app.components.page_header import page_header
 from liftos_app.components.states import (
     empty_state,
@@ -146,6 +146,7 @@ def _tile(tile: Any) -> rx.Component:
         help_text=tile.help_text,
         provenance=tile.provenance,
         beside=tile.beside,
+        not_over=tile.not_over,
     )
 
 
@@ -168,6 +169,7 @@ def _small(tile: Any) -> rx.Component:
                     "lo-help",
                 ),
             ),
+            day_mark(tile.not_over),
         ),
     )
 

@@ -21,13 +21,14 @@ from liftos_app.services.metrics.definitions import (
     COMPONENTS,
     METRICS,
     Metric,
+    Supply,
     resolve,
 )
 from liftos_app.services.metrics.ledger import Scope
 from liftos_app.services.metrics.query import Channels, Claims, Days, Reading
 from liftos_app.services.metrics.question import Question
 from liftos_app.services.metrics.sources import platform_of
-from liftos_app.services.metrics.values import Delta, Passport, Value
+from liftos_app.services.metrics.values import Delta, Gap, Passport, Value
 from liftos_app.services.quality import score
 
 TILES: Final = (
@@ -43,6 +44,7 @@ TILES: Final = (
     "claim_ratio",
 )
 CHANNEL_METRICS: Final = ("spend", "claimed_value", "roas", "revenue")
+NOT_OVER: Final = "The last day is not over in every account's time zone: it still grows."
 _CHECKS: Final = 5  # failed checks that are listed at most
 _RANK: Final = {"bad": 0, "warn": 1, "info": 2}
 
@@ -66,6 +68,7 @@ class Tile:
     spark: tuple[Decimal | None, ...]
     passport: str
     beside: tuple[Beside, ...] = ()  # what stands in for connections that are not in it
+    not_over: bool = False  # its last day still runs in the time zone of an account
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +118,7 @@ def read(ctx: Context, question: Question, metrics: Sequence[str] = TILES) -> Ov
                 spark=tuple(d.values[name].amount for d in days.days),
                 passport=passport_words(METRICS[name], totals.values[name], reading),
                 beside=_beside(METRICS[name], reading),
+                not_over=_not_over(METRICS[name], reading),
             )
             for name in metrics
         ),
@@ -126,9 +130,20 @@ def read(ctx: Context, question: Question, metrics: Sequence[str] = TILES) -> Ov
     )
 
 
-def _beside(metric: Metric, reading: Reading) -> tuple[Beside, ...]:
+def _not_over(metric: Metric, reading: Reading) -> bool:
+    return any(
+        reading.ledger.cover.get((source.account_key, supply, reading.period.end)) is Gap.EARLY
+        for source in reading.counted for supply in _supplies(metric, reading)
+    )
+
+
+def _supplies(metric: Metric, reading: Reading) -> set[Supply]:
     names = resolve(dict.fromkeys(metric.parts, 1), reading.basis)
-    supplies = {COMPONENTS[n].supply for n in names}
+    return {COMPONENTS[n].supply for n in names}
+
+
+def _beside(metric: Metric, reading: Reading) -> tuple[Beside, ...]:
+    supplies = _supplies(metric, reading)
     found = []
     for fallback in reading.apart.values():
         own = [s for s in reading.sources if s.connection_id == fallback.connection_id]
@@ -160,6 +175,8 @@ def passport_words(metric: Metric, value: Value, reading: Reading) -> str:
     if passport.data_through:
         parts.append(f"Complete through {fmt.day(passport.data_through, today)}.")
     parts.extend(_conversions(passport, today) if value.currency else [])
+    if _not_over(metric, reading):
+        parts.append(NOT_OVER)
     why = readout.why(value)
     return " ".join([*parts, *([why] if why else [])])
 

@@ -48,6 +48,7 @@ class Tile:
     help_text: str
     provenance: str  # of what is shown beside it
     beside: str
+    not_over: str  # that the last day still runs; empty when it does not
 
 
 @dataclass
@@ -212,6 +213,7 @@ def _tile(tile: overview.Tile, passport: Passport, today: dt.date) -> Tile:
         help_text=tile.passport,
         provenance=words.PROVENANCE["fallback"] if tile.beside else "",
         beside="; ".join(_beside(b) for b in tile.beside),
+        not_over=overview.NOT_OVER if tile.not_over else "",
     )
 
 

@@ -164,6 +164,26 @@ def test_an_account_in_two_connections_is_one_need_in_human_words(
     assert "ad_daily and campaign_daily count twice in every total" in found[0].why
 
 
+def test_only_figures_whose_last_day_is_not_over_are_marked(
+    facts: Facts, open_ctx: Open  # noqa: F811
+) -> None:
+    west = facts.source("ads_one", zone="America/Los_Angeles", streams=("campaign_daily",))
+    facts.cover(west, "campaign_daily", "10-01", "11-22", hours=-3)  # 21:00 there
+    facts.ads(west, "11-22", spend="3")
+    store = facts.source("store_one", streams=("orders",))
+    facts.cover(store, "orders", "10-01", "11-22")
+    facts.order(store, "11-22", goods="90")
+    with open_ctx() as ctx:
+        found = overview.read(ctx, ask())
+        page = view_of(ctx, Asked(range="custom", start="2026-11-16", end="2026-11-22"))
+    marked = {t.metric for t in found.tiles if t.not_over}
+    assert "spend" in marked
+    assert {"revenue", "orders", "aov"}.isdisjoint(marked)
+    assert "not over" in found.tile("spend").passport
+    assert {t.key: bool(t.not_over) for t in page.tiles}["spend"]
+    assert not {t.key: bool(t.not_over) for t in page.tiles}["revenue"]
+
+
 def test_a_mode_shows_only_its_own_connections(shop: Facts, open_ctx: Open) -> None:
     live = shop.source("ads_two", name="Live", provenance=Provenance.LIVE)
     shop.cover(live, "campaign_daily", "10-01", "11-22")
