@@ -111,6 +111,8 @@ class PlatformFault(LiftOSError):
 
     cause: credential, permission, quota, platform_outage, bad_configuration, source_data, our_fault
     owner: you, your_platform_admin, the_platform, liftos
+    A fact `action` names the button where the class alone does not: settings (what was entered at
+    the sign-in), accounts, definition (of a stream), schema.
     """
 
     status, code = 502, "platform_fault"

@@ -150,6 +150,8 @@ class ConnectionOut(Strict):
     next_run_at: datetime | None
     credential_expires_at: datetime | None
     active_sync_id: UUID | None
+    waiting_for: str  # quota, hours or outage while that sync waits as a whole, else empty
+    waiting_until: datetime | None
     owner: str
     created_at: datetime
 
@@ -272,5 +274,6 @@ def _row_values(row: connections.ConnectionRow) -> dict[str, Any]:
         "last_success_at": row.last_success_at, "data_through": row.data_through,
         "rows_24h": row.rows_24h, "next_run_at": row.next_run_at,
         "credential_expires_at": row.credential_expires_at, "active_sync_id": row.active_run_id,
+        "waiting_for": row.waiting_for, "waiting_until": row.waiting_until,
         "owner": row.owner, "created_at": row.created_at,
     }

@@ -93,6 +93,7 @@ class ChangedCell(Strict):
     after: int | None
     at: datetime
     sync_id: UUID
+    undone: bool  # that sync was taken back since: the number is as before
 
 
 class UndoneOut(Strict):
@@ -264,7 +265,7 @@ def _cells(cells: list[restate.Restated], more: int | None) -> Listed[ChangedCel
             ChangedCell(
                 account=c.account, currency=c.currency, stream=c.stream, entity_id=c.entity_id,
                 day=c.day, field=c.field, before=c.before, after=c.after, at=c.at,
-                sync_id=c.run_id,
+                sync_id=c.run_id, undone=c.undone,
             )
             for c in cells
         ],

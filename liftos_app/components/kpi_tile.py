@@ -24,6 +24,18 @@ def sparkline(path: Text, *, words: Text) -> rx.Component:
     )
 
 
+def day_mark(words: rx.Var) -> rx.Component:
+    """A small clock with a sentence on hover: a day that is not over counts. Empty: nothing."""
+    return rx.cond(
+        words != "",
+        rx.el.span(
+            icon("clock", size=13), title=words, role="img", aria_label=words,
+            class_name="lo-day-mark",
+        ),
+        rx.fragment(),
+    )
+
+
 def kpi_tile(
     *,
     label: Text,
@@ -37,11 +49,13 @@ def kpi_tile(
     help_text: Text = "",
     provenance: rx.Var | None = None,
     beside: rx.Var | None = None,
+    not_over: rx.Var | None = None,
 ) -> rx.Component:
     """`direction`: up, down, flat, none. `verdict`: good, worse, or "" (neutral metrics stay grey).
 
     All texts arrive formatted (services.format). `delta` empty: the comparison words say why.
-    `beside`: figures that are not in the value, with their badge `provenance`.
+    `beside`: figures that are not in the value, with their badge `provenance`. `not_over`: that the
+    last day still runs, shown as a mark beside the change.
     """
     arrow = rx.match(
         direction,
@@ -63,6 +77,7 @@ def kpi_tile(
             arrow,
             rx.el.b(delta),
             rx.el.span(comparison),
+            day_mark(not_over) if not_over is not None else rx.fragment(),
             class_name=rx.match(
                 verdict,
                 ("good", "lo-kpi-delta lo-good"),

@@ -11,6 +11,7 @@ from liftos_app.components.elements import button, button_link, card, field, tex
 from liftos_app.components.states import empty_state, error_state
 from liftos_app.components.status_pill import badge, status_pill
 from liftos_app.state.app import AppState
+from liftos_app.state.connection import ConnectionState as Connection
 from liftos_app.state.connection_sync import ConnectionSyncState as S
 from liftos_app.state.connection_sync_view import POLICIES
 
@@ -63,8 +64,9 @@ def schema() -> rx.Component:
 
 def _changed(row: Any) -> rx.Component:
     return rx.cond(
-        (row.fresh != "") | (row.gone != ""),
+        (row.fresh != "") | (row.gone != "") | (row.wrong != ""),
         rx.el.div(
+            rx.cond(row.wrong != "", rx.el.p(row.wrong, class_name="lo-help lo-reason")),
             rx.cond(row.fresh != "", badge(row.fresh, kind="warn")),
             rx.cond(row.gone != "", badge(row.gone, kind="warn")),
             rx.el.div(
@@ -73,7 +75,16 @@ def _changed(row: Any) -> rx.Component:
                     button("Back-fill", small=True, on_click=S.back_fill(row.stream)),
                 ),
                 rx.cond(
-                    AppState.can_write,
+                    AppState.can_write & row.defined & (row.wrong != ""),
+                    button_link(
+                        "Open definition",
+                        href="/connections/new?id=" + Connection.view.id + "&step=4&stream="
+                        + row.stream,
+                        small=True,
+                    ),
+                ),
+                rx.cond(
+                    AppState.can_write & ((row.fresh != "") | (row.gone != "")),
                     button("Accept", small=True, kind="quiet", on_click=S.accept(row.stream)),
                 ),
                 class_name="lo-row",
@@ -192,6 +203,13 @@ def _cells() -> rx.Component:
                 rx.el.span(r.what, class_name="lo-h3"),
                 rx.el.br(),
                 rx.el.span(r.entity, ", ", r.account, class_name="lo-help"),
+                rx.cond(
+                    r.undone,
+                    rx.el.div(
+                        status_pill("mute", "Taken back"),
+                        rx.el.span(" The number is as before.", class_name="lo-help"),
+                    ),
+                ),
             ),
         ),
         Column("Before", lambda r: rx.el.span(r.before, class_name="lo-nowrap"), right=True),

@@ -318,7 +318,16 @@ def accounts() -> rx.Component:
             rx.el.div(
                 rx.el.div(
                     rx.el.h2("Accounts", class_name="lo-h2"),
-                    rx.el.p("Only the ticked ones are read.", class_name="lo-help"),
+                    rx.el.p(
+                        "Only the ticked ones are read.",
+                        rx.cond(
+                            S.view.any_elsewhere,
+                            " Tick all leaves out those that another connection reads already; "
+                            "tick one by hand if it should be read twice.",
+                            "",
+                        ),
+                        class_name="lo-help lo-measure",
+                    ),
                 ),
                 rx.el.div(
                     button("Tick all", kind="quiet", small=True, on_click=S.select_all(True)),
@@ -362,7 +371,7 @@ def _account(one: Any) -> rx.Component:
             default_checked=one.selected,
             disabled=~one.usable,
             class_name="lo-check",
-            key=one.id.to(str) + one.selected.to(str),
+            key=one.id.to(str) + one.selected.to(str) + S.view.ticks.to(str),
         ),
         rx.el.span(
             rx.el.span(one.name, class_name="lo-h3"),

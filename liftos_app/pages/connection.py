@@ -129,9 +129,18 @@ def _run_or_stop() -> rx.Component:
         S.view.active_run != "",
         button("Stop sync", icon_tag="square", on_click=S.cancel),
         rx.cond(
-            S.view.cause.action == "reauthorise",
-            button("Run sync now", icon_tag="refresh-cw", on_click=S.run_now),
-            button("Run sync now", kind="solid", icon_tag="refresh-cw", on_click=S.run_now),
+            S.view.signed_out,
+            button(
+                "Run sync now",
+                icon_tag="refresh-cw",
+                disabled=True,
+                title="Sign in again first. Missed days are then read by themselves.",
+            ),
+            rx.cond(
+                S.view.cause.action == "reauthorise",
+                button("Run sync now", icon_tag="refresh-cw", on_click=S.run_now),
+                button("Run sync now", kind="solid", icon_tag="refresh-cw", on_click=S.run_now),
+            ),
         ),
     )
 
@@ -199,7 +208,29 @@ def _cause() -> rx.Component:
                 "settings",
                 rx.cond(
                     AppState.can_write,
+                    button_link("Change sign-in", href=setup + "&step=2", small=True),
+                ),
+            ),
+            (
+                "accounts",
+                rx.cond(
+                    AppState.can_write,
                     button_link("Choose accounts", href=setup + "&step=3", small=True),
+                ),
+            ),
+            (
+                "definition",
+                rx.cond(
+                    AppState.can_write,
+                    button_link(
+                        "Open definition", href=setup + "&step=4&stream=" + cause.stream, small=True
+                    ),
+                ),
+            ),
+            (
+                "schema",
+                button_link(
+                    "Open schema", href="/connections/" + S.view.id + "?tab=schema", small=True
                 ),
             ),
             (

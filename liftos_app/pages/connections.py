@@ -13,6 +13,7 @@ from liftos_app.components.elements import (
     button_link,
     card,
     go,
+    icon,
     icon_button,
     menu,
     menu_item,
@@ -179,15 +180,7 @@ def _actions(row: Any) -> rx.Component:
             row.action != "finish",
             menu(
                 icon_button("ellipsis", "Actions for this connection"),
-                rx.cond(
-                    AppState.can_sync,
-                    menu_item(
-                        "Run sync now",
-                        menu_id=name,
-                        icon_tag="refresh-cw",
-                        on_click=S.run_now(row.id),
-                    ),
-                ),
+                _run_or_sign_in(row, name),
                 rx.cond(AppState.can_write, _pause_or_resume(row, name)),
                 go("Open", href=row.href, class_name="lo-menu-item"),
                 menu_id=name,
@@ -195,6 +188,30 @@ def _actions(row: Any) -> rx.Component:
             ),
         ),
         class_name="lo-row-tight lo-row-end",
+    )
+
+
+def _run_or_sign_in(row: Any, name: Any) -> rx.Component:
+    return rx.cond(
+        row.action == "reauthorise",
+        rx.cond(
+            AppState.can_write,
+            go(
+                icon("key-round"),
+                "Sign in again",
+                href="/connections/new?id=" + row.id.to(str) + "&step=2",
+                class_name="lo-menu-item",
+            ),
+        ),
+        rx.cond(
+            AppState.can_sync,
+            menu_item(
+                "Run sync now",
+                menu_id=name,
+                icon_tag="refresh-cw",
+                on_click=S.run_now(row.id),
+            ),
+        ),
     )
 
 

@@ -31,7 +31,9 @@ def explorer() -> rx.Component:
     return rx.fragment(
         page_header(
             "Data explorer",
-            rx.el.p(S.view.line, class_name="lo-head-line"),
+            rx.el.p(
+                S.view.line, class_name=rx.cond(S.stale, "lo-head-line lo-stale", "lo-head-line")
+            ),
             beside=rx.fragment(
                 rx.cond(
                     S.view.demo,
@@ -71,6 +73,16 @@ def explorer() -> rx.Component:
 def _rows() -> rx.Component:
     return rx.fragment(
         _filters(),
+        rx.el.div(
+            _found(),
+            class_name=rx.cond(S.stale, "lo-stack lo-stale", "lo-stack"),
+            aria_busy=S.stale,
+        ),
+    )
+
+
+def _found() -> rx.Component:
+    return rx.fragment(
         rx.cond(S.view.about != "", rx.el.p(S.view.about, class_name="lo-help lo-measure")),
         rx.cond(
             S.view.rows.length() > 0,

@@ -11,7 +11,7 @@ from liftos_app.components.chart_card import chart_card
 from liftos_app.components.data_table import Column, data_table
 from liftos_app.components.elements import button, button_link, card, go, icon
 from liftos_app.components.filter_bar import filter_bar
-from liftos_app.components.kpi_tile import kpi_tile
+from liftos_app.components.kpi_tile import day_mark, kpi_tile
 from liftos_app.components.page_header import page_header
 from liftos_app.components.states import (
     empty_state,
@@ -46,7 +46,9 @@ def overview() -> rx.Component:
     return rx.fragment(
         page_header(
             "Overview",
-            rx.el.p(S.view.scope, class_name="lo-head-line"),
+            rx.el.p(
+                S.view.scope, class_name=rx.cond(S.stale, "lo-head-line lo-stale", "lo-head-line")
+            ),
             rx.cond(
                 AppState.can_write,
                 button_link(
@@ -55,7 +57,7 @@ def overview() -> rx.Component:
             ),
             beside=rx.fragment(
                 rx.cond(
-                    S.view.fresh_word != "",
+                    (S.view.fresh_word != "") & ~S.stale,
                     status_pill(S.view.fresh_kind, S.view.fresh_word, title=S.view.fresh_title),
                 ),
                 rx.cond(
@@ -86,7 +88,7 @@ def overview() -> rx.Component:
             rx.el.div(
                 _figures(),
                 class_name=rx.cond(S.stale, "lo-stack lo-stale", "lo-stack"),
-                aria_busy=S.stale,
+                aria_busy=S.stale & (S.trouble == ""),
             ),
         ),
     )
@@ -144,6 +146,7 @@ def _tile(tile: Any) -> rx.Component:
         help_text=tile.help_text,
         provenance=tile.provenance,
         beside=tile.beside,
+        not_over=tile.not_over,
     )
 
 
@@ -166,6 +169,7 @@ def _small(tile: Any) -> rx.Component:
                     "lo-help",
                 ),
             ),
+            day_mark(tile.not_over),
         ),
     )
 

@@ -54,7 +54,7 @@ _ACTION: Final = {
     "permission": "reauthorise",
     "quota": "wait",
     "platform_outage": "retry",
-    "bad_configuration": "settings",
+    "bad_configuration": "retry",  # after it was mended, mostly at the platform
     "source_data": "log",
     "our_fault": "retry",
 }
@@ -139,12 +139,18 @@ def last_finished(ctx: Context, connection_id: UUID) -> SyncRun | None:
     ).first()
 
 
-def shown_status(connection: Connection, *, active: bool, now: datetime) -> ConnectionStatus:
-    """The status at this moment: the clock alone can make a healthy connection late."""
+def shown_status(
+    connection: Connection, *, active: bool, failing: bool, now: datetime
+) -> ConnectionStatus:
+    """The status at this moment. The clock alone can make a healthy connection late; `failing`, a
+    stream that could not be read when it was last asked for, makes it fail in part, also while its
+    run goes on or after a person has stopped it.
+    """
     stored = ConnectionStatus(connection.status)
     if stored is not ConnectionStatus.HEALTHY:
         return stored
-    return status.derive(connection, last_state=RunState.SUCCEEDED, active=active, now=now)
+    last = RunState.PARTIAL if failing else RunState.SUCCEEDED
+    return status.derive(connection, last_state=last, active=active, now=now)
 
 
 def cause_of(
@@ -172,6 +178,8 @@ def cause_of(
         "first_at": first,
         "last_at": _iso(now),
     }
+    if error.facts.get("action"):
+        cause["action"] = str(error.facts["action"])
     if isinstance(error, Retry) and error.after is not None:
         cause["until"] = _iso(now + timedelta(seconds=error.after))
     return whole_cause(cause) or cause

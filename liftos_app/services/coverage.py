@@ -167,6 +167,7 @@ def _sentence(cells: Sequence[Cell]) -> str:
 class Position:
     """How far one stream of one account has been read."""
 
+    account_id: UUID
     account: str
     stream: str
     newest: dt.date | None
@@ -193,6 +194,7 @@ def positions(ctx: Context, connection_id: UUID) -> list[Position]:
     ).all()
     return [
         Position(
+            account_id=account.id,
             account=account.name,
             stream=state.stream,
             newest=state.newest_day,

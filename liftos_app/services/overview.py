@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
+from uuid import UUID
 
 from liftos_app.services import attention
 from liftos_app.services import format as fmt
@@ -20,12 +21,14 @@ from liftos_app.services.metrics.definitions import (
     COMPONENTS,
     METRICS,
     Metric,
+    Supply,
     resolve,
 )
 from liftos_app.services.metrics.ledger import Scope
 from liftos_app.services.metrics.query import Channels, Claims, Days, Reading
 from liftos_app.services.metrics.question import Question
-from liftos_app.services.metrics.values import Delta, Passport, Value
+from liftos_app.services.metrics.sources import platform_of
+from liftos_app.services.metrics.values import Delta, Gap, Passport, Value
 from liftos_app.services.quality import score
 
 TILES: Final = (
@@ -41,6 +44,8 @@ TILES: Final = (
     "claim_ratio",
 )
 CHANNEL_METRICS: Final = ("spend", "claimed_value", "roas", "revenue")
+NOT_OVER: Final = "The last day is not over in every account's time zone: it still grows."
+_CHECKS: Final = 5  # failed checks that are listed at most
 _RANK: Final = {"bad": 0, "warn": 1, "info": 2}
 
 
@@ -63,6 +68,7 @@ class Tile:
     spark: tuple[Decimal | None, ...]
     passport: str
     beside: tuple[Beside, ...] = ()  # what stands in for connections that are not in it
+    not_over: bool = False  # its last day still runs in the time zone of an account
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +118,7 @@ def read(ctx: Context, question: Question, metrics: Sequence[str] = TILES) -> Ov
                 spark=tuple(d.values[name].amount for d in days.days),
                 passport=passport_words(METRICS[name], totals.values[name], reading),
                 beside=_beside(METRICS[name], reading),
+                not_over=_not_over(METRICS[name], reading),
             )
             for name in metrics
         ),
@@ -123,9 +130,20 @@ def read(ctx: Context, question: Question, metrics: Sequence[str] = TILES) -> Ov
     )
 
 
-def _beside(metric: Metric, reading: Reading) -> tuple[Beside, ...]:
+def _not_over(metric: Metric, reading: Reading) -> bool:
+    return any(
+        reading.ledger.cover.get((source.account_key, supply, reading.period.end)) is Gap.EARLY
+        for source in reading.counted for supply in _supplies(metric, reading)
+    )
+
+
+def _supplies(metric: Metric, reading: Reading) -> set[Supply]:
     names = resolve(dict.fromkeys(metric.parts, 1), reading.basis)
-    supplies = {COMPONENTS[n].supply for n in names}
+    return {COMPONENTS[n].supply for n in names}
+
+
+def _beside(metric: Metric, reading: Reading) -> tuple[Beside, ...]:
+    supplies = _supplies(metric, reading)
     found = []
     for fallback in reading.apart.values():
         own = [s for s in reading.sources if s.connection_id == fallback.connection_id]
@@ -157,6 +175,8 @@ def passport_words(metric: Metric, value: Value, reading: Reading) -> str:
     if passport.data_through:
         parts.append(f"Complete through {fmt.day(passport.data_through, today)}.")
     parts.extend(_conversions(passport, today) if value.currency else [])
+    if _not_over(metric, reading):
+        parts.append(NOT_OVER)
     why = readout.why(value)
     return " ".join([*parts, *([why] if why else [])])
 
@@ -192,15 +212,45 @@ def _rates(reading: Reading) -> Iterator[Need]:
 
 
 def _checks(report: score.Report | None) -> Iterator[Need]:
-    for finding in report.worst() if report else ():
-        if finding.result == "fail":
-            part = fmt.share(Decimal(finding.numerator) / finding.denominator)
-            yield Need(
-                kind="warn",
-                what=f"{finding.connection}, {finding.account}: {finding.reason}",
-                why=f"{finding.stream}: {part} passed the check.",
-                link="/quality",
-            )
+    """Failed checks, the worst first; one line for all that two connections read both."""
+    if report is None:
+        return
+    failed = [f for f in report.worst(len(report.findings)) if f.result == "fail"]
+    twice = [f for f in failed if f.evidence.get("also_in")]
+    yield from _twice(twice)
+    for finding in [f for f in failed if f not in twice][:_CHECKS]:
+        part = fmt.share(Decimal(finding.numerator) / finding.denominator)
+        yield Need(
+            kind="warn",
+            what=f"{finding.connection}, {finding.account}: {finding.reason}",
+            why=f"{_stream(finding)}: {part} passed the check.",
+            link="/quality",
+        )
+
+
+def _twice(findings: Sequence[score.Finding]) -> Iterator[Need]:
+    """Accounts that two connections read both, one line for each pair of connections."""
+    pairs: dict[tuple[UUID, str], list[score.Finding]] = {}
+    for one in findings:
+        pairs.setdefault((one.connection_id, str(one.evidence["also_in"])), []).append(one)
+    for (connection_id, twin), found in pairs.items():
+        accounts = list({str(f.evidence.get("account")): f.account for f in found}.values())
+        streams = sorted({_stream(f).lower() for f in found})
+        same = "the same account" if len(accounts) == 1 else f"the same {len(accounts)} accounts"
+        yield Need(
+            kind="warn",
+            what=f"{twin} and {found[0].connection} read {same}",
+            why=f"{fmt.listed(accounts)}: {fmt.listed(streams)} count twice in every total. Leave "
+            f"{'it' if len(accounts) == 1 else 'them'} out of one of the two connections.",
+            link=f"/connections/{connection_id}",
+        )
+
+
+def _stream(finding: score.Finding) -> str:
+    """A stream as people know it; those that a person defined have only their name."""
+    platform = platform_of(finding.platform)
+    titles = {s.name: s.title for s in platform.streams} if platform else {}
+    return titles.get(finding.stream, finding.stream.replace("_", " ").capitalize())
 
 
 def _zones(passport: Passport) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -13,6 +14,7 @@ from liftos_app.models import Connection, FactDaily, MailFact, SyncRun
 from liftos_app.services import budgets, catalogue, connections, expiry, organization, sync
 from liftos_app.services import format as fmt
 from liftos_app.services.connectors.defined import streams_of
+from liftos_app.services.connectors.spec import Stream
 from liftos_app.services.context import Context
 from liftos_app.services.metrics import attribution
 from liftos_app.services.metrics.periods import today_in
@@ -53,6 +55,7 @@ class CellLine:
     before: str
     after: str
     when: str
+    undone: bool  # taken back: the number is as before
 
 
 @dataclass
@@ -81,6 +84,8 @@ class ColumnLine:
     gone: str
     known: str
     since: str
+    wrong: str = ""  # why the source or the definition cannot be used as it is
+    defined: bool = False  # a person defined the stream, and can change it
 
 
 @dataclass
@@ -119,7 +124,7 @@ def view_of(ctx: Context, connection_id: UUID, before: int | None) -> SyncView:
         cells=[_cell(c, titles, now, zone, today) for c in cells],
         older=f"/connections/{connection_id}?tab=changes&before={more}" if more else "",
         resyncs=[_resync(ctx, r, now, zone, today) for r in runs[:20]],
-        columns=_columns(ctx, connection_id, titles, today),
+        columns=_columns(ctx, connection_id, offered, today),
         policy=connection.drift_policy,
         sync_window=connection.sync_window,
         priority=PRIORITY.get(connection.priority, "usual"),
@@ -184,6 +189,7 @@ def _cell(
         before=_amount(name, one.before, one.currency),
         after=_amount(name, one.after, one.currency),
         when=fmt.ago(one.at, now, zone),
+        undone=one.undone,
     )
 
 
@@ -199,6 +205,8 @@ def _resync(
     ctx: Context, run: SyncRun, now: datetime, zone: str, today: dt.date
 ) -> ResyncLine:
     kind, word = words.RUN[words.RunState(run.state)]
+    if run.undone_at:
+        kind, word = "mute", "Taken back"
     start, end = (dt.date.fromisoformat(str(run.request[n] or today)) for n in ("start", "end"))
     note = f"Taken back {fmt.ago(run.undone_at, now, zone)}" if run.undone_at else ""
     return ResyncLine(
@@ -215,11 +223,16 @@ def _resync(
 
 
 def _columns(
-    ctx: Context, connection_id: UUID, titles: dict[str, str], today: dt.date
+    ctx: Context, connection_id: UUID, offered: Sequence[Stream], today: dt.date
 ) -> list[ColumnLine]:
+    titles = {s.name: s.title for s in offered}
+    defined = {s.name for s in offered if s.defined}
+    wrong = _wrong(ctx, connection_id, defined)
     groups: dict[tuple[str, str], list[schema.Column]] = {}
     for one in schema.columns(ctx, connection_id):
         groups.setdefault((one.stream, one.account), []).append(one)
+    for key in wrong:
+        groups.setdefault(key, [])  # it failed before any column was known
     lines = []
     for (stream, account), found in groups.items():
         seen = [c.first_seen_at for c in found if c.first_seen_at is not None]
@@ -234,8 +247,26 @@ def _columns(
                 account=account,
                 fresh=f"New: {fresh}" if fresh else "",
                 gone=f"Gone: {gone}" if gone else "",
-                known=f"{fmt.plural(len(known), 'column')}: {', '.join(known)}",
+                known=f"{fmt.plural(len(known), 'column')}: {', '.join(known)}" if known
+                else "none read yet",
                 since=fmt.day(min(seen).date(), today) if seen else fmt.UNKNOWN,
+                wrong=wrong.get((stream, account), ""),
+                defined=stream in defined,
             )
         )
     return lines
+
+
+def _wrong(
+    ctx: Context, connection_id: UUID, defined: Collection[str]
+) -> dict[tuple[str, str], str]:
+    """What is the matter with a stream's source or definition, by (stream, account)."""
+    found = {
+        (stream, account): f"{fmt.plural(rows, 'row')} of the last run could not be used: {reason}."
+        for (stream, account), (rows, reason) in schema.rejections(ctx, connection_id).items()
+        if stream in defined
+    }
+    for one in schema.troubles(ctx, connection_id):
+        said = (str(one.error.get(k, "")) for k in ("what", "why", "fix"))
+        found[one.stream, one.account] = " ".join(filter(None, said))
+    return found

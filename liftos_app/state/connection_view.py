@@ -108,6 +108,7 @@ class View:
     word: str = ""
     cause: Cause = field(default_factory=Cause)
     paused: bool = False
+    signed_out: bool = False  # a sync would be refused until somebody signs in again
     zone: str = "UTC"
     facts: list[list[str]] = field(default_factory=list)
     strip: list[Cell] = field(default_factory=list)
@@ -153,13 +154,14 @@ def view_of(ctx: Context, connection_id: UUID, *, kind: str, run: str, before: i
         fallbacks=[replace(words.standing(f, zone), href="") for f in apart],
         kind=status_kind,
         word=status_word,
-        cause=words.cause(row.cause, now, zone),
+        cause=words.cause(row.cause, now, zone, {s.name: s.title for s in offered}),
         zone=zone,
         paused=row.status is ConnectionStatus.PAUSED,
+        signed_out=row.status is ConnectionStatus.NEEDS_REAUTH,
         facts=_facts(ctx, row, now, zone, today),
         strip=[Cell(c.state, c.title) for c in strip.cells] if strip else [],
         strip_words=strip.words if strip else "",
-        streams=_streams(ctx, connection_id, runs, zone, today),
+        streams=_streams(ctx, connection_id, zone, today),
         runs=[_run(r, now, zone, today) for r in runs],
         events=_events(page.events, zone, today),
         older=f"/connections/{connection_id}?tab=log&kind={kind}&before={page.next_before}"
@@ -193,7 +195,7 @@ def pulse_of(ctx: Context, connection_id: UUID) -> str:
     """A short text that changes with the state, the newest run and its end. Three small queries."""
     connection = connections.get(ctx, connection_id)
     run = sync.latest(ctx, connection_id)
-    newest = f"{run.id}/{run.state}" if run else ""
+    newest = f"{run.id}/{run.state}/{run.waiting_until}" if run else ""
     return f"{connection.status}/{connection.updated_at}/{newest}"
 
 
@@ -217,28 +219,25 @@ def _facts(
 
 
 def _streams(
-    ctx: Context, connection_id: UUID, runs: list[SyncRun], zone: str, today: dt.date
+    ctx: Context, connection_id: UUID, zone: str, today: dt.date
 ) -> list[StreamLine]:
     connection = connections.get(ctx, connection_id)
     platform = catalogue.find(connection.platform)
     about = {s.name: s for s in streams_of(platform, connection.options)}
-    last: dict[tuple[str, str], sync.StreamProgress] = {}
-    for run in runs[:5]:  # the newest that got as far as reading
-        streams = sync.progress(ctx, run.id).streams
-        if streams:
-            last = {(s.account_name, s.stream): s for s in streams}
-            break
+    last = {
+        (s.account_id, s.stream): s for s in sync.last_of_each_stream(ctx, connection_id)
+    }
     strips = coverage.by_stream(ctx, connection_id, days=60)
     lines = []
     for one in coverage.positions(ctx, connection_id):
         key = (one.account, one.stream)
-        ran, strip = last.get(key), strips.get(key)
+        ran, strip = last.get((one.account_id, one.stream)), strips.get(key)
         kind, word = ("bad", "Failed") if one.error else ("ok", "On time")
         if ran is not None and RunState(ran.state) in {RunState.RUNNING, RunState.PARTIAL}:
             kind, word = words.RUN[RunState(ran.state)]
         lines.append(
             StreamLine(
-                key="/".join(key),
+                key=f"{one.account_id}/{one.stream}",
                 stream=about[one.stream].title if one.stream in about else one.stream,
                 account=one.account,
                 grain=about[one.stream].grain if one.stream in about else "",
@@ -276,7 +275,9 @@ def _run(run: SyncRun, now: datetime, zone: str, today: dt.date) -> RunLine:
         rows=fmt.count(run.rows_written + run.rows_updated),
         rejected=fmt.count(run.rows_rejected),
         requests=fmt.count(run.requests),
-        note=str((run.cause or {}).get("what", "")),
+        note="Taken back: its changes do not stand any more."
+        if run.undone_at
+        else str((run.cause or {}).get("what", "")),
     )
 
 

@@ -187,8 +187,6 @@ def _row(ctx: Context, row: ConnectionRow, zone: str, strips: dict[UUID, coverag
     now = ctx.now()
     today = today_in(zone, now)
     kind, word = words.status(row)
-    if row.active_run_id is not None and row.status is ConnectionStatus.HEALTHY:
-        kind, word = "info", "Syncing"
     cause = words.cause(row.cause, now, zone)
     strip = strips.get(row.id)
     unfinished = row.status in _SETTING_UP
@@ -201,7 +199,7 @@ def _row(ctx: Context, row: ConnectionRow, zone: str, strips: dict[UUID, coverag
         accounts=fmt.plural(row.accounts, "account") if row.accounts else fmt.UNKNOWN,
         kind=kind,
         word=word,
-        reason=cause.what,
+        reason=cause.what or words.wait_of(row, zone),
         success=fmt.ago(row.last_success_at, now, zone),
         success_exact=fmt.moment(row.last_success_at, zone, today),
         through=fmt.day(row.data_through, today),

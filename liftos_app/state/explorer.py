@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from urllib.parse import urlencode
@@ -73,18 +74,28 @@ class ExplorerState(AppState):
     view: View = View()
     phase: str = "loading"  # loading, none, ready, failed
     trouble: str = ""
+    _shown: str = ""
     record_open: bool = False
     record_title: str = ""
     record_line: str = ""
     record_text: str = ""
 
+    @rx.var
+    def stale(self) -> bool:
+        """Whether the rows are those of another address."""
+        return _address(_read(self.router.url.query_parameters)) != self._shown
+
     @handler("metrics.read")
     async def load(self):
-        """Rows as the address asks."""
+        """Rows as the address asks; rows of another address are dimmed meanwhile."""
         self.trouble, self.record_open = "", False
+        asked = self._asked()
+        if self.phase == "ready" and self._shown != _address(asked):
+            yield
         try:
-            self.view = await perform(_view, self._asked())
+            self.view = await perform(_view, asked)
             self.phase = "ready" if self.view.connection else "none"
+            self._shown = _address(asked)
         except Invalid as error:
             self.trouble = error.sentence()
             self.view = replace(self.view, line="")
@@ -122,12 +133,19 @@ class ExplorerState(AppState):
         self.record_open = is_open
 
     def _asked(self) -> dict[str, str]:
-        query = self.router.url.query_parameters
-        return {n: str(query.get(n, ""))[:100] for n in NAMES}
+        return _read(self.router.url.query_parameters)
+
+
+def _read(parameters: Mapping[str, Any]) -> dict[str, str]:
+    return {n: str(parameters.get(n, ""))[:100] for n in NAMES}
+
+
+def _address(asked: dict[str, str]) -> str:
+    return urlencode({k: v for k, v in asked.items() if v})
 
 
 def _go(asked: dict[str, str]) -> Any:
-    query = urlencode({k: v for k, v in asked.items() if v})
+    query = _address(asked)
     return rx.redirect("/explorer" + (f"?{query}" if query else ""))
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+import reflex as rx
+
 from liftos_app.errors import Invalid
 from liftos_app.services import connections, figures, organization, overview
 from liftos_app.services import format as fmt
@@ -47,6 +49,7 @@ class Tile:
     help_text: str
     provenance: str  # of what is shown beside it
     beside: str
+    not_over: str  # that the last day still runs; empty when it does not
 
 
 @dataclass
@@ -123,8 +126,15 @@ class OverviewState(FilterState):
     trouble: str = ""
     trouble_fix: str = ""
     as_table: bool = False
-    stale: bool = False  # what is shown belongs to another address
     _shown: str = ""
+
+    @rx.var
+    def stale(self) -> bool:
+        """Whether the figures are those of another address: waiting for new ones, or refused.
+
+        Computed, so that a reload never sends old figures without saying so.
+        """
+        return filters.read(dict(self.router.url.query_parameters)).query() != self._shown
 
     @handler("metrics.read")
     async def load(self):
@@ -132,14 +142,13 @@ class OverviewState(FilterState):
         asked = self._asked()
         self.trouble = ""
         if self.phase == "ready" and self._shown != asked.query():
-            self.stale = True
             yield
         try:
             self.view = await ahead.take("/", asked) or await perform(view_of, asked)
-            self.phase, self.stale, self._shown = self.view.phase, False, asked.query()
+            self.phase, self._shown = self.view.phase, asked.query()
         except Invalid as error:
             self.trouble, self.trouble_fix = error.what, f"{error.why} {error.fix}".strip()
-            if self.phase == "loading":
+            if self.phase != "ready":
                 self.phase = "failed"
 
     @handler("metrics.read")
@@ -205,6 +214,7 @@ def _tile(tile: overview.Tile, passport: Passport, today: dt.date) -> Tile:
         help_text=tile.passport,
         provenance=words.PROVENANCE["fallback"] if tile.beside else "",
         beside="; ".join(_beside(b) for b in tile.beside),
+        not_over=overview.NOT_OVER if tile.not_over else "",
     )
 
 

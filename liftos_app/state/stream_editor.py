@@ -47,6 +47,9 @@ class StreamEditorState(AppState):
     async def edit(self, name: str):
         """The editor with a stored definition, previewed anew."""
         self.editor, self._draft = await perform(_stored, self._mine(), name)
+        if not self._draft:  # an address may name any
+            self.editor = Editor()
+            return
         self.working = "preview"
         yield
         await self._preview()

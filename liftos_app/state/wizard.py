@@ -18,7 +18,8 @@ from liftos_app.services.context import App, Context, Principal, open_context
 from liftos_app.state import process
 from liftos_app.state.app import AppState, as_id, handler, perform, reach
 from liftos_app.state.progress import Progress, of_run
-from liftos_app.state.wizard_view import Card, View, card_rows, view_of
+from liftos_app.state.stream_editor import StreamEditorState
+from liftos_app.state.wizard_view import Card, View, card_rows, tick, view_of
 
 PATH: Final = "/connections/new"
 SPEAK_EVERY: Final = 5  # seconds between two announcements of progress
@@ -80,7 +81,9 @@ class WizardState(AppState):
             self.category = given["category"] if given["category"] in CATEGORIES else ""
             self.cards = await perform(card_rows, self.search, self.category)
         self.loaded = True
-        # Not an on_load of the page: a background handler there would not wait for this one.
+        # Not on_loads of the page: these would not wait for this one.
+        if self.view.step == 4 and given["stream"]:
+            return StreamEditorState.edit(given["stream"])
         return WizardState.follow if self.view.run_id and self.view.step == 5 else None
 
     @handler("connections.write", background=True)
@@ -174,9 +177,10 @@ class WizardState(AppState):
 
     @handler("connections.write")
     async def select_all(self, chosen: bool):
-        """Tick or clear all usable accounts."""
-        for row in self.view.accounts:
-            row.selected = chosen and row.usable
+        """Tick or clear all usable accounts. What another connection reads is only ticked by hand:
+        its figures would count twice.
+        """
+        tick(self.view, chosen=chosen)
 
     @handler("connections.write")
     async def preview_schedule(self, text: str, zone: str):
@@ -244,7 +248,7 @@ class WizardState(AppState):
         asked = self.router.url.query_parameters
         return {
             k: str(asked.get(k, ""))[:80]
-            for k in ("id", "platform", "step", "result", "search", "category", "method")
+            for k in ("id", "platform", "step", "result", "search", "category", "method", "stream")
         }
 
     async def _refresh(self, *, step: int | None, method: str = "", fill: bool = False) -> None:

@@ -104,6 +104,7 @@ class AccountRow:
     usable: bool
     selected: bool
     note: str
+    elsewhere: bool  # another connection reads it
 
 
 @dataclass
@@ -160,6 +161,8 @@ class View:
     scopes: list[Scope] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     accounts: list[AccountRow] = field(default_factory=list)
+    any_elsewhere: bool = False  # another connection reads one of them
+    ticks: int = 0  # how often all were ticked or cleared: what was ticked by hand is over then
     selected: int = 0
     streams: list[StreamRow] = field(default_factory=list)
     defines: bool = False  # streams are added by a person
@@ -192,6 +195,13 @@ def card_rows(ctx: Context, search: str, category: str = "") -> list[Card]:
         )
         for c in catalogue.cards(ctx, search=search, category=category)
     ]
+
+
+def tick(view: View, *, chosen: bool) -> None:
+    """Tick all usable accounts, or none. What another connection reads is ticked by hand only."""
+    for row in view.accounts:
+        row.selected = chosen and row.usable and not row.elsewhere
+    view.ticks += 1
 
 
 def view_of(
@@ -295,9 +305,11 @@ def _fill_lists(view: View, found: wizard.View, *, fill: bool) -> None:
                 f"Already read by {fmt.listed(a.also_in)}: its figures would count twice."
                 if a.also_in else ""
             ),
+            elsewhere=bool(a.also_in),
         )
         for a in found.accounts
     ]
+    view.any_elsewhere = any(a.elsewhere for a in view.accounts)
     view.streams = [
         StreamRow(
             name=s.name,

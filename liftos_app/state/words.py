@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -25,6 +26,8 @@ _STATUS: Final[dict[ConnectionStatus, tuple[str, str]]] = {
     ConnectionStatus.DISABLED: ("bad", "Switched off"),
 }
 _NO_STREAMS: Final = ("mute", "Waits for streams")
+_SYNCING: Final = ("info", "Syncing")
+_WAITING: Final = {"outage": ("warn", "Waiting")}
 RUN: Final[dict[RunState, tuple[str, str]]] = {
     RunState.QUEUED: ("info", "Queued"),
     RunState.RUNNING: ("info", "Running"),
@@ -73,24 +76,39 @@ class Cause:
     request_id: str = ""
     since: str = ""
     streams: str = ""
-    action: str = ""  # reauthorise, retry, settings, wait, log
+    stream: str = ""  # the name of the only one that is hit
+    action: str = ""  # reauthorise, retry, settings, accounts, definition, schema, wait, log
 
 
 def status(row: ConnectionRow) -> tuple[str, str]:
-    """Colour and words of a connection's state."""
+    """Colour and words of a connection's state. Trouble is said before what a run does."""
     if row.status is ConnectionStatus.SELECTING_ACCOUNTS and row.awaits_streams:
         return _NO_STREAMS
+    if row.status in {ConnectionStatus.HEALTHY, ConnectionStatus.BACKFILLING}:
+        if row.waiting_until is not None:
+            return _WAITING.get(row.waiting_for, ("info", "Waiting"))
+        if row.status is ConnectionStatus.HEALTHY and row.active_run_id is not None:
+            return _SYNCING
     return _STATUS[row.status]
 
 
-def cause(stored: dict[str, Any] | None, now: datetime, zone: str) -> Cause:
-    """The texts of a cause; empty ones when there is none."""
+def wait_of(row: ConnectionRow, zone: str) -> str:
+    """What the run under way waits for as a whole; empty when it does not."""
+    return waiting(row.waiting_for, row.waiting_until, zone) if row.waiting_until else ""
+
+
+def cause(
+    stored: dict[str, Any] | None, now: datetime, zone: str,
+    titles: Mapping[str, str] | None = None,
+) -> Cause:
+    """The texts of a cause; empty ones when there is none. `titles` are those of streams."""
     from liftos_app.services import condition
 
     found = condition.whole_cause(stored)
     if not found:
         return Cause()
     first = _moment(found.get("first_at"))
+    streams = [str(s) for s in found.get("streams") or []]
     return Cause(
         what=str(found["what"]),
         why=str(found["why"]),
@@ -100,7 +118,8 @@ def cause(stored: dict[str, Any] | None, now: datetime, zone: str) -> Cause:
         meanwhile=str(found["meanwhile"]),
         request_id=str(found["request_id"]),
         since=f"Since {fmt.moment(first, zone, now.date())}" if first else "",
-        streams=", ".join(str(s) for s in found.get("streams") or []),
+        streams=", ".join((titles or {}).get(s, s) for s in streams),
+        stream=streams[0] if len(streams) == 1 else "",
         action=str(found["action"]),
     )
 

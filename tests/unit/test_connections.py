@@ -43,6 +43,7 @@ from liftos_app.services import condition, connections, links, wizard
 from liftos_app.services.connections import daily
 from liftos_app.services.connectors import registry
 from liftos_app.services.context import Principal, open_context
+from liftos_app.state import wizard_view
 from tests import connection_fixtures, example_platform
 from tests.conftest import Clock
 from tests.connection_fixtures import CLIENT, KEY, Bench
@@ -589,6 +590,31 @@ def test_what_another_connection_reads_is_shown(bench: Bench) -> None:
         assert connections.also_connected(ctx, second) == {
             "a1": ["Example"], "a2": ["Example"],
         }
+
+
+def test_tick_all_leaves_out_what_another_connection_reads(bench: Bench) -> None:
+    first, second = bench.with_key(accounts=["a1"], start=True), bench.with_key()
+
+    def shown(connection_id: UUID) -> wizard_view.View:
+        with bench.read() as ctx:
+            return wizard_view.view_of(
+                ctx, connection_id=connection_id, platform="", method="", step=3,
+                origin="http://localhost", fill=False,
+            )
+
+    view = shown(second)
+    wizard_view.tick(view, chosen=True)
+    assert {a.external_id: (a.elsewhere, a.selected) for a in view.accounts} == {
+        "a1": (True, False), "a2": (False, True), "a3": (False, False),
+    }
+    assert view.any_elsewhere
+    assert view.ticks == 1
+    wizard_view.tick(view, chosen=False)
+    assert not any(a.selected for a in view.accounts)
+    with bench.write() as ctx:  # by hand it stays possible
+        usable = [UUID(a.id) for a in view.accounts if a.usable]
+        connections.select_accounts(ctx, second, usable)
+    assert [a.external_id for a in shown(first).accounts if a.elsewhere] == ["a1", "a2"]
 
 
 # --- the end --------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from liftos_app.models import ConnectionStatus, Organization, Provenance, Role, RunState
+from liftos_app.models.facts import Level
 from liftos_app.services import monitoring, overview
 from liftos_app.services.metrics.asked import Asked
 from liftos_app.services.metrics.question import Compare, Mode, Question
@@ -140,6 +141,47 @@ def test_failed_checks_and_missing_rates_are_needs(
     check = next(n for n in page.needs if n.link == "/quality")
     assert check.what.startswith("Meta, Meta account:")
     assert page.verdict in {"red", "amber", "insufficient"}
+
+
+def test_an_account_in_two_connections_is_one_need_in_human_words(
+    facts: Facts, open_ctx: Open  # noqa: F811
+) -> None:
+    for name in ("First", "Second"):
+        connection = facts.connection("ads_one", name, streams=("campaign_daily", "ad_daily"))
+        for number in (1, 2):
+            account = facts.account(connection, external_id=f"act_{number}")
+            for stream, level in (("campaign_daily", Level.CAMPAIGN), ("ad_daily", Level.AD)):
+                facts.cover(account, stream, "10-01", "11-22")
+                facts.ads(
+                    account, "11-10", campaign=stream, level=level, spend="1", impressions=1,
+                    clicks=0, conversions="0", value="0",
+                )
+    with open_ctx(write=True) as ctx:
+        runner.keep(ctx, runner.look(ctx))
+    with open_ctx() as ctx:
+        found = [n for n in overview.read(ctx, ask()).needs if "read the same" in n.what]
+    assert [n.what for n in found] == ["First and Second read the same 2 accounts"]
+    assert "ad_daily and campaign_daily count twice in every total" in found[0].why
+
+
+def test_only_figures_whose_last_day_is_not_over_are_marked(
+    facts: Facts, open_ctx: Open  # noqa: F811
+) -> None:
+    west = facts.source("ads_one", zone="America/Los_Angeles", streams=("campaign_daily",))
+    facts.cover(west, "campaign_daily", "10-01", "11-22", hours=-3)  # 21:00 there
+    facts.ads(west, "11-22", spend="3")
+    store = facts.source("store_one", streams=("orders",))
+    facts.cover(store, "orders", "10-01", "11-22")
+    facts.order(store, "11-22", goods="90")
+    with open_ctx() as ctx:
+        found = overview.read(ctx, ask())
+        page = view_of(ctx, Asked(range="custom", start="2026-11-16", end="2026-11-22"))
+    marked = {t.metric for t in found.tiles if t.not_over}
+    assert "spend" in marked
+    assert {"revenue", "orders", "aov"}.isdisjoint(marked)
+    assert "not over" in found.tile("spend").passport
+    assert {t.key: bool(t.not_over) for t in page.tiles}["spend"]
+    assert not {t.key: bool(t.not_over) for t in page.tiles}["revenue"]
 
 
 def test_a_mode_shows_only_its_own_connections(shop: Facts, open_ctx: Open) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import ColumnElement, String, cast
 from sqlmodel import col, func, select
 
 from liftos_app.errors import Missing
@@ -54,6 +55,8 @@ class ConnectionRow:
     owner: str
     color_index: int
     active_run_id: UUID | None
+    waiting_for: str  # quota, hours or outage, while the run under way waits as a whole
+    waiting_until: datetime | None
     created_at: datetime
     awaits_streams: bool  # a person defines its streams, and has defined none yet
 
@@ -146,8 +149,6 @@ def list_all(
         query = query.where(col(Connection.platform) == platform)
     if provenance:
         query = query.where(col(Connection.provenance) == provenance)
-    if statuses:
-        query = query.where(col(Connection.status).in_(list(statuses)))
     if search.strip():
         query = query.where(
             func.lower(Connection.name).contains(search.strip().lower(), autoescape=True)
@@ -155,11 +156,14 @@ def list_all(
     found = ctx.session.exec(
         query.order_by(col(Connection.created_at), col(Connection.id))
     ).all()
-    return rows_of(ctx, found)
+    rows = rows_of(ctx, found)
+    return [r for r in rows if r.status in statuses] if statuses else rows
 
 
 def pulse(ctx: Context) -> str:
-    """A short text that changes when the list would: a state, a run that begins or ends."""
+    """A short text that changes when the list would: a state, a run that begins, waits or ends, a
+    stream that fails.
+    """
     ctx.require("connections.read")
     rows = ctx.session.exec(
         select(Connection.id, Connection.status, Connection.updated_at)
@@ -167,14 +171,19 @@ def pulse(ctx: Context) -> str:
         .order_by(col(Connection.id))
     ).all()
     runs = ctx.session.exec(
-        select(SyncRun.id, SyncRun.state)
+        select(SyncRun.id, SyncRun.state, SyncRun.waiting_until)
         .where(
             col(SyncRun.org_id) == ctx.org,
             col(SyncRun.state).in_([RunState.QUEUED, RunState.RUNNING]),
         )
         .order_by(col(SyncRun.id))
     ).all()
-    return " ".join("/".join(str(part) for part in row) for row in (*rows, *runs))
+    failed = ctx.session.exec(
+        select(StreamState.account_key, StreamState.stream)
+        .where(col(StreamState.org_id) == ctx.org, _has_failed())
+        .order_by(col(StreamState.account_key), col(StreamState.stream))
+    ).all()
+    return " ".join("/".join(str(part) for part in row) for row in (*rows, *runs, *failed))
 
 
 def overview(ctx: Context) -> Overview:
@@ -204,7 +213,7 @@ def rows_of(ctx: Context, connections: Sequence[Connection]) -> list[ConnectionR
     if not ids:
         return []
     accounts = _selected_counts(ctx, ids)
-    through = _data_through(ctx, connections)
+    through, failing = _positions(ctx, connections)
     fresh = _rows_since(ctx, ids, ctx.now() - timedelta(hours=24))
     active = _active_runs(ctx, ids)
     ends = _credential_ends(ctx, connections)
@@ -214,15 +223,23 @@ def rows_of(ctx: Context, connections: Sequence[Connection]) -> list[ConnectionR
     return [
         ConnectionRow(
             id=c.id, platform=c.platform, platform_name=titles.get(c.platform, c.platform),
-            name=c.name, status=condition.shown_status(c, active=c.id in active, now=ctx.now()),
-            provenance=str(c.provenance), cause=c.cause, accounts=accounts.get(c.id, 0),
+            name=c.name,
+            status=condition.shown_status(
+                c, active=c.id in active, failing=c.id in failing, now=ctx.now()
+            ),
+            provenance=str(c.provenance), cause=c.cause or failing.get(c.id),
+            accounts=accounts.get(c.id, 0),
             streams=tuple(c.streams), history_days=c.history_days, schedule=c.schedule,
             schedule_zone=c.schedule_zone, wizard_step=c.wizard_step,
             last_success_at=c.last_success_at, data_through=through.get(c.id),
             rows_24h=fresh.get(c.id, 0), next_run_at=None if c.paused_at else c.next_run_at,
             credential_expires_at=ends.get(c.id),
             owner=owners.get(c.created_by, "") if c.created_by else "",
-            color_index=c.color_index, active_run_id=active.get(c.id), created_at=c.created_at,
+            color_index=c.color_index,
+            active_run_id=active[c.id].id if c.id in active else None,
+            waiting_for=active[c.id].why if c.id in active else "",
+            waiting_until=active[c.id].until if c.id in active else None,
+            created_at=c.created_at,
             awaits_streams=c.platform in defining and not c.streams,
         )
         for c in connections
@@ -268,8 +285,12 @@ def _selected_counts(ctx: Context, ids: Sequence[UUID]) -> dict[UUID, int]:
     return dict(rows)
 
 
-def _data_through(ctx: Context, connections: Sequence[Connection]) -> dict[UUID, dt.date]:
-    """Smallest newest day over selected accounts and chosen streams that count days."""
+def _positions(
+    ctx: Context, connections: Sequence[Connection]
+) -> tuple[dict[UUID, dt.date], dict[UUID, dict[str, Any]]]:
+    """Over selected accounts and chosen streams: the smallest newest day of those that count days,
+    and the error of one that could not be read when it was last asked for.
+    """
     chosen = {c.id: set(c.streams) for c in connections}
     rows = ctx.session.exec(
         select(Account.connection_id, StreamState)
@@ -277,16 +298,25 @@ def _data_through(ctx: Context, connections: Sequence[Connection]) -> dict[UUID,
         .where(
             col(StreamState.org_id) == ctx.org, col(Account.org_id) == ctx.org,
             col(Account.connection_id).in_(list(chosen)), col(Account.selected).is_(True),
-            col(StreamState.newest_day).is_not(None),
-        )
+        ).order_by(col(StreamState.account_key), col(StreamState.stream))
     ).all()
     through: dict[UUID, dt.date] = {}
+    failing: dict[UUID, dict[str, Any]] = {}
     for connection_id, state in rows:
-        if state.newest_day is not None and state.stream in chosen[connection_id]:
+        if state.stream not in chosen[connection_id]:
+            continue
+        if state.newest_day is not None:
             through[connection_id] = min(
                 state.newest_day, through.get(connection_id, state.newest_day)
             )
-    return through
+        if state.error:
+            failing.setdefault(connection_id, state.error)
+    return through, failing
+
+
+def _has_failed() -> ColumnElement[bool]:
+    """Whether a stream could not be read when it was last asked for; no error is stored as null."""
+    return cast(col(StreamState.error), String).not_in(["null"])
 
 
 def _rows_since(ctx: Context, ids: Sequence[UUID], since: datetime) -> dict[UUID, int]:
@@ -302,14 +332,30 @@ def _rows_since(ctx: Context, ids: Sequence[UUID], since: datetime) -> dict[UUID
     return {connection_id: int(total) for connection_id, total in rows}
 
 
-def _active_runs(ctx: Context, ids: Sequence[UUID]) -> dict[UUID, UUID]:
+@dataclass(frozen=True, slots=True)
+class _Active:
+    """A run that is queued or running, and what it waits for as a whole."""
+
+    id: UUID
+    why: str
+    until: datetime | None
+
+
+def _active_runs(ctx: Context, ids: Sequence[UUID]) -> dict[UUID, _Active]:
     rows = ctx.session.exec(
-        select(SyncRun.connection_id, SyncRun.id).where(
+        select(
+            SyncRun.connection_id, SyncRun.id, SyncRun.waiting_for, SyncRun.waiting_until
+        ).where(
             col(SyncRun.org_id) == ctx.org, col(SyncRun.connection_id).in_(ids),
             col(SyncRun.state).in_([RunState.QUEUED.value, RunState.RUNNING.value]),
         )
     ).all()
-    return dict(rows)
+    return {
+        connection_id: _Active(run_id, why, until)
+        if until is not None and until > ctx.now()
+        else _Active(run_id, "", None)
+        for connection_id, run_id, why, until in rows
+    }
 
 
 def _credential_ends(

@@ -43,12 +43,15 @@ class Rule:
     after: float | None = None  # seconds, for Retry and Quota
     again: bool = True
     renew: bool = True
+    action: str = ""  # as in PlatformFault
 
     def error(self, *, after: float | None = None, words: str = "", **facts: Any) -> PlatformFault:
         """The error, with the wait and the words the platform itself gave."""
         more: dict[str, Any] = {"platform_code": self.code, **facts}
         if words:
             more["said"] = said(words)
+        if self.action:
+            more["action"] = self.action
         if not self.again:
             more["again"] = False
         if not self.renew:
@@ -137,6 +140,7 @@ def check_open(name: str, seen: AccountInfo) -> None:
         fix=f"Have it opened again in {name}, or leave it out of the connection.",
         cause="permission",
         owner="your_platform_admin",
+        action="accounts",
         account=seen.external_id,
     )
 
@@ -156,6 +160,7 @@ def web_page(name: str, status: int) -> PlatformFault:
         fix="Check the address in the connection's settings, and this machine's network.",
         cause="bad_configuration",
         owner="you",
+        action="settings",
         status=status,
     )
 
@@ -166,6 +171,7 @@ def redirected(name: str, status: int) -> Fix:
         f"{name} sent us to another address.",
         why="Redirects are not followed, for safety.",
         fix="Check the address in the connection's settings.",
+        action="settings",
         status=status,
     )
 

@@ -132,6 +132,7 @@ def refused(reason: str) -> Fix:
         fix="Check the address that was entered or that the platform sent.",
         cause="bad_configuration",
         owner="you",
+        action="settings",
         guarded=True,
     )
 

@@ -253,6 +253,7 @@ def broken(error: Exception, name: str, where: str) -> LiftOSError:
                 f"{name} could not prove who it is.",
                 why="The certificate of the address is not valid for it.",
                 fix="Check the address and this machine's clock and network.",
+                action="settings",
                 where=where,
             )
         chain = chain.__cause__ or chain.__context__
@@ -261,6 +262,7 @@ def broken(error: Exception, name: str, where: str) -> LiftOSError:
             f"The address of {name} cannot be called.",
             why="It is not a web address.",
             fix="Check the address that was entered.",
+            action="settings",
             where=where,
         )
     if isinstance(error, httpx.TimeoutException):

@@ -9,6 +9,7 @@ from liftos_app.services.sync.runs import (
     estimate,
     get,
     history,
+    last_of_each_stream,
     latest,
     progress,
     request,
@@ -16,6 +17,6 @@ from liftos_app.services.sync.runs import (
 )
 
 __all__ = [
-    "Estimate", "RunProgress", "StreamProgress", "cancel", "estimate", "get", "history", "latest",
-    "left_out", "progress", "request", "success_share",
+    "Estimate", "RunProgress", "StreamProgress", "cancel", "estimate", "get", "history",
+    "last_of_each_stream", "latest", "left_out", "progress", "request", "success_share",
 ]

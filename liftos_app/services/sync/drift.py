@@ -100,7 +100,7 @@ def notice(
         raise Fix(
             found.sentence(stream), why="This connection stops when columns change.",
             fix="Accept the changed columns under Schema, then sync again.", cause="source_data",
-            added=found.added, gone=found.gone,
+            action="schema", added=found.added, gone=found.gone,
         )
     fresh = seen - set(state.columns)
     state.columns = sorted({*state.columns, *fresh})

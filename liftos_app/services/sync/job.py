@@ -38,6 +38,9 @@ from liftos_app.services.sync.schedule import zone_of
 
 Stop = Callable[[], bool]
 UNSETTLED_EVERY = timedelta(days=7)
+_OF_DEFINED = {  # what to do about a stream that a person defined
+    "bad_configuration": "definition", "source_data": "definition", "permission": "retry",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,10 @@ class Job:
     def halted(self) -> bool:
         """Whether this run must not read on."""
         return self.abort.is_set() or self.lost.is_set() or self.stop()
+
+    def is_defined(self, stream: str) -> bool:
+        """Whether a person defined this stream."""
+        return stream in self.streams and self.streams[stream].defined
 
     def event(
         self, text: str, *, level: str = "info", kind: str = "sync", stream: str = "",
@@ -171,11 +178,20 @@ def ask_of(run: SyncRun) -> Ask:
     )
 
 
-def cause_of(error: LiftOSError, at: datetime, stream: str = "") -> dict[str, Any]:
-    """The seven fields of product.md section 9, as stored and shown."""
+def cause_of(
+    error: LiftOSError, at: datetime, stream: str = "", *, defined: bool = False
+) -> dict[str, Any]:
+    """The seven fields of product.md section 9, as stored and shown. What is wrong with a stream
+    that a person `defined` is mostly mended in its definition.
+    """
+    kind = getattr(error, "cause", "our_fault")
+    action = str(error.facts.get("action") or "")
+    if not action and defined:
+        action = _OF_DEFINED.get(kind, "")
     return {
+        **({"action": action} if action else {}),
         "what": error.what, "why": error.why, "fix": error.fix,
-        "cause": getattr(error, "cause", "our_fault"), "owner": getattr(error, "owner", "liftos"),
+        "cause": kind, "owner": getattr(error, "owner", "liftos"),
         "code": error.code, "stream": stream, "at": at.isoformat(),
         "request_id": str(error.facts.get("request_id", "")),
     }

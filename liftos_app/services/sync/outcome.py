@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete
@@ -64,10 +66,7 @@ def finish(job: Job) -> None:
             row.waiting_until = None
             session.add(row)
         run.state = _verdict(job, [RunState(r.state) for r in rows])
-        worst = job.fatal or next(iter(job.errors.values()), None)
-        run.cause = cause_of(worst, now) if worst else None
-        if run.cause is None and run.state == RunState.PARTIAL:
-            run.cause = cause_of(_left_out(run), now)
+        run.cause = _cause(job, run, rows, now)
         run.finished_at = now
         session.add(run)
         drop_staged(session, job.org_id, job.run_id)
@@ -122,6 +121,21 @@ def _tell_restated(job: Job, session: Session, row: StreamRun) -> None:
             f"{fmt.plural(row.rows_restated, 'number')} of days read before.",
             kind="restatement", stream=row.stream, facts={"cells": row.rows_restated},
         ))
+
+
+def _cause(
+    job: Job, run: SyncRun, rows: Sequence[StreamRun], now: datetime
+) -> dict[str, Any] | None:
+    """Why a run is not whole; None when it is. It names the stream when it is one alone."""
+    worst = job.fatal or next(iter(job.errors.values()), None)
+    if worst is not None:
+        hit = {stream for (_, stream), error in job.errors.items() if error is worst}
+    elif run.state == RunState.PARTIAL:
+        worst, hit = _left_out(run), {r.stream for r in rows if r.rows_rejected}
+    else:
+        return None
+    only = hit.pop() if len(hit) == 1 else ""
+    return cause_of(worst, now, only, defined=job.is_defined(only))
 
 
 def _left_out(run: SyncRun) -> LiftOSError:

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from liftos_app.models import Account, Restatement
+from liftos_app.models import Account, Restatement, SyncRun
 from liftos_app.services.connectors.spec import Stream
 from liftos_app.services.context import Context
 from liftos_app.services.sync.load import Cell, Target
@@ -35,6 +35,7 @@ class Restated:
     after: int | None
     at: datetime
     run_id: UUID
+    undone: bool  # seen by a re-sync that was taken back: the number is as before
 
 
 def store(session: Session, target: Target, stream: Stream, cells: Sequence[Cell]) -> None:
@@ -62,8 +63,12 @@ def cells(
     """Restated numbers, newest first, and where the next page begins."""
     ctx.require("connections.read")
     query = (
-        select(Restatement, Account)
+        select(Restatement, Account, SyncRun.undone_at)
         .join(Account, col(Account.key) == col(Restatement.account_key))
+        .outerjoin(
+            SyncRun,
+            (col(SyncRun.id) == col(Restatement.run_id)) & (col(SyncRun.org_id) == ctx.org),
+        )
         .where(
             Restatement.org_id == ctx.org, Account.org_id == ctx.org,
             Account.connection_id == connection_id,
@@ -81,9 +86,9 @@ def cells(
         Restated(
             account=a.name, currency=a.currency, stream=r.stream, level=r.level,
             entity_id=r.entity_id, day=r.day, field=r.field, before=r.before, after=r.after,
-            at=r.at, run_id=r.run_id,
+            at=r.at, run_id=r.run_id, undone=undone_at is not None,
         )
-        for r, a in found[:limit]
+        for r, a, undone_at in found[:limit]
     ]
     return page, found[limit - 1][0].id if len(found) > limit else None
 

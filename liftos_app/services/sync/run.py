@@ -265,7 +265,9 @@ def _note(job: Job, key: int, unit: Unit, error: LiftOSError) -> None:
             StreamRun.org_id == job.org_id, StreamRun.run_id == job.run_id,
             StreamRun.account_key == key, StreamRun.stream == unit.stream,
         )).one()
-        row.error = cause_of(error, now, unit.stream)
+        row.error = cause_of(
+            error, now, unit.stream, defined=job.is_defined(unit.stream)
+        )
         session.add(row)
         state = drift.state_of(session, job.org_id, key, unit.stream)
         state.error = row.error

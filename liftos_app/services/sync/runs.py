@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func
+from sqlalchemy import String, cast, delete, func
 from sqlmodel import col, select
 
 from liftos_app.errors import Conflict, Invalid, Missing
@@ -229,23 +229,57 @@ def progress(ctx: Context, run_id: UUID) -> RunProgress:
         )
         .order_by(col(Account.name), col(StreamRun.id))
     ).all()
-    streams = tuple(
-        StreamProgress(
-            account_id=account.id, account_name=account.name, stream=row.stream, state=row.state,
-            days_done=row.days_done, days_total=row.days_total, current_day=row.current_day,
-            rows_read=row.rows_read, rows_written=row.rows_written, rows_updated=row.rows_updated,
-            rows_unchanged=row.rows_unchanged, rows_rejected=row.rows_rejected,
-            rows_removed=row.rows_removed, requests=row.requests, seconds=row.seconds,
-            waiting_until=row.waiting_until if run.state in ACTIVE else None,
-            error=row.error,
-        )
-        for row, account in rows
-    )
+    streams = tuple(_stream_progress(row, account, run) for row, account in rows)
     done = sum(s.days_done for s in streams)
     total = sum(s.days_total for s in streams)
     return RunProgress(
         run=run, streams=streams, days_done=done, days_total=total,
         seconds_left=_left(ctx, run, done, total),
+    )
+
+
+def last_of_each_stream(ctx: Context, connection_id: UUID) -> list[StreamProgress]:
+    """Per account x stream of a connection: the newest run that has asked for it, or failed to.
+
+    A run that has only announced the stream so far, or was ended before its turn, says nothing.
+    """
+    ctx.require("connections.read")
+    touched = (
+        (col(StreamRun.requests) > 0) | (col(StreamRun.rows_read) > 0)
+        | (col(StreamRun.days_done) > 0)
+        | cast(col(StreamRun.error), String).not_in(["null"])
+    )
+    newest = (
+        select(func.max(StreamRun.id))
+        .join(SyncRun, col(SyncRun.id) == col(StreamRun.run_id))
+        .where(
+            StreamRun.org_id == ctx.org, SyncRun.org_id == ctx.org,
+            SyncRun.connection_id == connection_id, touched,
+        )
+        .group_by(col(StreamRun.account_key), col(StreamRun.stream))
+    )
+    rows = ctx.session.exec(
+        select(StreamRun, Account, SyncRun)
+        .join(Account, col(Account.key) == col(StreamRun.account_key))
+        .join(SyncRun, col(SyncRun.id) == col(StreamRun.run_id))
+        .where(
+            StreamRun.org_id == ctx.org, Account.org_id == ctx.org, SyncRun.org_id == ctx.org,
+            col(StreamRun.id).in_(newest),
+        )
+    ).all()
+    return [_stream_progress(row, account, run) for row, account, run in rows]
+
+
+def _stream_progress(row: StreamRun, account: Account, run: SyncRun) -> StreamProgress:
+    going_on = run.state in ACTIVE
+    return StreamProgress(
+        account_id=account.id, account_name=account.name, stream=row.stream,
+        state=row.state if going_on or row.state not in ACTIVE else run.state,
+        days_done=row.days_done, days_total=row.days_total, current_day=row.current_day,
+        rows_read=row.rows_read, rows_written=row.rows_written, rows_updated=row.rows_updated,
+        rows_unchanged=row.rows_unchanged, rows_rejected=row.rows_rejected,
+        rows_removed=row.rows_removed, requests=row.requests, seconds=row.seconds,
+        waiting_until=row.waiting_until if going_on else None, error=row.error,
     )
 
 
@@ -284,13 +318,14 @@ def estimate(
 
 
 def success_share(ctx: Context, connection_id: UUID, *, days: int = 30) -> tuple[int, int]:
-    """(succeeded, finished) runs of the last days."""
+    """(succeeded, ended) runs of the last days; those that a person stopped count neither way."""
     ctx.require("connections.read")
     since = ctx.now() - timedelta(days=days)
     rows = ctx.session.exec(
         select(SyncRun.state, func.count()).where(
             SyncRun.org_id == ctx.org, SyncRun.connection_id == connection_id,
-            SyncRun.created_at >= since, col(SyncRun.state).not_in(ACTIVE),
+            SyncRun.created_at >= since,
+            col(SyncRun.state).not_in((*ACTIVE, RunState.CANCELLED)),
         ).group_by(SyncRun.state)
     ).all()
     counts = {RunState(state): number for state, number in rows}

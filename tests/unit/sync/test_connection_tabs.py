@@ -13,9 +13,9 @@ from sqlmodel import select
 from liftos_app.errors import Retry
 from liftos_app.models import Account, Restatement, RunState
 from liftos_app.services import connections
-from liftos_app.services.sync import breakers, undo
+from liftos_app.services.sync import breakers, restate, undo
 from liftos_app.services.sync.engine import SyncEngine
-from liftos_app.state import connection_sync
+from liftos_app.state import connection_sync, connection_view
 from liftos_app.state.connection_sync_view import view_of
 from tests.conftest import Clock
 from tests.unit.sync.test_engine import ask
@@ -37,12 +37,20 @@ def test_changes_list_both_values_and_a_way_back(bench: Any, source: Any, clock:
     [line] = view.resyncs
     assert (line.days, line.word, line.undoable) == ("8 to 12 Nov", "Succeeded", True)
     assert "1 changed" in line.changed
+    assert not cell.undone
     with bench.ctx(write=True) as ctx:
         undo.undo(ctx, run_id)
     with bench.ctx() as ctx:
-        [line] = view_of(ctx, bench.connection_id, None).resyncs
+        view = view_of(ctx, bench.connection_id, None)
+        cells, _ = restate.cells(ctx, bench.connection_id)
+        page = connection_view.view_of(ctx, bench.connection_id, kind="", run="", before=None)
+    [line] = view.resyncs
     assert not line.undoable
+    assert line.word == "Taken back"
     assert line.note.startswith("Taken back")
+    assert [c.undone for c in view.cells] == [c.undone for c in cells] == [True]
+    assert page.runs[0].note.startswith("Taken back")
+    assert page.runs[1].note == ""
 
 
 def test_waits_and_hours_are_said_in_words(bench: Any, source: Any, clock: Clock) -> None:

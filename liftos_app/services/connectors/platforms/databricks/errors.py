@@ -28,6 +28,7 @@ _GONE = Rule(
     code="RESOURCE_DOES_NOT_EXIST", kind=Fix, what="Databricks does not know what was asked for.",
     why="The warehouse or the workspace is not there: {said}.",
     fix="Check the workspace address and the warehouse in the sign-in.",
+    action="settings",
 )
 _NO_PLACE = Rule(
     code="CATALOG_DOES_NOT_EXIST", kind=Fix, what="A catalog or schema cannot be found.",
@@ -74,7 +75,7 @@ _BY_CLASS: Mapping[str, Rule] = {
         code="TABLE_OR_VIEW_NOT_FOUND", kind=Fix, what="A table or view cannot be found.",
         why="It is gone, or we may not see it: {said}.",
         fix="Check its name in the stream's definition, and grant USE SCHEMA and SELECT.",
-        cause="permission", owner="your_platform_admin",
+        action="definition", cause="permission", owner="your_platform_admin",
     ),
     "INSUFFICIENT_PERMISSIONS": _DENIED,
     "UNRESOLVED_COLUMN": Rule(

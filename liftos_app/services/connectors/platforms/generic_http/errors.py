@@ -24,7 +24,7 @@ def moved(location: str, status: int) -> Moved:
         f"{NAME} sent us to another address.",
         why="It leads to another server, and our credential would travel along.",
         fix="Enter the address it leads to, if it is the right one.",
-        cause="bad_configuration", owner="you", status=status,
+        cause="bad_configuration", owner="you", action="settings", status=status,
     )
     found.location = location
     return found
@@ -39,7 +39,7 @@ def _refused(headers: Mapping[str, str]) -> PlatformFault:
             f"{NAME} wants another kind of sign-in.",
             why=f"It asks for {said(scheme, 20).capitalize()}, which LiftOS does not speak.",
             fix="Ask its administrator for Basic, a token or a key.",
-            cause="bad_configuration", owner="your_platform_admin",
+            cause="bad_configuration", owner="your_platform_admin", action="settings",
         )
     realm = said(wanted.partition('realm="')[2].partition('"')[0], 60)
     return SignInAgain(

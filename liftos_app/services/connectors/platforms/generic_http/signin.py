@@ -152,7 +152,7 @@ def authorize(request: Request, credential: Credential) -> None:
             "The sign-in holds a character that cannot be sent.",
             why="The character set that was chosen does not have it.",
             fix="Choose UTF-8, or ask for a password of plain letters.",
-            cause="bad_configuration", owner="you",
+            cause="bad_configuration", owner="you", action="settings",
         ) from None
     request.headers.setdefault("Accept", "*/*")
 

@@ -131,6 +131,7 @@ def test(client: Client, account: AccountInfo) -> str:
             f"{account.name} is a manager account.",
             why="Managers have no results of their own.",
             fix="Choose the accounts below it.",
+            action="accounts",
         )
     seen = _account({"id": account.external_id, **own}, manager="")
     return f"Google Ads answers for {seen.name}: {seen.currency}, {seen.time_zone}, {seen.status}."

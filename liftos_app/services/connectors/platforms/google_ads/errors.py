@@ -155,6 +155,7 @@ RULES: tuple[Rule, ...] = (
         why="Managers have no results of their own.",
         fix="Choose the accounts below it.",
         cause="bad_configuration",
+        action="accounts",
     ),
     _ours("queryError"),
     _ours("requestError"),

@@ -118,6 +118,7 @@ RULES: tuple[Rule, ...] = (
         fix="Check the address in the connection's settings.",
         cause="bad_configuration",
         owner="you",
+        action="settings",
     ),
     Rule(
         code="413",

@@ -122,5 +122,6 @@ def _currency(client: Client, code: object) -> str:
         "in again.",
         cause="bad_configuration",
         owner="you",
+        action="settings",
         field="currency",
     )

@@ -97,6 +97,7 @@ RULES: tuple[Rule, ...] = (
         what="There is no such shop.",
         why="The shop is gone, or its address is not the myshopify.com one.",
         fix="Check the shop address: it ends in .myshopify.com.",
+        action="settings",
     ),
     Rule(
         code="423",

@@ -34,6 +34,7 @@ RULES: tuple[Rule, ...] = (
         code="002003", kind=Fix, what="A table or view cannot be found.",
         why="It is gone, or the role may not see it: {said}.",
         fix="Check its name in the stream's definition, and grant the role USAGE and SELECT.",
+        action="definition",
         cause="permission", owner="your_platform_admin",
     ),
     Rule(
@@ -44,6 +45,7 @@ RULES: tuple[Rule, ...] = (
         code="000606", kind=Fix, what="There is no warehouse to run the query.",
         why="Snowflake says: {said}.",
         fix="Enter a warehouse that exists, and GRANT USAGE on it to the role.",
+        action="settings",
     ),
     Rule(
         code=TOO_BIG, kind=GiveUp, what="A result is too big for Snowflake's interface.",

@@ -52,5 +52,6 @@ def _org(client: Client) -> dict[str, Any]:
             fix="Set the home currency in Zoho CRM, Setup, Company Details, then sign in again.",
             cause="bad_configuration",
             owner="your_platform_admin",
+            action="reauthorise",
         )
     return dict(found[0])

@@ -83,6 +83,7 @@ RULES: tuple[Rule, ...] = (
         what="Zoho CRM does not answer at this address.",
         why="It is not the host of the data.",
         fix="Sign in again, so that Zoho names the right one.",
+        action="reauthorise",
     ),
     Rule(
         code="TOO_MANY_REQUESTS",
