@@ -26,6 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PLATFORM_URL_PREFIX = "LIFTOS_BASE_URL_"
 SHORTEST_PASSWORD = 15
 HOURLY_LIMITS = {"connections": 100, "sync": 50, "analytics": 1000}  # RATE_LIMIT_<CATEGORY>
+# One rule for all forms and settings. A host without a dot is one: mail of a private network.
+EMAIL = re.compile(r"[^@\s\x00-\x1f<>\"]{1,64}@[^@\s\x00-\x1f<>\"]{1,189}")
 _PLACEHOLDERS = {
     "your_secure_jwt_secret_key", "your_secure_master_key", "your_encryption_key", "changeme",
     "secret", "password",
@@ -489,6 +491,6 @@ def _first_admin(env: Mapping[str, str]) -> tuple[str, str]:
         raise ConfigError(
             f"{missing} is missing: the first administrator needs both an e-mail and a password."
         )
-    if email and not re.fullmatch(r"[^@\s]{1,64}@[^@\s]{1,190}", email):
+    if email and not EMAIL.fullmatch(email):
         raise ConfigError("LIFTOS_ADMIN_EMAIL is not an e-mail address.")
     return email, password

@@ -241,11 +241,14 @@ def _claims() -> rx.Component:
 def _bar(bar: Any) -> rx.Component:
     return rx.el.li(
         rx.el.div(
-            rx.el.span(bar.name, class_name="lo-cut"),
+            rx.el.span(bar.name, class_name="lo-cut", title=bar.name),
             rx.el.span(
-                bar.value, " ", rx.el.span(bar.note, class_name="lo-help"), class_name="lo-num"
+                bar.value,
+                " ",
+                rx.el.span(bar.note, class_name="lo-help"),
+                class_name="lo-num lo-nowrap",
             ),
-            class_name="lo-between",
+            class_name="lo-between lo-one-line",
         ),
         rx.el.div(
             rx.el.div(class_name="lo-bar " + bar.hue.to(str), style={"width": bar.width}),

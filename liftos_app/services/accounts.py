@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlmodel import Session, col, func, select
 
+from liftos_app.config import EMAIL
 from liftos_app.errors import Conflict, Denied, Invalid, SignInNeeded
 from liftos_app.models import Membership, Organization, RefreshToken, Role, User, WebSession
 from liftos_app.services import (
@@ -37,7 +38,6 @@ log = logging.getLogger(__name__)
 OPERATOR_ROLE: Final = Role.SUPER_ADMIN  # whoever can run commands on the machine owns it anyway
 LOCAL_EMAIL: Final = "you@localhost"
 LONGEST_NAME: Final = 120  # characters of a person's name
-_EMAIL: Final = re.compile(r"[^@\s\x00-\x1f<>\"]{1,64}@[^@\s\x00-\x1f<>\"]{1,189}")
 
 
 class WrongSignIn(SignInNeeded):
@@ -274,9 +274,11 @@ def set_password(app: App, *, email: str, password: str) -> User:
 
 
 def clean_email(email: str) -> str:
-    """An e-mail address as typed, without spaces around it. Raises Invalid."""
+    """An e-mail address as typed, without spaces around it. Raises Invalid. The one rule of set-up,
+    invitations and changed addresses; a host without a dot is allowed, as in a private network.
+    """
     text = email.strip()
-    if not _EMAIL.fullmatch(text):
+    if not EMAIL.fullmatch(text):
         raise Invalid(
             "This is not an e-mail address.", fix="It looks like name@example.com.", field="email"
         )

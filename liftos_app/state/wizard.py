@@ -261,6 +261,7 @@ class WizardState(AppState):
             step=step,
             origin=self._origin(),
             fill=fill,
+            refused=given["result"] == "refused",
         )
 
     def _origin(self) -> str:

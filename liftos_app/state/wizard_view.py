@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 from uuid import UUID
 
@@ -213,8 +213,11 @@ def view_of(
     step: int | None,
     origin: str,
     fill: bool,
+    refused: bool = False,
 ) -> View:
-    """The wizard for a draft or a platform. `fill` puts the sandbox's values into the fields."""
+    """The wizard for a draft or a platform. `fill` puts the sandbox's values into the fields;
+    `refused`: the consent that was just asked for was not given.
+    """
     found = wizard.view(
         ctx,
         connection_id=connection_id,
@@ -264,6 +267,7 @@ def view_of(
         estimate=_estimate(found.load, defines=found.defines),
     )
     _fill_lists(view, found, fill=fill and view.demo)
+    view.scopes = [_scope(replace(s, granted=False) if refused else s) for s in found.scopes]
     view.sums = _summary(view)
     if found.cause:
         view.cause_what, view.cause_why = str(found.cause["what"]), str(found.cause["why"])
@@ -292,7 +296,6 @@ def _fill_lists(view: View, found: wizard.View, *, fill: bool) -> None:
         )
         for f in found.fields
     ]
-    view.scopes = [_scope(s) for s in found.scopes]
     view.accounts = [
         AccountRow(
             id=str(a.id),

@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liftos_app import config
-from liftos_app.config import ConfigError, Settings, parse_master_keys
+from liftos_app.config import EMAIL, ConfigError, Settings, parse_master_keys
+from liftos_app.errors import Invalid
+from liftos_app.services import accounts
 
 JWT = "test-only-0123456789-abcdefghijklmnopqrstuvwxyz"
 KEY = base64.b64encode(bytes(range(32))).decode()
@@ -205,9 +207,17 @@ def test_a_refusal_never_repeats_a_secret(tmp_path: Path, name: str, value: str)
     assert "canary" not in refusal(tmp_path, **{name: value})
 
 
-def test_an_admin_address_that_is_none_is_named(tmp_path: Path) -> None:
-    said = refusal(tmp_path, LIFTOS_ADMIN_EMAIL="not one", LIFTOS_ADMIN_PASSWORD="x" * 20)
+@pytest.mark.parametrize("email", ["not one", "<ann@example.com>", "ann@", "a@b@c"])
+def test_an_admin_address_that_is_none_is_named(tmp_path: Path, email: str) -> None:
+    said = refusal(tmp_path, LIFTOS_ADMIN_EMAIL=email, LIFTOS_ADMIN_PASSWORD="x" * 20)
+    with pytest.raises(Invalid):
+        accounts.clean_email(email)
     assert said == "LIFTOS_ADMIN_EMAIL is not an e-mail address."
+
+
+def test_a_host_without_a_dot_is_an_address_everywhere() -> None:
+    assert EMAIL.fullmatch("mara@bright")
+    assert accounts.clean_email(" mara@bright ") == "mara@bright"
 
 
 # -- right values --------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from liftos_app.services import connections, wizard
+from liftos_app.state import wizard_view
 from tests import connection_fixtures
 from tests.connection_fixtures import CLIENT, Bench
 
@@ -61,6 +62,21 @@ def test_the_address_of_a_step_carries_known_codes_only() -> None:
     connection_id = uuid4()
     assert wizard.step_address(connection_id, 2, "refused").endswith("&step=2&result=refused")
     assert wizard.step_address(connection_id, 2, "ya29.secret").endswith("&step=2")
+
+
+def test_after_a_refused_consent_no_permission_is_shown_as_granted(bench: Bench) -> None:
+    connection_id = bench.signed_in(start=True)
+
+    def words(*, refused: bool) -> set[str]:
+        with bench.read() as ctx:
+            view = wizard_view.view_of(
+                ctx, connection_id=connection_id, platform="", method="", step=2,
+                origin="http://localhost", fill=False, refused=refused,
+            )
+        return {s.word for s in view.scopes}
+
+    assert words(refused=False) == {"Granted"}
+    assert words(refused=True) <= {"Missing", "Not granted"}
 
 
 def test_every_problem_has_cause_fix_and_a_button_in_calm_words() -> None:
