@@ -265,7 +265,7 @@ def test_a_shop_without_customers_still_gives_its_orders_and_says_so(bench_of: A
         for days in (1, 8):  # paged, and prepared as a file
             page = read(client, bench.task("orders", account, days=days))
             assert page.rows
-            assert {r["customer_ref"] for r in page.rows} == {""}
+            assert not any("customer_ref" in r for r in page.rows)  # unknown, not a guest
             assert page.notes or days == 8
             client.kept.pop("shopify.told", None)
 

@@ -49,7 +49,8 @@ def test_changes_list_both_values_and_a_way_back(bench: Any, source: Any, clock:
     assert line.word == "Taken back"
     assert line.note.startswith("Taken back")
     assert [c.undone for c in view.cells] == [c.undone for c in cells] == [True]
-    assert page.runs[0].note.startswith("Taken back")
+    [taken_back] = [r for r in page.runs if r.id == str(run_id)]
+    assert taken_back.note.startswith("Taken back")
     assert page.runs[1].note == ""
 
 
