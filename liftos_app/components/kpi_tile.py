@@ -55,7 +55,7 @@ def kpi_tile(
 
     All texts arrive formatted (services.format). `delta` empty: the comparison words say why.
     `beside`: figures that are not in the value, with their badge `provenance`. `not_over`: that the
-    last day still runs, shown as a mark beside the change.
+    last day still runs, shown as a mark beside the label.
     """
     arrow = rx.match(
         direction,
@@ -70,6 +70,7 @@ def kpi_tile(
             rx.cond(provenance != "", badge(provenance, kind="warn"), rx.fragment())
             if provenance is not None
             else rx.fragment(),
+            day_mark(not_over) if not_over is not None else rx.fragment(),
             class_name="lo-between",
         ),
         rx.el.p(value, class_name="lo-kpi-value"),
@@ -77,7 +78,6 @@ def kpi_tile(
             arrow,
             rx.el.b(delta),
             rx.el.span(comparison),
-            day_mark(not_over) if not_over is not None else rx.fragment(),
             class_name=rx.match(
                 verdict,
                 ("good", "lo-kpi-delta lo-good"),

@@ -98,7 +98,7 @@ def lost_contact() -> rx.Component:
         has_connection_errors,
         rx.el.div(
             icon("wifi-off"),
-            "Connection to LiftOS lost. Trying again; nothing you typed is lost.",
+            rx.el.span("Connection to LiftOS lost. Trying again; nothing you typed is lost."),
             role="status",
             class_name="lo-banner lo-banner-warn lo-lost",
         ),

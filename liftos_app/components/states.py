@@ -20,6 +20,13 @@ def skeleton(*, height: int, width: str = "100%") -> rx.Component:
     )
 
 
+def still_waiting() -> rx.Component:
+    """A line that appears by itself after five seconds: what is being waited for."""
+    return rx.el.p(
+        "Still waiting for LiftOS to answer. Nothing to do.", class_name="lo-help lo-late"
+    )
+
+
 def loading_cards(
     *, count: int = 4, height: int = 154, look: str = "lo-grid lo-grid-4 lo-grid-kpi"
 ) -> rx.Component:
@@ -34,6 +41,7 @@ def loading_rows(*, rows: int = 5) -> rx.Component:
     """Skeleton of a table."""
     return card(
         rx.el.span("Loading", class_name="lo-sr", role="status"),
+        still_waiting(),
         rx.el.div(*(skeleton(height=20) for _ in range(rows)), class_name="lo-stack-16"),
     )
 

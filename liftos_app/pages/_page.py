@@ -11,7 +11,7 @@ import reflex as rx
 from liftos_app.components.elements import button_link
 from liftos_app.components.notice import notice_region
 from liftos_app.components.shell import Frame, NavItem, shell
-from liftos_app.components.states import error_state, skeleton
+from liftos_app.components.states import error_state, skeleton, still_waiting
 from liftos_app.services import access
 from liftos_app.state.app import AppState
 
@@ -129,6 +129,7 @@ def _waiting() -> rx.Component:
     return rx.el.div(
         rx.el.span("Loading", class_name="lo-sr", role="status"),
         skeleton(height=28, width="180px"),
+        still_waiting(),
         skeleton(height=160),
         skeleton(height=280),
         class_name="lo-stack",

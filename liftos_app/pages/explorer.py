@@ -62,7 +62,9 @@ def explorer() -> rx.Component:
             ))),
             ("failed", rx.fragment(
                 rx.cond(S.view.connection != "", _filters()),
-                error_state(S.trouble, "", "", button_link("Start over", href="/explorer")),
+                error_state(
+                    S.trouble, "", S.trouble_fix, button_link("Start over", href="/explorer")
+                ),
             )),
             _rows(),
         ),
@@ -109,7 +111,9 @@ def _found() -> rx.Component:
 
 def _no_match() -> rx.Component:
     return empty_state(
-        "Nothing matches", "No row of these days has this name or id. Empty the field to see all."
+        "Nothing matches",
+        "No row of these days has this name or id.",
+        button("Show all rows", on_click=S.all_rows),
     )
 
 
@@ -134,17 +138,20 @@ def _filters() -> rx.Component:
                 rx.fragment(
                     rx.el.input(
                         type="date", name="start", default_value=S.view.start,
+                        key="start-" + S.view.start,
                         class_name="lo-input", aria_label="First day",
                     ),
                     rx.el.span("to", class_name="lo-help"),
                     rx.el.input(
                         type="date", name="end", default_value=S.view.end,
+                        key="end-" + S.view.end,
                         class_name="lo-input", aria_label="Last day",
                     ),
                 ),
             ),
             rx.el.input(
                 type="search", name="search", default_value=S.view.search, class_name="lo-input",
+                key="search-" + S.view.search,
                 placeholder="Name or id", aria_label="Search by name or id",
             ),
             button("Show", type="submit", small=True),

@@ -19,6 +19,7 @@ from liftos_app.components.states import (
     fallback_banner,
     loading_cards,
     skeleton,
+    still_waiting,
 )
 from liftos_app.components.status_pill import badge, status_pill
 from liftos_app.pages._page import page
@@ -312,7 +313,11 @@ def _other_data() -> rx.Component:
     return card(
         empty_state(
             "No connection brings this kind of data",
-            "The filter above asks for live or demo data alone.",
+            rx.cond(
+                S.mode == "live",
+                "The filter above asks for live data alone, and nothing live is connected.",
+                "The filter above asks for demo data alone, and no demo is connected.",
+            ),
             rx.fragment(
                 button("Show what is there", on_click=S.clear),
                 rx.cond(
@@ -349,6 +354,7 @@ def _first_use() -> rx.Component:
 
 def _loading() -> rx.Component:
     return rx.el.div(
+        still_waiting(),
         loading_cards(),
         skeleton(height=72),
         rx.el.div(skeleton(height=220), skeleton(height=220), class_name="lo-grid lo-grid-2"),

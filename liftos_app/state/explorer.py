@@ -74,6 +74,7 @@ class ExplorerState(AppState):
     view: View = View()
     phase: str = "loading"  # loading, none, ready, failed
     trouble: str = ""
+    trouble_fix: str = ""
     _shown: str = ""
     record_open: bool = False
     record_title: str = ""
@@ -97,7 +98,7 @@ class ExplorerState(AppState):
             self.phase = "ready" if self.view.connection else "none"
             self._shown = _address(asked)
         except Invalid as error:
-            self.trouble = error.sentence()
+            self.trouble, self.trouble_fix = error.what, f"{error.why} {error.fix}".strip()
             self.view = replace(self.view, line="")
             self.phase = "failed"
 
@@ -113,6 +114,11 @@ class ExplorerState(AppState):
         """Other days or words."""
         typed = {n: str(form.get(n, ""))[:100] for n in ("start", "end", "search")}
         return _go({**self._asked(), **typed, "page": ""})
+
+    @handler("metrics.read")
+    async def all_rows(self):
+        """The same days without the words."""
+        return _go({**self._asked(), "search": "", "page": ""})
 
     @handler("metrics.read")
     async def turn(self, page: int):

@@ -134,7 +134,7 @@ def _moment(text: Any) -> datetime | None:
 def next_run(row: ConnectionRow, at: str) -> str:
     """When a schedule runs next; `at` says its time."""
     if row.status is ConnectionStatus.NEEDS_REAUTH:
-        return "after the sign-in"
+        return "after sign-in"
     return at if row.next_run_at else fmt.UNKNOWN
 
 
