@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
@@ -16,13 +15,13 @@ from liftos_app.api.metrics_models import (
     DefinitionsOut,
     TotalsOut,
 )
+from liftos_app.api.shapes import Day
 from liftos_app.errors import Invalid
 from liftos_app.services import overview
 from liftos_app.services.context import Context
 from liftos_app.services.metrics import periods, query
 from liftos_app.services.metrics.asked import CUSTOM, Asked, question
 from liftos_app.services.metrics.definitions import METRICS
-from liftos_app.services.metrics.question import Compare
 
 router = APIRouter(prefix="/metrics", tags=["Metrics"])
 _RANGES = "|".join([*periods.PRESETS, CUSTOM])
@@ -30,8 +29,8 @@ _RANGES = "|".join([*periods.PRESETS, CUSTOM])
 
 def _asked(
     ranged: Annotated[str, Query(alias="range", pattern=f"^({_RANGES})$")] = "last_28",
-    start: dt.date | None = None,
-    end: dt.date | None = None,
+    start: Day | None = None,
+    end: Day | None = None,
     compare: Literal["none", "previous_period", "previous_weekdays", "previous_year"] = "none",
     mode: Literal["", "live", "demo"] = "",
     *,
@@ -47,7 +46,7 @@ def _asked(
         ranged = CUSTOM
     return Asked(
         range=ranged, start=start.isoformat() if start else "", end=end.isoformat() if end else "",
-        compare=Compare(compare).value, mode=mode, today="1" if today else "",
+        compare=compare, mode=mode, today="1" if today else "",
     )
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from liftos_app.api.deps import ContextDep
-from liftos_app.api.shapes import Strict
+from liftos_app.api.shapes import Exact, Strict
 from liftos_app.models import Organization
 from liftos_app.services import names, organization
 
@@ -24,7 +24,7 @@ class SettingsBody(Strict):
     ]
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$", description="ISO 4217")]
     time_zone: Annotated[str, Field(max_length=64, description="IANA name, such as Europe/Berlin")]
-    week_start: Annotated[int, Field(ge=0, le=6, strict=True, description="0 is Monday")]
+    week_start: Annotated[int, Field(ge=0, le=6, description="0 is Monday"), Exact]
     revenue_basis: Annotated[str, Field(pattern=f"^({'|'.join(organization.REVENUE_BASES)})$")]
 
 

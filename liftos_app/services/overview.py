@@ -25,7 +25,7 @@ from liftos_app.services.metrics.definitions import (
     resolve,
 )
 from liftos_app.services.metrics.ledger import Scope
-from liftos_app.services.metrics.query import Channels, Claims, Days, Reading
+from liftos_app.services.metrics.query import Channels, Claims, Days, Reading, Totals
 from liftos_app.services.metrics.question import Question
 from liftos_app.services.metrics.sources import platform_of
 from liftos_app.services.metrics.values import Delta, Gap, Passport, Value
@@ -109,19 +109,7 @@ def read(ctx: Context, question: Question, metrics: Sequence[str] = TILES) -> Ov
     report = score.latest(ctx, mode=question.mode, results=score.FAILING)
     return Overview(
         passport=reading.passport,
-        tiles=tuple(
-            Tile(
-                metric=name,
-                title=METRICS[name].title,
-                value=totals.values[name],
-                delta=totals.deltas.get(name),
-                spark=tuple(d.values[name].amount for d in days.days),
-                passport=passport_words(METRICS[name], totals.values[name], reading),
-                beside=_beside(METRICS[name], reading),
-                not_over=_not_over(METRICS[name], reading),
-            )
-            for name in metrics
-        ),
+        tiles=tuple(_tile(METRICS[name], reading, totals, days) for name in metrics),
         days=days,
         channels=reading.by_channel(CHANNEL_METRICS),
         claims=reading.claims(),
@@ -130,10 +118,25 @@ def read(ctx: Context, question: Question, metrics: Sequence[str] = TILES) -> Ov
     )
 
 
+def _tile(metric: Metric, reading: Reading, totals: Totals, days: Days) -> Tile:
+    value, not_over = totals.values[metric.key], _not_over(metric, reading)
+    return Tile(
+        metric=metric.key,
+        title=metric.title,
+        value=value,
+        delta=totals.deltas.get(metric.key),
+        spark=tuple(d.values[metric.key].amount for d in days.days),
+        passport=passport_words(metric, value, reading, not_over=not_over),
+        beside=_beside(metric, reading),
+        not_over=not_over,
+    )
+
+
 def _not_over(metric: Metric, reading: Reading) -> bool:
+    supplies = _supplies(metric, reading)
     return any(
         reading.ledger.cover.get((source.account_key, supply, reading.period.end)) is Gap.EARLY
-        for source in reading.counted for supply in _supplies(metric, reading)
+        for source in reading.counted for supply in supplies
     )
 
 
@@ -154,7 +157,7 @@ def _beside(metric: Metric, reading: Reading) -> tuple[Beside, ...]:
     return tuple(found)
 
 
-def passport_words(metric: Metric, value: Value, reading: Reading) -> str:
+def passport_words(metric: Metric, value: Value, reading: Reading, *, not_over: bool) -> str:
     """Definition, basis, attribution, days, zone, source and freshness of a number, as one text."""
     passport, today = reading.passport, reading.today
     parts = [f"{metric.definition} {_capital(metric.formula)}."]
@@ -175,7 +178,7 @@ def passport_words(metric: Metric, value: Value, reading: Reading) -> str:
     if passport.data_through:
         parts.append(f"Complete through {fmt.day(passport.data_through, today)}.")
     parts.extend(_conversions(passport, today) if value.currency else [])
-    if _not_over(metric, reading):
+    if not_over:
         parts.append(NOT_OVER)
     why = readout.why(value)
     return " ".join([*parts, *([why] if why else [])])

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, String, cast
 from sqlmodel import col, func, select
 
 from liftos_app.errors import Missing
@@ -28,6 +27,7 @@ from liftos_app.services import condition
 from liftos_app.services.connectors import registry
 from liftos_app.services.connectors.stated_end import end_of
 from liftos_app.services.context import Context
+from liftos_app.services.sync.runs import has_error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +180,7 @@ def pulse(ctx: Context) -> str:
     ).all()
     failed = ctx.session.exec(
         select(StreamState.account_key, StreamState.stream)
-        .where(col(StreamState.org_id) == ctx.org, _has_failed())
+        .where(col(StreamState.org_id) == ctx.org, has_error(col(StreamState.error)))
         .order_by(col(StreamState.account_key), col(StreamState.stream))
     ).all()
     return " ".join("/".join(str(part) for part in row) for row in (*rows, *runs, *failed))
@@ -312,11 +312,6 @@ def _positions(
         if state.error:
             failing.setdefault(connection_id, state.error)
     return through, failing
-
-
-def _has_failed() -> ColumnElement[bool]:
-    """Whether a stream could not be read when it was last asked for; no error is stored as null."""
-    return cast(col(StreamState.error), String).not_in(["null"])
 
 
 def _rows_since(ctx: Context, ids: Sequence[UUID], since: datetime) -> dict[UUID, int]:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import String, cast, delete, func
+from sqlalchemy import ColumnElement, String, cast, delete, func
 from sqlmodel import col, select
 
 from liftos_app.errors import Conflict, Invalid, Missing
@@ -247,7 +247,7 @@ def last_of_each_stream(ctx: Context, connection_id: UUID) -> list[StreamProgres
     touched = (
         (col(StreamRun.requests) > 0) | (col(StreamRun.rows_read) > 0)
         | (col(StreamRun.days_done) > 0)
-        | cast(col(StreamRun.error), String).not_in(["null"])
+        | has_error(col(StreamRun.error))
     )
     newest = (
         select(func.max(StreamRun.id))
@@ -268,6 +268,11 @@ def last_of_each_stream(ctx: Context, connection_id: UUID) -> list[StreamProgres
         )
     ).all()
     return [_stream_progress(row, account, run) for row, account, run in rows]
+
+
+def has_error(column: Any) -> ColumnElement[bool]:
+    """Whether a JSON column of errors holds one: none is stored as null."""
+    return cast(column, String).not_in(["null"])
 
 
 def _stream_progress(row: StreamRun, account: Account, run: SyncRun) -> StreamProgress:
